@@ -26,7 +26,7 @@ LAYERS = [
     {"inference"},
     {"losses", "metrics"},
     {"io", "crappify"},
-    {"samples", "model", "datasets", "noise"},
+    {"samples", "model", "datasets", "noise", "domain"},
     {"restoration", "trust"},
     {"colorization", "training"},
     {"benchmarking"},

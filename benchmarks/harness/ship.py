@@ -9,7 +9,9 @@
     python benchmarks/harness/ship.py --scores
 
 `--scores` also writes docs/models.md from the cards. The scores are those rows of results/held_out.json and
-results/upscaling.json that were measured with the same weights.
+results/upscaling.json that were measured with the same weights. If the card lacks the learned range of the inputs
+(models trained before it existed), it is measured on the data of the run file,
+degraded with the crappifier of the model.
 """
 
 from __future__ import annotations
@@ -21,7 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from decrappify import load_model
+from decrappify.crappify import Crappifier
+from decrappify.domain import CARD_KEY
 from decrappify.model import Model, shipped_models
+from decrappify.training.config.run_file import data_from_file
+from decrappify.training.data.learned import learned_range
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "src" / "decrappify" / "model" / "shipped"
@@ -38,8 +44,13 @@ CLASSICAL = {
 def ship(run: Path) -> Path:
     """Copy the model of a run folder to the file named on its card."""
     model = load_model(run / "model.safetensors")
-    if not (SHIPPED / f"{model.name}.toml").is_file():
+    run_file = SHIPPED / f"{model.name}.toml"
+    if not run_file.is_file():
         sys.exit(f"{run} trained {model.name!r}, expected one with a run file in {SHIPPED}")
+    if CARD_KEY not in model.card:
+        crappifier = None if model.crappifier is None else Crappifier.from_dict(model.crappifier)
+        n_patches = model.card["steps"] * model.card["settings"]["batch_size"]
+        model.card |= learned_range(data_from_file(run_file, crappifier), n_patches)
     return _save(model)
 
 

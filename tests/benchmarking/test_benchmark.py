@@ -212,7 +212,7 @@ def test_benchmark_refuses_duplicate_and_reserved_names(noisy, reference, name):
 
 
 def test_benchmark_refuses_nan(noisy, reference):
-    with pytest.raises(InputError, match="holds NaN"):
+    with pytest.raises(InputError, match="contains NaN"):
         benchmark({"bad": lambda movie: np.asarray(movie) * np.nan}, [(noisy, reference)], baselines=())
 
 

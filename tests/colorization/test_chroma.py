@@ -118,7 +118,11 @@ def test_a_large_scan_needs_little_more_than_its_result():
             r"shape \(4, 4\) and dtype uint8, expected \(Y, X, 3\)",
         ),
         (np.zeros((4, 4, 3)), np.zeros((4, 4, 3), np.uint8), "dtype float64, expected .* uint8 or uint16"),
-        (np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8), r"expected \(4, 4, 3\) uint8 to fit the original"),
+        (
+            np.zeros((4, 4, 3), np.uint8),
+            np.zeros((4, 5, 3), np.uint8),
+            r"expected \(4, 4, 3\) uint8 to fit the original",
+        ),
         (np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4, 3), np.uint16), "color has shape .* and dtype uint16"),
     ],
 )

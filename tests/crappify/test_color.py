@@ -162,7 +162,7 @@ def test_skipped_gray_step_still_needs_color_images(picture, rng):
             "confocal",
             (2, 3, 8, 8),
             {},
-            r"expected \(Y, X\) or \(T, Y, X\) .*; pass channels one by one, or color=True for",
+            r"needs \(Y, X\) or \(T, Y, X\) .*; pass channels one by one, or color=True for",
         ),
         ("confocal", (8, 8), {"color": True}, r"confocal needs \(3, Y, X\) .*; the 3 are red, green"),
         ("confocal-x2", (3, 8, 9), {"color": True}, r"8 x 9 pixels .*crop it to 8 x 8"),

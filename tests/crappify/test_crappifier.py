@@ -137,7 +137,7 @@ def test_no_steps_change_nothing(rng):
         (lambda: OneOf(parts=(BinDown(2), BinDown(4))), "factors [2, 4]"),
         (lambda: OneOf(parts=("blur",)), "expected a list of parts"),
         (lambda: OneOf(parts=(Blur(1.0, probability=0.5),)), "a separate probability"),
-        (lambda: BinDown(2, probability=0.5), "expected probability 1, found 0.5"),
+        (lambda: BinDown(2, probability=0.5), "needs probability 1, found 0.5"),
         (lambda: Crappifier(["blur"]), "a crappifier step is 'blur', expected a part"),
     ],
 )
@@ -150,8 +150,8 @@ def test_wrong_settings_are_refused(make, message):
     ("image", "options", "message"),
     [
         (np.zeros((2, 3, 8, 8), np.float32), {}, "pass channels one by one"),
-        (np.zeros((8, 8), bool), {}, "expected .* integers or real floats"),
-        (np.zeros((8, 8), complex), {}, "expected .* integers or real floats"),
+        (np.zeros((8, 8), bool), {}, "needs .* integers or real floats"),
+        (np.zeros((8, 8), complex), {}, "needs .* integers or real floats"),
         (np.full((8, 8), np.nan, np.float32), {}, "holds NaN or infinity"),
         (np.full((8, 8), 7, np.uint16), {}, "constant .every pixel 7.; pass data_range"),
         (np.zeros((8, 8), np.uint16), {"data_range": (5, 5)}, "data_range is .5, 5., expected two gray levels"),

@@ -68,7 +68,7 @@ def test_frames_bleach_by_their_index():
     ("options", "message"),
     [
         ({"seed": -1}, "seed is -1, expected an integer"),
-        ({"normalization": [Normalization(0.0, 1.0)]}, "found 1 normalizations, .* expected 2"),
+        ({"normalization": [Normalization(0.0, 1.0)]}, "found 1 normalizations, .* needs 2"),
     ],
 )
 def test_wrong_options_are_refused(movie, options, message):

@@ -34,7 +34,7 @@ def test_images_too_small_for_a_patch_are_not_shrunk(rng):
 
 @pytest.mark.parametrize("factor", [0, 1.5, True, "2"])
 def test_fractional_factors_raise(factor):
-    with pytest.raises(InputError, match="expected an integer from 1"):
+    with pytest.raises(InputError, match="expected an integer of at least 1"):
         bin_movie(Movie.from_array(np.eye(8)), factor)
 
 

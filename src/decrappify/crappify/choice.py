@@ -33,7 +33,7 @@ class OneOf(Part):
         if len({part.scale for part in self.parts}) != 1:
             raise InputError(
                 f"one_of: the parts have the down-sampling factors {[part.scale for part in self.parts]}, "
-                "needs at least one part and the same factor in all"
+                "expected at least one part and the same factor in all"
             )
         if any(part.probability != 1 for part in self.parts):
             raise InputError("one_of: an alternative has a separate probability; pass it to one_of instead")

@@ -35,7 +35,7 @@ class Limits:
         ends = [f"above {self.above:g}"] if self.above > -math.inf else []
         ends += [f"at least {self.minimum:g}"] if self.minimum > -math.inf else []
         ends += [f"at most {self.maximum:g}"] if self.maximum < math.inf else []
-        return " ".join([f"a {'whole ' if self.whole else ''}number", " and ".join(ends)]).strip()
+        return " ".join(["an integer" if self.whole else "a number", " and ".join(ends)]).strip()
 
     def allows(self, value: Any) -> bool:
         """Return whether one number (not a range) is allowed."""

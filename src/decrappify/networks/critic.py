@@ -117,7 +117,7 @@ class Critic(nn.Sequential):
         if min(height, width) < self.smallest:
             raise InputError(
                 f"image of {height} x {width} pixels is too small for the critic, "
-                f"needs at least {self.smallest} x {self.smallest}"
+                f"expected at least {self.smallest} x {self.smallest}"
             )
         answer = image if self.gain == 1 else image * self.gain
         for part in self:

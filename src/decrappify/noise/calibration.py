@@ -203,7 +203,7 @@ def _good_images(high: Any, channel: int | str | None) -> tuple[list[Array], Spa
     """Return planes of the good images, and their pixel size along Y and X; unknown if it differs between files."""
     sources: Sequence[Any] = high if isinstance(high, list | tuple) else [high]
     if not sources:
-        raise InputError("high is an empty list, needs at least one good image")
+        raise InputError("high is an empty list, expected at least one good image")
     images: list[Array] = []
     sizes = set()
     for k in evenly_spaced(len(sources), IMAGES):

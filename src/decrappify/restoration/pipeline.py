@@ -17,6 +17,7 @@ from decrappify.inference.options import InferenceOptions
 from decrappify.limits.reached import limit_errors
 from decrappify.movie import Array, Movie
 from decrappify.restoration.arrays import given_axes, in_axes
+from decrappify.restoration.input_check import report_unlearned
 from decrappify.restoration.job import Job
 from decrappify.restoration.options import RestorationOptions
 from decrappify.restoration.plan import RestorationPlan, make_plan
@@ -212,6 +213,8 @@ def _restored(
     plan, restorer = _planned(state, inference, cancel)
     result = state.open(plan, progress, cancel)
     report_start(plan.job, plan.channels)
+    if not state.begun:  # a resumed run has reported it
+        report_unlearned(plan.job, plan.channels)
     with recorded_attempt(result, state.planes_done, state.earlier):
         run_windows(plan, restorer, result, state.inputs, progress, on_plane)
         state.inputs.confirm()

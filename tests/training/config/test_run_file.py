@@ -9,7 +9,7 @@ from decrappify.errors import DecrappifyError, InputError, MissingFileError
 from decrappify.model import load_model
 from decrappify.networks import create
 from decrappify.training import nogan_preset
-from decrappify.training.config.run_file import train_from_file
+from decrappify.training.config.run_file import data_from_file, train_from_file
 from decrappify.training.nogan.critic_files import save_critic
 
 pytestmark = pytest.mark.usefixtures("undrawn_training")
@@ -94,6 +94,13 @@ def test_train_from_file_resumes_on_moved_data_and_refuses_other_pixels(folder):
     tifffile.imwrite(moved, pixels)
     with pytest.raises(InputError, match=r"cannot resume .*: cells.tif is .* now and was .*; train on the data"):
         train_from_file(folder / "run.toml", resume=True)
+
+
+def test_data_from_file_reads_the_data_of_a_run_without_training(folder):
+    data = data_from_file(write(folder, TRAINED + SETTINGS))
+    assert (data.used, data.crappifier.name, data.scale) == (["cells.tif"], "confocal", 1)
+    assert data_from_file(folder / "run.toml", NOISE).crappifier is NOISE
+    assert not (folder / "out").exists()
 
 
 def test_output_and_device_can_be_overridden(folder):

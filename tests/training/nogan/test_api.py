@@ -246,7 +246,7 @@ def test_a_phase_that_ended_early_is_over_in_a_resumed_run(tmp_path):
         rows = log_rows(tmp_path)
         assert [row["step"] for row in rows if row["phase"].endswith("GAN")] == ["3"]
         again = tiny_nogan(tmp_path, config, resume=True)
-    assert "more than 3" in first.card["stopped"]
+    assert "at most 3" in first.card["stopped"]
     assert (again.sha256, again.card["stopped"], log_rows(tmp_path)) == (first.sha256, first.card["stopped"], rows)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 from tests.training.tiny_run import CONFIG, NETWORK, NOISE, cells, tiny_train
 
 from decrappify._common.processor import processor_type, threads_put_back
@@ -31,6 +32,7 @@ from decrappify.training.engine import status
 from decrappify.training.engine.training_log import TrainingLog
 from decrappify.training.engine.weight_average import WeightAverage
 
+FEATURES = ("brightness", "noise", "correlation", "detail")
 SCRIPT = Path(__file__).parents[1] / "tiny_run.py"
 
 
@@ -245,6 +247,15 @@ def test_a_short_run_learns(tmp_path):
     assert score["psnr_db"] > score["psnr_source_db"] + 1
     assert (model.n_frames, model.scale, model.crappifier) == (3, 1, NOISE.to_dict())
     assert (model.card["trained_on"], model.card["settings"]) == (["cells"], config.to_dict())
+
+
+def test_train_stores_the_range_of_its_inputs_on_the_card(tmp_path):
+    image = gaussian_filter(np.random.default_rng(0).random((100, 90)), 3)
+    movie = Movie.from_array(np.stack([image] * 12))
+    config = replace(CONFIG, n_frames=1, max_steps=10, validate_every=10)
+    train(movie, NOISE, config=config, output=tmp_path / "run")
+    learned = load_model(tmp_path / "run" / "model.safetensors").card["learned_range"]
+    assert {name: len(quantiles) for name, quantiles in learned.items()} == dict.fromkeys(FEATURES, 5)
 
 
 def test_the_callers_generator_and_choices_are_left_alone(tmp_path):

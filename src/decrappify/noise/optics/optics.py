@@ -12,7 +12,7 @@ from decrappify.errors import InputError
 from decrappify.noise.estimate import Estimate, unknown
 
 _UNMEASURED = unknown("not measured")
-_WHOLE = 0.05  # relative distance of a scale factor to a whole number
+_WHOLE = 0.05  # relative distance of a scale factor to an integer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Optics:
 
     @property
     def scale(self) -> int:
-        """Down-sampling factor of `parts`: the scale factor if it is a whole number, else 1."""
+        """Down-sampling factor of `parts`: the scale factor if it is an integer, else 1."""
         factor = self.scale_factor.value or 1.0
         whole = max(1, round(factor))
         return whole if abs(factor / whole - 1) <= _WHOLE else 1
@@ -73,10 +73,10 @@ class Optics:
         """Create it from the plain values of `to_dict`."""
         known = {one.name for one in fields(cls)}
         if not isinstance(table, Mapping):
-            raise InputError(f"optics is {short(table)}, needs a table of {', '.join(sorted(known))}")
+            raise InputError(f"optics is {short(table)}, expected a table of {', '.join(sorted(known))}")
         for name, value in table.items():
             if name not in known:
                 raise InputError(f"optics has no key {short(name)}; needs {', '.join(sorted(known))}")
             if not isinstance(value, Mapping):
-                raise InputError(f"{name} is {short(value)}, needs a table with value, error, valid and note")
+                raise InputError(f"{name} is {short(value)}, expected a table with value, error, valid and note")
         return cls(**{name: Estimate.from_dict(value) for name, value in table.items()})

@@ -18,6 +18,7 @@ from decrappify.training.config.nogan import NoganConfig
 from decrappify.training.config.options import DataOptions, RunOptions
 from decrappify.training.config.presets import nogan_preset
 from decrappify.training.config.supervised import TrainingConfig
+from decrappify.training.data.training_data import Split, TrainingData, read_training_data
 from decrappify.training.nogan.api import train_nogan
 from decrappify.training.supervised.api import train
 
@@ -71,11 +72,7 @@ def train_from_file(
     folder = _data_folder(data.get("folder"), path)
     run_folder = output or path.parent / values.get("output", f"runs/{path.stem}")
     start_from = values.get("start_from")
-    options = DataOptions(
-        validation=(_pairs if "pairs" in data else _resolve)(data.get("validation"), folder),
-        folder_as=folder_as or data.get("folder_as", "auto"),
-        **{key: data[key] for key in ("time_axis", "still_motion_px", "shrink") if key in data},
-    )
+    options = _data_options(data, folder, folder_as)
     arguments: dict[str, Any] = {
         "pairs": _pairs(data.get("pairs"), folder),
         "data": options,
@@ -94,6 +91,34 @@ def train_from_file(
     config = TrainingConfig.from_dict(values.get("training", {}))
     config = replace(config, network_settings=values.get("network", {}), device=device or config.device)
     return train(*images, config=config, **arguments), run_folder
+
+
+def data_from_file(path: Path, crappifier: Crappifier | None = None) -> TrainingData:
+    """Read the training data of the run file of a restoration model, as `train_from_file` does, without training.
+
+    `crappifier` replaces that of the file, of which a preset may have changed since a model was trained.
+    """
+    values = _read(path)
+    _check_table(values, _KEYS, path, "at the top")
+    data = values.get("data", {})
+    _check_table(data, _DATA_KEYS, path, "in [data]")
+    folder = _data_folder(data.get("folder"), path)
+    config = TrainingConfig.from_dict(values.get("training", {}))
+    split = Split(
+        n_frames=config.n_frames,
+        validation_fraction=config.validation_fraction,
+        options=_data_options(data, folder, None),
+    )
+    images = _high_res(data, folder, path), crappifier or _crappifier(values.get("crappifier"), path)
+    return read_training_data(*images, _pairs(data.get("pairs"), folder), split)
+
+
+def _data_options(data: Mapping[str, Any], folder: Path, folder_as: str | None) -> DataOptions:
+    return DataOptions(
+        validation=(_pairs if "pairs" in data else _resolve)(data.get("validation"), folder),
+        folder_as=folder_as or data.get("folder_as", "auto"),
+        **{key: data[key] for key in ("time_axis", "still_motion_px", "shrink") if key in data},
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from decrappify.errors import InputError
-from decrappify.movie import Movie
+from decrappify.movie import Array, Movie
 from decrappify.normalization import NormalizationRule
 from decrappify.training.config.options import DataOptions
 from decrappify.training.data.content import movie_content, photograph_content
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from decrappify.crappify import Crappifier
     from decrappify.datasets import Sample
 
+_SMALLEST_FIELD = 64  # source pixels
 # Validation patches are larger than training patches to reduce the effect of borders.
 _VALIDATION_PATCH = 96
 MoviePairs = list[tuple[Movie, Movie]]
@@ -55,6 +56,10 @@ class TrainingData(Protocol):
 
     def held_out(self, length: int, seed: int, patch_size: int | None = None) -> Dataset[Sample]:
         """Return `length` patches of held-out data, without augmentation; by default with a side of up to 96 pixels."""
+        ...
+
+    def fields(self, count: int) -> Iterator[list[Array]]:
+        """Iterate over regions (Y, X) of up to `count` random fields of view as degraded for training."""
         ...
 
 
@@ -140,6 +145,14 @@ class TupleData:
         patch_size = _patch(self._kept, self.scale) if patch_size is None else patch_size
         return self._tuples(self._kept, patch_size, length, seed, shrink=(1,), augment=False)
 
+    def fields(self, count: int) -> Iterator[list[Array]]:
+        """Iterate over degraded fields of the training movies, shrunk ones included."""
+        from decrappify.datasets.shrink import with_shrunk
+        from decrappify.training.data.fields import crappified_fields
+
+        movies = with_shrunk(self._movies, self._split.options.shrink, _SMALLEST_FIELD * self.scale)
+        return crappified_fields(movies, self.crappifier, self._split.rule, count)
+
     def _tuples(
         self,
         movies: Sequence[Movie],
@@ -198,6 +211,12 @@ class PairData:
         patch_size = _patch([source for source, _ in self._kept], 1) if patch_size is None else patch_size
         return self._patches(self._kept, patch_size, length, seed, augment=False)
 
+    def fields(self, count: int) -> Iterator[list[Array]]:
+        """Iterate over fields of the measured sources."""
+        from decrappify.training.data.fields import measured_fields
+
+        return measured_fields([source for source, _ in self._pairs], count)
+
     def _patches(self, pairs: MoviePairs, patch_size: int, length: int, seed: int, *, augment: bool) -> Dataset[Sample]:
         from decrappify.datasets import PairDataset
 
@@ -244,6 +263,10 @@ class PhotographData:
     def held_out(self, length: int, seed: int, patch_size: int | None = None) -> Dataset[Sample]:
         """Return central squares of the held-out photographs."""
         return self._squares(self._kept, patch_size or _VALIDATION_PATCH, length, seed, augment=False)
+
+    def fields(self, count: int) -> Iterator[list[Array]]:
+        """Iterate over nothing: photographs to color are not compared with a learned range."""
+        return iter(())
 
     def _squares(
         self, photographs: Sequence[Path], patch_size: int, length: int, seed: int, *, augment: bool

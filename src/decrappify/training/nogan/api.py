@@ -15,6 +15,7 @@ from decrappify.normalization import IMAGENET, NormalizationRule
 from decrappify.training.config.nogan import NoganConfig
 from decrappify.training.config.options import MOVED_ARGUMENTS, DataOptions, RunOptions
 from decrappify.training.config.presets import nogan_preset
+from decrappify.training.data.learned import learned_range
 from decrappify.training.data.training_data import (
     PhotographData,
     Split,
@@ -140,6 +141,7 @@ class _Describe:
 
     def __init__(self, run: NoganRun, rule: NormalizationRule, card: dict[str, Any]) -> None:
         self._run, self._rule, self._card = run, rule, card
+        self._learned = learned_range(run.data, run.items)
 
     def __call__(self, note: str) -> Model:
         from copy import deepcopy
@@ -162,6 +164,7 @@ class _Describe:
             "trained_on": run.data.used,
             "images": run.items,
             "settings": config.to_dict(),
+            **self._learned,
         }
         crappifier = run.data.crappifier
         return Model(

@@ -16,6 +16,7 @@ from decrappify.model import Model, load_model
 from decrappify.normalization import NormalizationRule
 from decrappify.training.config.options import MOVED_ARGUMENTS, DataOptions, RunOptions
 from decrappify.training.config.supervised import TrainingConfig
+from decrappify.training.data.learned import learned_range
 from decrappify.training.data.training_data import Split, data_settings, read_training_data
 from decrappify.training.engine.run_folder import holds_run_folder, prepare_run_folder, refuse_data_folder
 
@@ -122,7 +123,8 @@ def train(
     network.to("cpu").load_state_dict(result.weights)
     card = {"name": folder.name if folder is not None else "unnamed"} | dict(run.card)
     degradation = None if training_data.crappifier is None else training_data.crappifier.to_dict()
-    model = Model(network, rule, degradation, card | _measured(config, result, training_data.used))
+    measured = _measured(config, result, training_data.used) | learned_range(training_data, length)
+    model = Model(network, rule, degradation, card | measured)
     if folder is not None and result.is_first:
         model.save(folder / "model.safetensors", overwrite=True)
     return model

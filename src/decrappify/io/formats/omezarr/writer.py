@@ -330,5 +330,5 @@ class ZarrMovieWriter:
         if values.shape != tuple(shape) or values.dtype != self.dtype:
             raise InputError(
                 f"plane {(t, c, z)} of {self.path.name} has shape {values.shape} and dtype {values.dtype}, "
-                f"needs {tuple(shape)} and {self.dtype}"
+                f"expected {tuple(shape)} and {self.dtype}"
             )

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import numpy as np
+
+from decrappify.domain import sampled_regions
+from decrappify.movie import Movie
+
+
+def test_regions_are_of_three_planes_spread_over_the_movie():
+    pixels = np.arange(9)[:, None, None] * np.ones((9, 40, 50))
+    assert [region[0, 0] for region in sampled_regions(Movie.from_array(pixels, "TYX"))] == [0, 4, 8]
+
+
+def test_regions_of_large_planes_are_small():
+    movie = Movie.from_array(np.broadcast_to(np.uint8(3), (2, 5000, 6000)), "TYX")
+    assert [region.shape for region in sampled_regions(movie)] == [(256, 256)] * 8
+
+
+def test_regions_of_planes_that_were_not_recorded_are_left_out():
+    pixels = np.arange(3)[:, None, None] * np.ones((3, 40, 50))
+    movie = Movie.from_array(pixels, "TYX").replace(missing=[(0, 0, 0)])
+    assert [region[0, 0] for region in sampled_regions(movie)] == [1, 2]
