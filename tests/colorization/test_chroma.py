@@ -121,7 +121,7 @@ def test_a_large_scan_needs_little_more_than_its_result():
         (
             np.zeros((4, 4, 3), np.uint8),
             np.zeros((4, 5, 3), np.uint8),
-            r"expected \(4, 4, 3\) uint8 to fit the original",
+            r"expected \(4, 4, 3\) uint8 to fit",
         ),
         (np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4, 3), np.uint16), "color has shape .* and dtype uint16"),
     ],

@@ -89,7 +89,7 @@ def test_register_loss_rejects_invalid_losses(name, loss, message):
     [
         (
             lambda prediction, target: (prediction - target).mean((1, 2, 3)),
-            r"returned a tensor of shape \(2,\), expected",
+            r"a tensor of shape \(2,\), expected",
         ),
         (lambda prediction, target: 0.5, "returned a float, expected a scalar tensor"),
     ],

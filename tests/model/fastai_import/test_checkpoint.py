@@ -169,7 +169,7 @@ CONV = "layers.5.conv1.0.weight_v"
         ),
         (
             lambda state: state.update({"layers.0.0.weight": WIDE}),
-            r"its 'layers.0.0.weight' is \(7, 3, 7, 7\), expected",
+            r"'layers.0.0.weight' is \(7, 3, 7, 7\), expected",
         ),
         (lambda state: state.pop("layers.7.bn.bias"), r"has no 'layers.7.bn.bias' \(64,\); it is damaged or from a"),
         (lambda state: state.update(extra=WIDE), r"has 'extra', which that network does not have"),
