@@ -174,7 +174,7 @@ def calibrate(low: Any, high: Any = None, *, dark: Any = None, channel: int | st
         excess_noise=unknown("not determined by mean and variance; contained in the gain"),
         saturation=measure_saturation(values),
         bit_depth=measure_bit_depth(values),
-        source=f"{movie.name}: {len(raw)} regions, {values.size} pixels",
+        source=f"{movie.name}: {values.size} pixels of {len(raw)} region{'s' * (len(raw) != 1)}",
         **noise,
     )
     good, spacing = ([], (None, None)) if high is None else _good_images(high, channel)

@@ -93,7 +93,7 @@ def _transfer_text(noise: NoiseModel, transfer: Transfer | None, has_samples: bo
         return f"Not shown: {(noise.gain.note or 'not measured') if has_samples else _NO_SAMPLES}."
     text = (
         f"Variance = {transfer.gain:.3g} × mean {'+' if transfer.intercept >= 0 else '−'} "
-        f"{abs(transfer.intercept):.3g}; chi squared {transfer.misfit:.2g} per degree of freedom."
+        f"{abs(transfer.intercept):.3g}; chi squared {transfer.misfit:.3g} per degree of freedom."
     )
     return text if noise.gain.value is not None else f"{text} The gain is not determined: {noise.gain.note}."
 
