@@ -88,6 +88,7 @@ def test_channels_by_number_and_name(channel: int | str, expected: int) -> None:
         ({"frame_interval_s": 0}, "frame_interval_s is 0, expected a number of seconds above 0"),
         ({"pixel_size_um": "0.1"}, "pixel_size_um is"),
         ({"pixel_size_um": -1}, "pixel_size_um is -1, expected a number of micrometers above 0"),
+        ({"pixel_size_um": "100 nm"}, r"pixel_size_um is '100 nm', expected one number"),
         ({"pixel_size_um": (1, 2, 3, 4)}, r"expected one number, \(y, x\) or \(z, y, x\)"),
     ],
 )

@@ -36,10 +36,9 @@ def calibrate(
     **options: Any,
 ) -> None:
     """Measure the noise of a microscope from the raw movie LOW, and show it as a table."""
-    from decrappify.io.store.outputs import check_output as check_report
     from decrappify.io.store.outputs import refuse_overlap
     from decrappify.noise import calibrate as measure
-    from decrappify.noise.files import check_output
+    from decrappify.noise.files import check_output, check_report
 
     if output is not None:
         check_output(output, overwrite=overwrite)

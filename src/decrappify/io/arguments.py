@@ -72,7 +72,9 @@ def pixel_size(given: float | Sequence[float | None], own: PixelSize) -> PixelSi
     """Return the pixel size (z, y, x) in micrometers from the value of the user and that of the movie."""
     if isinstance(given, int | float):
         given = (given, given)
-    sizes = [None if size is None else positive_value(size, "pixel_size_um", "micrometers") for size in given]
+    sizes = []
+    if not isinstance(given, str):
+        sizes = [None if size is None else positive_value(size, "pixel_size_um", "micrometers") for size in given]
     if len(sizes) not in (2, 3):
         raise InputError(f"pixel_size_um is {given!r}, expected one number, (y, x) or (z, y, x) in micrometers")
     return (sizes[0] if len(sizes) == 3 else own[0], sizes[-2], sizes[-1])

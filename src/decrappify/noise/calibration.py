@@ -17,7 +17,7 @@ from decrappify.errors import InputError
 from decrappify.movie import Movie
 from decrappify.noise.dark import Dark, measure_dark
 from decrappify.noise.estimate import unknown
-from decrappify.noise.files import read_tables, write_tables
+from decrappify.noise.files import check_report, read_tables, write_tables
 from decrappify.noise.gain import GainFit
 from decrappify.noise.levels import measure_bit_depth, measure_saturation
 from decrappify.noise.measure import measure_noise
@@ -88,15 +88,17 @@ class Calibration:
 
         Raises
         ------
+        FormatError
+            If the suffix is not ``.html``.
         OutputExistsError
             If the file exists and `overwrite` is False.
         OutputError
             If it cannot be written.
         """
-        from decrappify.io.store.outputs import atomic_output, check_output
+        from decrappify.io.store.outputs import atomic_output
         from decrappify.noise.report.html import page
 
-        check_output(path, overwrite=overwrite)
+        check_report(Path(path), overwrite=overwrite)
         low, high = (self.samples.low, self.samples.high) if self.samples is not None else ((), ())
         text = page(self.noise, self.optics, self.transfer, low, high)
         with atomic_output(path, overwrite=overwrite) as partial:

@@ -17,6 +17,15 @@ def check_output(path: Path, *, overwrite: bool) -> None:
     check_new(path, overwrite=overwrite)
 
 
+def check_report(path: Path, *, overwrite: bool) -> None:
+    """Raise if a report cannot be written to `path`: another suffix, or an existing file."""
+    from decrappify.io.store.outputs import check_output as check_file
+
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise FormatError(f"{path} is not a name for an HTML report; use the suffix .html")
+    check_file(path, overwrite=overwrite)
+
+
 def read_tables(path: Path) -> dict[str, Any]:
     """Read a TOML file."""
     _check_suffix(path)

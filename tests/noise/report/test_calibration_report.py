@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from tests.noise.specimens import record, spots
 
-from decrappify.errors import OutputExistsError
+from decrappify.errors import FormatError, OutputExistsError
 from decrappify.io import save_movie
 from decrappify.movie import Movie
 from decrappify.noise import calibrate
@@ -57,6 +57,12 @@ def test_report_contains_all_values_and_no_links(found, tmp_path):
         found.report(path)
 
 
+def test_report_with_another_suffix_is_refused(found, tmp_path):
+    with pytest.raises(FormatError, match=r"report\.pdf is not a name for an HTML report; use the suffix \.html"):
+        found.report(tmp_path / "report.pdf")
+    assert not list(tmp_path.iterdir())
+
+
 def test_comparison_fits_the_simulated_microscope(found):
     samples = found.samples
     compared = compare(found.noise, found.optics, found.transfer, samples.low, samples.high)
@@ -101,7 +107,7 @@ def test_calibrate_command_writes_a_report(movie, good, tmp_path, command):
     assert f"{report}: written" in shown
     assert "<svg" in report.read_text(encoding="utf-8")
     assert "--overwrite" in command("calibrate", low, "--report", report, exit_code=2).stderr
-    assert "choose another name" in command("calibrate", low, "--report", low, "--overwrite", exit_code=2).stderr
+    assert "use the suffix .html" in command("calibrate", low, "--report", low, "--overwrite", exit_code=2).stderr
 
 
 def test_calibrate_command_reads_a_real_pair(real_data, tmp_path, command):

@@ -207,3 +207,15 @@ def test_restore_takes_absent_chunks_as_passed(tmp_path, rng):
     with pytest.warns(UserWarning, match="1 of 6 planes lack chunks and count as not recorded"):
         assert restore(path, model, **FAST).missing == {(2, 0, 0)}
     assert restore(open_movie(path, absent_chunks="fill"), model, **FAST).missing == frozenset()
+
+
+@pytest.mark.parametrize("layout", [{}, {"zarr_format": 2}, {"chunks": (1, 4, 4), "shards": (1, 8, 8)}], ids=str)
+def test_an_empty_chunk_file_is_reported(tmp_path, rng, layout):
+    path = stored(tmp_path / "cells.zarr", camera(rng), **layout)
+    array = zarr.open_array(path)
+    (path / array.metadata.encode_chunk_key((3, 0, 1))).write_bytes(b"")
+    movie, warned = opened(path, axes="TYX")
+    assert not warned
+    assert movie.frame(2).shape == (16, 24)
+    with pytest.raises(FormatError, match=r"frame 3 .* of .*cells\.zarr .*; .*copy"):
+        movie.frame(3)

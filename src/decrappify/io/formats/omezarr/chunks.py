@@ -83,11 +83,15 @@ class StoredChunks:
         """Return the key of a chunk, relative to the array."""
         return str(self._encode(tuple([place[i] for i in self._order])))
 
-    def exists(self, place: Place) -> bool:
-        """Return whether a chunk exists now."""
+    def stored_bytes(self, place: Place) -> int | None:
+        """Return the size of a stored chunk; None if it does not exist now."""
         if self.folder is not None:
-            return bool((self.folder / self.key(place)).exists())
-        return bool(sync((self._array.store_path / self.key(place)).exists()))
+            try:
+                return (self.folder / self.key(place)).stat().st_size
+            except OSError:
+                return None
+        chunk = self._array.store_path / self.key(place)
+        return sync(chunk.store.getsize(chunk.path)) if sync(chunk.exists()) else None
 
     def absent(self, *, when_asked: bool = False) -> NDArray[np.bool_] | None:
         """Return which chunks are absent, (T, C, Z, Y, X), by listing the store; None if there are too many chunks."""

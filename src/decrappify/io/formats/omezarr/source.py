@@ -123,9 +123,8 @@ class OmeZarrSource(FrameSource):
                 plane = plane.T
             of_fill = list(self._chunks.of_fill(plane, t, c, z, rows, columns))
             for place in of_fill:
-                if not self._is_known_absent(place) and not self._chunks.exists(place):
-                    self._guard.check()
-                    raise self._gone(t, c, z, place)
+                if not self._is_known_absent(place):
+                    self._check_stored(t, c, z, place)
             self._guard.check()
             doubtful = any(not self._is_known_absent(place) for place in of_fill)
             if not doubtful or _are_equal(before, plane):
@@ -134,6 +133,19 @@ class OmeZarrSource(FrameSource):
         raise FormatError(
             f"frame {t} (channel {c}, slice {z}) of {self._path} differs between repeated reads; wait until it "
             "is complete and its disk is connected, and repeat the run"
+        )
+
+    def _check_stored(self, t: int, c: int, z: int, place: tuple[int, ...]) -> None:
+        """Raise an error if a chunk that was read as the fill value does not exist, or is an empty file."""
+        n_bytes = self._chunks.stored_bytes(place)
+        if n_bytes:
+            return
+        self._guard.check()
+        if n_bytes is None:
+            raise self._gone(t, c, z, place)
+        raise FormatError(  # zarr reads an empty shard as the fill value
+            f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded: its chunk "
+            f"{self._chunks.key(place)} is an empty file; copy the store again"
         )
 
     def _is_known_absent(self, place: tuple[int, ...]) -> bool:
