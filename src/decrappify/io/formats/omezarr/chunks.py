@@ -87,7 +87,7 @@ class StoredChunks:
         """Return the size of a stored chunk; None if it does not exist now."""
         if self.folder is not None:
             try:
-                return (self.folder / self.key(place)).stat().st_size
+                return int((self.folder / self.key(place)).stat().st_size)
             except OSError:
                 return None
         chunk = self._array.store_path / self.key(place)
