@@ -5,7 +5,7 @@ average of 50; PSNR on 0 to 255 without a fit of gray levels. ACsN and GigaDB: S
 offset), since the gray levels of the reference differ. Baselines are oracles: the Gaussian filter and BM3D (if bm3d is
 installed) with the strength of the highest score against the reference. Images are written to results/real_noise_*.png.
 
-    python benchmarks/science/real_noise.py                             # about 4 minutes
+    python benchmarks/science/real_noise.py                             # about 10 minutes
     python benchmarks/science/real_noise.py --model model.safetensors   # another model of 1 frame
 """
 

@@ -52,7 +52,7 @@ def check_blosc(chunk: Any, max_bytes: int) -> None:
 
 
 def with_checked_blosc(array: zarr.Array[Any]) -> zarr.Array[Any]:
-    """Return the array with every Blosc codec replaced by one that checks its chunks first; for reading only."""
+    """Return the array with every Blosc codec replaced by one that checks a chunk before it is decoded."""
     metadata: Any = array.metadata
     if metadata.zarr_format == 2:
         max_bytes = _max_bytes(array.chunks)
