@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 import subprocess
@@ -16,7 +15,7 @@ import tifffile
 import torch
 from PIL import Image
 from tests.narrow import in_place_of_vgg16
-from tests.training.supervised.test_api import assert_equal, finish
+from tests.training.runs import Killed, assert_equal, finish, log_rows
 from tests.training.tiny_nogan import CONFIG, NOISE, spots, tiny_nogan
 
 from decrappify._common.processor import processor_type, threads_put_back
@@ -42,13 +41,7 @@ def without_drawings():
         yield
 
 
-@pytest.fixture
-def undrawn():
-    with without_drawings():
-        yield
-
-
-undrawn_run = pytest.mark.usefixtures("undrawn")
+undrawn_run = pytest.mark.usefixtures("undrawn_training")
 
 
 @pytest.fixture(scope="module")
@@ -58,18 +51,9 @@ def straight(tmp_path_factory):
     return folder, tiny_nogan(folder)
 
 
-def log_rows(folder):
-    with (folder / "log.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def run_script(*arguments):
     command = [sys.executable, str(Path(__file__).parents[1] / "tiny_nogan.py"), *map(str, arguments)]
     return subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True)
-
-
-class Killed(BaseException):
-    """Ends a run without a chance to save."""
 
 
 class StopAt:
