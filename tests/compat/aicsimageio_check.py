@@ -1,14 +1,14 @@
-"""Check `decrappify.io.image_objects` against the real aicsimageio, in an environment of its own.
+"""Check `decrappify.io.image_objects` with the real aicsimageio, in a separate environment.
 
-aicsimageio 4.14 pins ``zarr<2.16`` and ``tifffile<2023.3.15``, so it cannot be installed beside decrappify's other
+aicsimageio 4.14 pins ``zarr<2.16`` and ``tifffile<2023.3.15``, so it cannot be installed with decrappify's other
 dependencies. Run with any Python 3.11 or newer that has pip::
 
     python tests/compat/aicsimageio_check.py [--environment .venv-aicsimageio]
 
-The first run makes the environment (about 750 MB and some minutes), later ones take seconds. decrappify goes in without
-its dependencies: the adapter needs numpy only, and pylibCZIrw is there to write CZI files for aicsimageio to read. The
-last line reads ``all N checks passed``, or the exit status is 1. With ``DECRAPPIFY_TEST_DATA`` set, a real CZI file
-there is opened too.
+The first run creates the environment (about 750 MB, a few minutes); later runs take seconds. decrappify is installed
+without its dependencies: the adapter needs numpy only, and pylibCZIrw writes the CZI files that aicsimageio reads. The
+last line is ``all N checks passed``; otherwise the exit status is 1. If ``DECRAPPIFY_TEST_DATA`` is set, a real CZI
+file in that folder is opened too.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-# numcodecs 0.16 took away what zarr 2.15 imports.
+# numcodecs 0.16 removed functions that zarr 2.15 imports.
 REQUIREMENTS = ("aicsimageio==4.14.0", "aicspylibczi>=3.2", "numcodecs<0.16", "pylibCZIrw>=5.1")
 INSIDE = "--inside"
 
 
 def main() -> int:
-    """Make the environment if it is missing, and run the checks in it."""
+    """Create the environment if it is missing, and run the checks in it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--environment", type=Path, default=REPOSITORY / ".venv-aicsimageio", help="where to install")
     parser.add_argument(INSIDE, action="store_true", help=argparse.SUPPRESS)
@@ -41,7 +41,7 @@ def main() -> int:
     ready = arguments.environment / "ready.txt"
     wanted = "\n".join(REQUIREMENTS)
     if not ready.exists() or ready.read_text() != wanted:
-        say(f"installing {', '.join(REQUIREMENTS)} into {arguments.environment}")
+        write_line(f"installing {', '.join(REQUIREMENTS)} into {arguments.environment}")
         venv.create(arguments.environment, with_pip=True, clear=True)
         subprocess.run([python, "-m", "pip", "install", "--quiet", *REQUIREMENTS], check=True)
         ready.write_text(wanted)
@@ -52,27 +52,27 @@ def main() -> int:
 
 
 def run_checks() -> int:
-    """Run every check in this interpreter and say how each went."""
+    """Run every check in this interpreter and print the results."""
     from importlib.metadata import version
 
     packages = ("aicsimageio", "aicspylibczi", "tifffile", "zarr", "numcodecs", "numpy", "decrappify")
-    say(", ".join(f"{name} {version(name)}" for name in packages))
+    write_line(", ".join(f"{name} {version(name)}" for name in packages))
     failures = 0
     checks = list(all_checks())
     for name, check in checks:
         try:
             check()
-        except Exception as error:  # noqa: BLE001  # a check may fail in any way, and the others still run
+        except Exception as error:  # noqa: BLE001  # a failure of any kind must not prevent the other checks
             failures += 1
-            say(f"FAILED {name}: {type(error).__name__}: {error}")
+            write_line(f"FAILED {name}: {type(error).__name__}: {error}")
         else:
-            say(f"passed {name}")
-    say(f"{failures} of {len(checks)} checks failed" if failures else f"all {len(checks)} checks passed")
+            write_line(f"passed {name}")
+    write_line(f"{failures} of {len(checks)} checks failed" if failures else f"all {len(checks)} checks passed")
     return 1 if failures else 0
 
 
 def all_checks() -> Iterator[tuple[str, Callable[[], None]]]:
-    """Name and function of each check."""
+    """Yield the name and function of each check."""
     yield "OME-TIFF written by aicsimageio", check_ome_tiff
     yield "OME-TIFF with other units", check_units
     yield "scenes of one file", check_scenes
@@ -83,11 +83,11 @@ def all_checks() -> Iterator[tuple[str, Callable[[], None]]]:
     if folder:
         yield "real CZI with two scenes", lambda: check_real_czi(Path(folder) / "czi" / "xyz__multiple_images.czi")
     else:
-        say("DECRAPPIFY_TEST_DATA is not set: no real CZI is opened")
+        write_line("DECRAPPIFY_TEST_DATA is not set: no real CZI is opened")
 
 
 def check_ome_tiff() -> None:
-    """Every axis, the pixel size and the channel names arrive, and the pixels are equal."""
+    """Check that axes, pixel size, channel names and pixels are preserved."""
     import numpy as np
 
     array = random_array((3, 2, 4, 21, 30))
@@ -104,7 +104,7 @@ def check_ome_tiff() -> None:
 
 
 def check_units() -> None:
-    """Nanometres and milliseconds are converted, which the object itself does not do."""
+    """Check the conversion of nanometers and milliseconds, which the object itself does not convert."""
     import tifffile
 
     with tempfile.TemporaryDirectory() as folder:
@@ -118,7 +118,7 @@ def check_units() -> None:
 
 
 def check_scenes() -> None:
-    """A scene is chosen by number or name, and the object stays where it was."""
+    """Check that a scene is selected by number or name, without changing the scene of the object."""
     import numpy as np
     from aicsimageio import AICSImage
     from aicsimageio.writers import OmeTiffWriter
@@ -140,11 +140,11 @@ def check_scenes() -> None:
         except InputError as error:
             expect("one line", "\n" in str(error), False)
         else:
-            raise AssertionError("scene 2 was not refused")
+            raise AssertionError("scene 2 did not raise")
 
 
 def check_color() -> None:
-    """Samples become the channels R, G and B."""
+    """Check that samples become the channels R, G and B."""
     import numpy as np
     from aicsimageio.writers import OmeTiffWriter
 
@@ -158,7 +158,7 @@ def check_color() -> None:
 
 
 def check_real_czi(path: Path) -> None:
-    """A Z-stack with two scenes keeps its shape, scale and pixels."""
+    """Check that a Z-stack with two scenes keeps its shape, scale and pixels."""
     import numpy as np
     from aicsimageio import AICSImage
 
@@ -174,7 +174,7 @@ def check_real_czi(path: Path) -> None:
 
 
 def check_czi() -> None:
-    """A movie written by Zeiss's own library keeps every axis, its scale and its pixels."""
+    """Check that a movie written by Zeiss's library keeps its axes, scale and pixels."""
     import numpy as np
     from pylibCZIrw import czi
 
@@ -194,7 +194,7 @@ def check_czi() -> None:
 
 
 def check_color_czi() -> None:
-    """A color camera's picture, stored as B, G, R, arrives as R, G, B."""
+    """Check that a color image stored as B, G, R is read as R, G, B."""
     import numpy as np
     from pylibCZIrw import czi
 
@@ -226,7 +226,7 @@ def save(array: Any, path: Path) -> Path:
 
 
 def opened(path: Path) -> Any:
-    """Open with AICSImage and hand the object over."""
+    """Open with AICSImage and convert to a movie."""
     from aicsimageio import AICSImage
 
     from decrappify.io.image_objects import from_image_object, is_image_object
@@ -237,19 +237,19 @@ def opened(path: Path) -> Any:
 
 
 def random_array(shape: tuple[int, ...], seed: int = 0) -> Any:
-    """Reproducible uint16 noise."""
+    """Return reproducible uint16 noise."""
     import numpy as np
 
     return np.random.default_rng(seed).integers(0, 60000, shape, dtype=np.uint16)
 
 
-def expect(what: str, found: Any, needed: Any) -> None:
-    """Raise if `found` is not what is needed."""
-    if found != needed:
-        raise AssertionError(f"{what} is {found!r}, expected {needed!r}")
+def expect(name: str, found: Any, expected: Any) -> None:
+    """Raise AssertionError if `found` does not equal `expected`."""
+    if found != expected:
+        raise AssertionError(f"{name} is {found!r}, expected {expected!r}")
 
 
-def say(line: str) -> None:
+def write_line(line: str) -> None:
     """Write a line to the terminal."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()

@@ -27,13 +27,13 @@ def model():
 
 
 def rewritten(model, path, **changes):
-    """A model file with another header and the same weights."""
+    """Write a model file with a changed header and the same weights."""
     header = read_card(model.save(path)) | changes
     save_file(load_file(path), path, {"decrappify": json.dumps(header)})
     return path
 
 
-def test_a_file_holds_everything(model, tmp_path):
+def test_load_model_returns_the_saved_model(model, tmp_path):
     loaded = load_model(model.save(tmp_path / "new" / "mine.safetensors"))
     assert (loaded.n_frames, loaded.in_channels, loaded.scale) == (3, 1, 2)
     assert (loaded.normalization, loaded.crappifier, loaded.card) == (model.normalization, model.crappifier, CARD)
@@ -44,7 +44,7 @@ def test_a_file_holds_everything(model, tmp_path):
     assert list((tmp_path / "new").iterdir()) == [tmp_path / "new" / "mine.safetensors"]
 
 
-def test_half_precision_halves_the_file_and_keeps_predictions(model, tmp_path):
+def test_save_in_half_precision_halves_the_file_and_keeps_predictions(model, tmp_path):
     full, half = (
         model.save(tmp_path / "full.safetensors"),
         model.save(tmp_path / "half.safetensors", half_precision=True),
@@ -58,14 +58,14 @@ def test_half_precision_halves_the_file_and_keeps_predictions(model, tmp_path):
         torch.testing.assert_close(loaded.network(source), model.network(source), rtol=2e-3, atol=2e-3)
 
 
-def test_half_precision_is_refused_for_weights_beyond_float16(model, tmp_path):
+def test_save_rejects_weights_beyond_float16_in_half_precision(model, tmp_path):
     torch.nn.init.constant_(model.network.tail.weight, 1e5)
     with pytest.raises(ModelFileError, match=r"tail\.weight exceed the range of float16"):
         model.save(tmp_path / "half.safetensors", half_precision=True)
     assert not list(tmp_path.iterdir())
 
 
-def test_the_sum_names_predictions_not_the_card(model, tmp_path):
+def test_sha256_depends_on_weights_and_normalization_but_not_on_the_card(model, tmp_path):
     other = Model(model.network, model.normalization, None, {"name": "other"})
     assert other.sha256 == model.sha256
     assert Model(model.network, NormalizationRule()).sha256 != model.sha256
@@ -75,27 +75,27 @@ def test_the_sum_names_predictions_not_the_card(model, tmp_path):
     assert changed.sha256 != model.sha256
 
 
-def test_the_memory_format_of_training_changes_nothing(model, tmp_path):
+def test_save_does_not_depend_on_the_memory_format(model, tmp_path):
     first = model.save(tmp_path / "a.safetensors").read_bytes()
     model.network.to(memory_format=torch.channels_last)
     assert model.save(tmp_path / "b.safetensors").read_bytes() == first
 
 
-def test_nothing_is_overwritten_unasked(model, tmp_path):
+def test_save_overwrites_only_on_request(model, tmp_path):
     path = model.save(tmp_path / "m.safetensors")
     with pytest.raises(OutputExistsError, match=r"m.safetensors exists; pass overwrite=True"):
         model.save(path)
     assert model.save(path, overwrite=True) == path
 
 
-def test_a_folder_that_cannot_be_written_leaves_nothing_behind(model, tmp_path):
+def test_save_to_an_invalid_folder_raises(model, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match=r"cannot write .*model.safetensors"):
         model.save(tmp_path / "file" / "model.safetensors")
 
 
-def test_a_full_disk_is_one_line_and_leaves_nothing_behind(model, tmp_path):
-    resource = pytest.importorskip("resource", reason="limits on file sizes are set through it")
+def test_save_on_a_full_disk_raises_one_line_and_removes_its_file(model, tmp_path):
+    resource = pytest.importorskip("resource", reason="the file size is limited with it")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
     try:
@@ -107,7 +107,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_behind(model, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_model_file_can_be_read_by_others(model, tmp_path):
+def test_save_uses_default_file_permissions(model, tmp_path):
     (tmp_path / "plain").touch()
     assert model.save(tmp_path / "m.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
@@ -128,7 +128,7 @@ def test_shipped_models_load_by_name():
         (bytes(range(128, 256)), "it is damaged, truncated or from another program"),
     ],
 )
-def test_a_file_of_another_kind_is_named(tmp_path, content, message):
+def test_load_model_describes_other_kinds_of_files(tmp_path, content, message):
     path = tmp_path / "model.safetensors"
     path.write_bytes(content)
     with pytest.raises(ModelFileError, match=rf"model.safetensors is not a model file: {message}") as caught:
@@ -136,7 +136,7 @@ def test_a_file_of_another_kind_is_named(tmp_path, content, message):
     assert "\n" not in str(caught.value)
 
 
-def test_card_of_a_torch_checkpoint_names_the_conversion(tmp_path):
+def test_card_text_of_a_torch_checkpoint_names_the_conversion(tmp_path):
     torch.save({"weights": torch.zeros(3)}, tmp_path / "net.pth")
     with pytest.raises(
         ModelFileError, match=r"a PyTorch checkpoint; convert it to a model file with 'decrappify import-"
@@ -145,7 +145,7 @@ def test_card_of_a_torch_checkpoint_names_the_conversion(tmp_path):
 
 
 @pytest.mark.parametrize("kept", [0.3, 0.9, 0.999])
-def test_a_truncated_file_is_refused(model, tmp_path, kept):
+def test_load_model_rejects_a_truncated_file(model, tmp_path, kept):
     path = model.save(tmp_path / "m.safetensors")
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept)])
     with pytest.raises(ModelFileError, match=r"m.safetensors is not a model file"):
@@ -162,13 +162,13 @@ def test_a_truncated_file_is_refused(model, tmp_path, kept):
         ({"normalization": {"mean": 0}}, "cannot build: .*mean"),
     ],
 )
-def test_a_header_that_cannot_be_used_is_refused(model, tmp_path, changes, message):
+def test_load_model_rejects_an_unsuitable_header(model, tmp_path, changes, message):
     path = rewritten(model, tmp_path / "m.safetensors", **changes)
     with pytest.raises(ModelFileError, match=message):
         load_model(path)
 
 
-def flipped(path, bit):
+def flip_bit(path, bit):
     """Flip one bit of the weights, counted from the end of the file."""
     content = bytearray(path.read_bytes())
     content[-1 - bit // 8] ^= 1 << bit % 8
@@ -176,17 +176,17 @@ def flipped(path, bit):
 
 
 @pytest.mark.parametrize("bit", [0, 5, 1000, 8 * 3001])
-def test_load_model_refuses_a_file_with_a_flipped_bit(model, tmp_path, bit):
+def test_load_model_rejects_a_flipped_bit(model, tmp_path, bit):
     path = model.save(tmp_path / "m.safetensors")
     assert load_model(path).sha256 == model.sha256 == read_card(path)["sha256"]
-    flipped(path, bit)
+    flip_bit(path, bit)
     with pytest.raises(
         ModelFileError, match=r"m.safetensors does not match its checksum: .*; copy or download it again"
     ):
         load_model(path)
 
 
-def test_load_model_refuses_another_normalization_than_the_saved_one(model, tmp_path):
+def test_load_model_rejects_a_changed_normalization(model, tmp_path):
     normalization = model.normalization.to_dict() | {"high": 98.8}
     path = rewritten(model, tmp_path / "m.safetensors", normalization=normalization)
     with pytest.raises(ModelFileError, match="checksum"):
@@ -202,7 +202,7 @@ def test_load_model_reads_files_of_earlier_versions_without_checksum(model, tmp_
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_weights_that_are_not_finite_are_refused(model, tmp_path, value):
+def test_load_and_save_reject_weights_that_are_not_finite(model, tmp_path, value):
     path = model.save(tmp_path / "m.safetensors")
     weights, header = load_file(path), read_card(path)
     del header["sha256"]
@@ -218,7 +218,7 @@ def test_weights_that_are_not_finite_are_refused(model, tmp_path, value):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_safetensors_of_another_program_are_refused(tmp_path):
+def test_load_model_rejects_safetensors_of_another_program(tmp_path):
     path = tmp_path / "m.safetensors"
     save_file({"weight": torch.zeros(3)}, path)
     with pytest.raises(ModelFileError, match=r"a safetensors file but not a decrappify model"):
@@ -229,18 +229,18 @@ def test_safetensors_of_another_program_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("use", [load_model, card_text])
-def test_other_than_a_name_or_file_raises(use):
+def test_unknown_model_name_raises(use):
     with pytest.raises(MissingFileError, match=r"nothing-here is neither a shipped model .* nor a model file"):
         use("nothing-here")
 
 
-def test_the_card_reads_as_text(model, tmp_path):
+def test_card_text_lists_all_entries(model, tmp_path):
     lines = card_text(str(model.save(tmp_path / "m.safetensors"))).splitlines()
     assert lines[:5] == ["name: mine", "limits: none known", "data:", "  movies:", "    - a.tif"]
     assert {"  psnr_db: 31.5", "  scale: 2", "  low: 2.0"} <= set(lines)
 
 
-def test_model_file_with_a_header_length_like_a_pickle_loads(tmp_path):
+def test_load_model_reads_a_header_length_that_resembles_a_pickle(tmp_path):
     network = create("small", base_channels=16, depth=1, n_frames=1)
 
     def saved(note: str) -> tuple[Path, bytes]:

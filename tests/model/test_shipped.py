@@ -1,4 +1,4 @@
-"""The shipped models: small, described, made by the run file beside them, and better than what goes in."""
+"""The shipped models: size, card, agreement with their run files, and improvement over their sources."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ NEEDS = {
 }
 
 
-def test_the_promised_models_are_there():
+def test_shipped_models_are_complete():
     assert set(shipped_models()) == set(NEEDS)
 
 
 @pytest.mark.parametrize("name", NEEDS)
-def test_a_shipped_model_is_small_and_its_card_is_complete(name):
+def test_shipped_model_is_small_and_has_a_complete_card(name):
     model = load_model(name)
     assert (model.n_frames, model.scale) == NEEDS[name]
     assert shipped_models()[name].stat().st_size <= 8_000_000
@@ -46,8 +46,8 @@ def test_run_file_matches_the_card(name):
     run = tomllib.loads(shipped_models()[name].with_suffix(".toml").read_text(encoding="utf-8"))
     model = load_model(name)
     assert TrainingConfig.from_dict(run["training"]) == TrainingConfig.from_dict(model.card["settings"])
-    wanted = run["crappifier"]["name"] if isinstance(run["crappifier"], dict) else run["crappifier"]
-    assert model.crappifier["name"] == wanted
+    expected = run["crappifier"]["name"] if isinstance(run["crappifier"], dict) else run["crappifier"]
+    assert model.crappifier["name"] == expected
 
 
 @pytest.fixture(scope="module")
@@ -56,29 +56,29 @@ def sample():
 
 
 @pytest.mark.parametrize("name", ["fluorescence-movie", pytest.param("fluorescence-still", marks=pytest.mark.slow)])
-def test_restoring_a_held_out_movie_beats_the_best_gaussian(name, sample):
-    truth, noisy = (np.asarray(movie)[:, 0, 0].astype(np.float32) for movie in (sample.truth, sample.noisy))
+def test_restored_movie_exceeds_the_best_gaussian_by_half_a_decibel(name, sample):
+    target, noisy = (np.asarray(movie)[:, 0, 0].astype(np.float32) for movie in (sample.truth, sample.noisy))
     restored = np.asarray(restore(sample.noisy, name, inference=InferenceOptions(device="cpu")))[:, 0, 0]
-    still_by_still = [best_gaussian(frame, good).psnr for frame, good in zip(noisy, truth, strict=True)]
-    assert psnr(restored, truth) > np.mean(still_by_still) + 0.5
+    best = [best_gaussian(*frames).psnr for frames in zip(noisy, target, strict=True)]
+    assert psnr(restored, target) > np.mean(best) + 0.5
 
 
-def test_scale_2_beats_cubic_interpolation(sample):
+def test_restored_x2_movie_exceeds_cubic_interpolation_by_two_decibels(sample):
     from scipy.ndimage import zoom
 
-    truth = sample.truth.select()
-    source = crappify_movie(truth, crappifier_preset("confocal-x2"), seed=5)
+    target = sample.truth.select()
+    source = crappify_movie(target, crappifier_preset("confocal-x2"), seed=5)
     restored = np.asarray(restore(source, "fluorescence-movie-x2", inference=InferenceOptions(device="cpu")))[:, 0, 0]
-    good, coarse = np.asarray(truth)[:, 0, 0], np.asarray(source)[:, 0, 0]
+    expected, coarse = np.asarray(target)[:, 0, 0], np.asarray(source)[:, 0, 0]
     cubic = zoom(coarse, (1, 2, 2), order=3, grid_mode=True, mode="nearest")
-    assert psnr(restored, good) > psnr(cubic, good) + 2
+    assert psnr(restored, expected) > psnr(cubic, expected) + 2
 
 
 @pytest.mark.parametrize(
     "name",
     ["fluorescence-movie", *(pytest.param(n, marks=pytest.mark.slow) for n in NEEDS if n != "fluorescence-movie")],
 )
-def test_the_worst_seam_of_trained_weights_is_under_a_thousandth(name, sample):
+def test_tiled_restoration_differs_by_less_than_a_thousandth(name, sample):
     model = load_model(name)
     frame = measure(sample.noisy).apply(sample.noisy.frame(2))
     window = np.tile(frame, (model.n_frames, 2, 2))
@@ -87,7 +87,7 @@ def test_the_worst_seam_of_trained_weights_is_under_a_thousandth(name, sample):
     assert np.abs(whole - tiled).max() < 1e-3 * np.ptp(whole)
 
 
-def test_bright_and_dark_movies_are_restored_alike(sample):
+def test_restoration_does_not_depend_on_gain_and_offset(sample):
     pixels = np.asarray(sample.noisy)[:3, 0, 0].astype(np.float32)
     once, scaled = (
         np.asarray(

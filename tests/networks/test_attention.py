@@ -8,7 +8,7 @@ from decrappify.networks import attention
 from decrappify.networks.attention import SelfAttention
 
 
-def as_published(layer, x):
+def published_attention(layer, x):
     pixels = x.flatten(2)
     query, key, value = layer.query(pixels), layer.key(pixels), layer.value(pixels)
     weights = torch.softmax(query.transpose(1, 2) @ key, dim=1)
@@ -25,25 +25,25 @@ def layer():
 
 
 @pytest.mark.parametrize("tokens", [2048, 7])
-def test_equals_the_softmax_over_queries(layer, tokens, monkeypatch):
+def test_self_attention_equals_the_softmax_over_queries(layer, tokens, monkeypatch):
     monkeypatch.setattr(attention, "_TOKENS", tokens)
     x = torch.randn(2, 32, 6, 5)
-    torch.testing.assert_close(layer(x), as_published(layer, x), atol=5e-6, rtol=1e-5)
+    torch.testing.assert_close(layer(x), published_attention(layer, x), atol=5e-6, rtol=1e-5)
 
 
-def test_gradients_equal_those_of_the_softmax(layer):
+def test_self_attention_gradients_equal_those_of_the_softmax(layer):
     x = torch.randn(1, 32, 4, 4, requires_grad=True)
     (found,) = torch.autograd.grad(layer(x).square().sum(), x)
-    (expected,) = torch.autograd.grad(as_published(layer, x).square().sum(), x)
+    (expected,) = torch.autograd.grad(published_attention(layer, x).square().sum(), x)
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
-def test_starts_as_the_identity():
+def test_self_attention_starts_as_the_identity():
     x = torch.randn(1, 16, 3, 3)
     assert torch.equal(SelfAttention(16)(x), x)
 
 
-def test_no_matrix_of_pixels_by_pixels_is_made(layer, monkeypatch):
+def test_self_attention_limits_the_size_of_its_matrices(layer, monkeypatch):
     sizes = []
     real = torch.nn.functional.scaled_dot_product_attention
 
@@ -56,6 +56,6 @@ def test_no_matrix_of_pixels_by_pixels_is_made(layer, monkeypatch):
     assert sizes == [(2048, 2500), (452, 2500)]
 
 
-def test_too_few_channels_are_refused():
+def test_self_attention_rejects_too_few_channels():
     with pytest.raises(InputError, match="self-attention needs at least 8 channels, found 4; widen the network"):
         SelfAttention(4)

@@ -21,17 +21,17 @@ def distance(found, expected):
 
 @pytest.mark.parametrize("settings", [{"bias": False}, {"padding": 1}, {"stride": 2, "padding_mode": "reflect"}])
 @pytest.mark.parametrize("kind", [SplitConv2d, SpectralConv2d, WeightNormConv2d])
-def test_predictions_are_within_a_few_roundings_of_float64(kind, settings, source):
+def test_split_convolution_is_close_to_float64(kind, settings, source):
     conv = kind(300, 8, 3, **settings).eval()
     weight = conv.effective_weight() if hasattr(conv, "effective_weight") else conv.weight
     bias = None if conv.bias is None else conv.bias.double()
     found = conv(source)
     expected = conv._conv_forward(source.double(), weight.double(), bias)
     assert found.shape == expected.shape
-    assert distance(found, expected) < 4e-7  # one convolution in float32 strays by 7e-7 or more
+    assert distance(found, expected) < 4e-7  # the error of one convolution in float32 is at least 7e-7
 
 
-def test_gradients_are_those_of_one_convolution(source):
+def test_split_convolution_has_the_gradients_of_one_convolution(source):
     conv = SplitConv2d(300, 8, 3)
     gradients = []
     for training in (True, False):
@@ -52,7 +52,7 @@ def test_gradients_are_those_of_one_convolution(source):
     ],
     ids=["training", "bfloat16", "1x1", "groups", "autocast"],
 )
-def test_elsewhere_it_is_one_convolution(conv, dtype, source):
+def test_convolve_uses_one_convolution_where_splitting_does_not_apply(conv, dtype, source):
     with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "autocast"):
         if isinstance(dtype, torch.dtype):
             conv, source = conv.to(dtype), source.to(dtype)
@@ -60,18 +60,18 @@ def test_elsewhere_it_is_one_convolution(conv, dtype, source):
 
 
 @pytest.mark.parametrize(("side", "convolutions"), [(181, 2), (182, 1)])
-def test_a_folded_network_may_leave_large_images_to_one_convolution(side, convolutions, monkeypatch):
+def test_folded_convolution_uses_one_convolution_for_large_images(side, convolutions, monkeypatch):
     image = torch.randn(1, 80, side, side, generator=torch.Generator().manual_seed(1))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         conv, calls = fold_norms(SpectralConv2d(80, 2, 3), large_in_one_go=True), []
-    in_one_go = conv._conv_forward(image, conv.weight, conv.bias)
+    single = conv._conv_forward(image, conv.weight, conv.bias)
     convolve = conv._conv_forward
     monkeypatch.setattr(conv, "_conv_forward", lambda *arguments: calls.append(1) or convolve(*arguments))
-    torch.testing.assert_close(conv(image), in_one_go, atol=1e-6 * in_one_go.abs().max().item(), rtol=1e-5)
+    torch.testing.assert_close(conv(image), single, atol=1e-6 * single.abs().max().item(), rtol=1e-5)
     assert len(calls) == convolutions
 
 
-def test_the_graph_for_export_has_one_convolution(source):
+def test_exported_graph_contains_one_convolution(source):
     program = torch.export.export(SplitConv2d(300, 8, 3).eval(), (source,))
     assert [str(node.target) for node in program.graph.nodes].count("aten.conv2d.default") == 1

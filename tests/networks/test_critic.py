@@ -11,7 +11,7 @@ from decrappify.networks.blocks import NormedConv
 @pytest.mark.parametrize(
     ("name", "smallest"), [("deoldify-critic", 64), ("fastai-critic", 64), ("small-critic", 32), ("critic", 64)]
 )
-def test_one_answer_for_each_patch(name, smallest):
+def test_critic_returns_one_value_per_patch(name, smallest):
     critic = create(name, width=8)
     assert critic.smallest == smallest
     for rows, columns in ((4, 4), (4, 6), (5, 8)):
@@ -19,7 +19,7 @@ def test_one_answer_for_each_patch(name, smallest):
         assert critic(image).shape == (2, (rows - 3) * (columns - 3))
 
 
-def test_training_brings_the_largest_singular_value_to_one():
+def test_training_normalizes_the_largest_singular_value_to_one():
     critic = create("small-critic", width=8)
     image = torch.randn(1, 1, 64, 64)
     for _ in range(30):
@@ -29,7 +29,7 @@ def test_training_brings_the_largest_singular_value_to_one():
     torch.testing.assert_close(largest, torch.ones_like(largest), atol=0.1, rtol=0)
 
 
-def test_the_small_critic_judges_64_pixel_patches_of_one_channel():
+def test_small_critic_accepts_64_pixel_patches_of_one_channel():
     critic = create("small-critic")
     assert critic(torch.zeros(1, 1, 64, 64)).shape == (1, 25)
     assert sum(weight.numel() for weight in critic.parameters()) < 4e6
@@ -44,6 +44,6 @@ def test_the_small_critic_judges_64_pixel_patches_of_one_channel():
         ({"frames": 3}, "network 'small-critic' does not take these settings: .*frames"),
     ],
 )
-def test_errors_are_one_line(settings, message):
+def test_critic_rejects_invalid_settings(settings, message):
     with pytest.raises(InputError, match=message):
         create("small-critic", **settings)

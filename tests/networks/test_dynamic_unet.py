@@ -27,7 +27,7 @@ def unet():
 
 
 @pytest.mark.parametrize(("height", "width"), [(34, 34), (66, 98), (70, 70), (80, 80), (2, 4)])
-def test_even_sizes_keep_their_size_and_the_range(height, width, unet):
+def test_unet_keeps_even_sizes_and_the_output_range(height, width, unet):
     with torch.inference_mode():
         prediction = unet(10 * torch.randn(1, 3, height, width))
     assert prediction.shape == (1, 3, height, width)
@@ -38,7 +38,7 @@ def test_even_sizes_keep_their_size_and_the_range(height, width, unet):
     ("name", "layer"),
     [("deoldify-artistic", "conv2.3"), ("deoldify-stable", "conv.3"), ("lesson7-superres-gan", "conv2.2")],
 )
-def test_attention_is_where_the_checkpoints_have_it(name, layer):
+def test_attention_has_the_key_of_the_published_checkpoints(name, layer):
     with torch.device("meta"):
         keys = create(name).state_dict()
     assert [key for key in keys if key.endswith("gamma")] == [f"layers.5.{layer}.gamma"]
@@ -53,21 +53,21 @@ def test_attention_is_where_the_checkpoints_have_it(name, layer):
         ({"blur": "off"}, [False] * 5),
     ],
 )
-def test_blur_policy_selects_the_upsamplings_that_blur(settings, blurred):
+def test_blur_setting_selects_the_blurred_upsamplings(settings, blurred):
     with torch.device("meta"):
         network = create("lesson7-superres", **settings)
     assert [module.blur for module in network.modules() if isinstance(module, PixelShuffle)] == blurred
 
 
 @pytest.mark.parametrize("norm", ["spectral", "weight", "batch", "none"])
-def test_an_untrained_pixel_shuffle_is_nearest_upsampling(norm):
+def test_untrained_pixel_shuffle_is_nearest_neighbor_upsampling(norm):
     shuffle = PixelShuffle(8, 4, norm=norm, batch_norm=False, blur=False).eval()
     prediction = shuffle(torch.randn(1, 8, 3, 3))
     nearest = nn.functional.interpolate(prediction[..., ::2, ::2], scale_factor=2)
     torch.testing.assert_close(prediction, nearest, atol=1e-6, rtol=0)
 
 
-def test_the_original_blur_averages_with_the_upper_left_neighbors():
+def test_blur_averages_with_the_upper_left_neighbors():
     shuffle = PixelShuffle(8, 1, norm="none", blur=False).eval()
     x = torch.randn(1, 8, 4, 4)
     sharp = shuffle(x)
@@ -77,14 +77,14 @@ def test_the_original_blur_averages_with_the_upper_left_neighbors():
     torch.testing.assert_close(shuffle(x)[..., 3, 2], sharp[..., 2:4, 1:3].mean((-1, -2)))
 
 
-def test_without_last_cross_the_last_convolution_follows_the_upsampling():
+def test_last_convolution_follows_the_upsampling_without_last_cross():
     with torch.device("meta"):
         keys = create("lesson7-superres", last_cross=False).state_dict()
     assert "layers.9.0.weight_g" in keys
     assert not any(key.startswith("layers.10") for key in keys)
 
 
-def test_frames_and_channels_keep_the_response_to_a_gray_still():
+def test_inflate_keeps_the_response_to_a_gray_image():
     weight, gray = torch.randn(4, 3, 7, 7), torch.randn(1, 1, 16, 16)
     expected = nn.functional.conv2d(gray.expand(-1, 3, -1, -1), weight)
     for n_frames, channels in ((1, 1), (3, 1), (1, 4), (3, 3)):
@@ -93,7 +93,7 @@ def test_frames_and_channels_keep_the_response_to_a_gray_still():
     assert torch.equal(inflate(weight, 1, 3), weight)
 
 
-def test_an_encoder_starts_from_a_local_file(tmp_path):
+def test_build_encoder_loads_weights_from_a_local_file(tmp_path):
     network = torchvision.models.resnet18(weights=None)
     torch.save(network.state_dict(), tmp_path / "resnet18.pth")
     body = build_encoder("resnet18", in_channels=1, weights=tmp_path / "resnet18.pth").body
@@ -132,12 +132,12 @@ def test_an_encoder_starts_from_a_local_file(tmp_path):
         ("deoldify-artistik", {}, "unknown network 'deoldify-artistik'; did you mean 'deoldify-artistic'"),
     ],
 )
-def test_errors_are_one_line(name, settings, message):
+def test_create_rejects_invalid_unet_settings(name, settings, message):
     with pytest.raises(InputError, match=message), torch.device("meta"):
         create(name, **settings)
 
 
-def test_restoration_runs_it_in_float32_and_bfloat16(unet):
+def test_inference_network_runs_a_unet_in_float32_and_bfloat16(unet):
     source = torch.rand(1, 3, 64, 64)
     with torch.inference_mode():
         expected = unet(source)
@@ -147,7 +147,7 @@ def test_restoration_runs_it_in_float32_and_bfloat16(unet):
     torch.testing.assert_close(rough, expected, atol=0.2, rtol=0)
 
 
-def test_tiles_on_the_coarsest_grid_agree_beyond_the_margin_and_others_do_not():
+def test_tiles_agree_beyond_the_margin_only_if_aligned_to_the_coarsest_grid():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network, source = create("lesson7-superres", **TINY).eval(), torch.randn(1, 3, 32, 288)
@@ -166,17 +166,17 @@ def test_tiles_on_the_coarsest_grid_agree_beyond_the_margin_and_others_do_not():
 
 @pytest.mark.slow  # the export takes half a minute
 @pytest.mark.parametrize("name", ["deoldify-artistic", "lesson7-superres"])
-def test_a_folded_generator_runs_in_onnxruntime(name, tmp_path):
+def test_folded_generator_runs_in_onnxruntime(name, tmp_path):
     pytest.importorskip("onnxscript", reason="onnxscript is not installed: the export needs it")
     onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: the export cannot be run")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network, source = create(name, **TINY).eval(), torch.randn(1, 3, 48, 34)
     for module in network.modules():
-        if hasattr(module, "gamma"):  # away from the start, where attention is off
+        if hasattr(module, "gamma"):  # at its initial value, 0, attention has no effect
             nn.init.constant_(module.gamma, 0.5)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's exporter warns about itself
+        warnings.simplefilter("ignore")  # warnings of torch's exporter about its own code
         torch.onnx.export(
             fold_norms(network), (source,), tmp_path / "unet.onnx", input_names=["source"], dynamo=True, verbose=False
         )

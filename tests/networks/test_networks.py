@@ -1,4 +1,4 @@
-"""One class tests every network and size; a new one is a line in `NETWORKS`."""
+"""Tests of every network and size; a new network needs only a line in `NETWORKS`."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ CRITICS = [
 
 
 class Networks:
-    """How to make one, and a source that fits it."""
+    """Creation of networks and of suitable sources."""
 
     @pytest.fixture(autouse=True)
     def _seeded(self):
@@ -68,10 +68,10 @@ class Networks:
 
     def make(self, name, settings, *, trained=True):
         network = create(name, **settings)
-        if trained and hasattr(network, "tail"):  # away from the start, where the prediction is the middle frame
+        if trained and hasattr(network, "tail"):  # initially, the prediction is the middle frame
             torch.nn.init.normal_(network.tail.weight, std=0.05)
         for module in network.modules():
-            if hasattr(module, "gamma"):  # away from the start, where attention is off
+            if hasattr(module, "gamma"):  # at its initial value, 0, attention has no effect
                 torch.nn.init.constant_(module.gamma, 0.5)
         return network
 
@@ -83,13 +83,13 @@ class Networks:
         return getattr(network, "n_frames", 1) * network.in_channels
 
     def smallest(self, network):
-        """Side of a source that keeps more than a pixel on the coarsest grid."""
+        """Return the side of a source that has more than one pixel on the coarsest grid."""
         return network.smallest if isinstance(network, Critic) else 8 * network.spec.size_multiple
 
 
 @pytest.mark.parametrize(("name", "settings"), NETWORKS + UNETS + CRITICS)
 class TestEveryNetwork(Networks):
-    def test_shapes(self, name, settings):
+    def test_output_has_the_expected_shape(self, name, settings):
         network = self.make(name, settings)
         source = self.source(network)
         if isinstance(network, Critic):
@@ -98,7 +98,7 @@ class TestEveryNetwork(Networks):
         height, width = (side * network.scale for side in source.shape[-2:])
         assert network(source).shape == (2, network.out_channels, height, width)
 
-    def test_sizes_that_do_not_fit_are_refused_with_the_size_that_would(self, name, settings):
+    def test_unsuitable_size_raises_and_names_a_suitable_size(self, name, settings):
         network = self.make(name, settings).eval()
         if isinstance(network, Critic):
             height, width, least = network.smallest - 1, network.smallest, network.smallest
@@ -114,16 +114,16 @@ class TestEveryNetwork(Networks):
         with pytest.raises(InputError, match=message):
             network(torch.zeros(1, self.channels(network), height, width))
 
-    def test_every_weight_gets_a_gradient(self, name, settings):
+    def test_every_weight_has_a_gradient(self, name, settings):
         network = self.make(name, settings)
-        source = torch.rand(6, *self.source(network).shape[1:])  # two pixels are too few for a batch norm to learn
+        source = torch.rand(6, *self.source(network).shape[1:])  # two pixels are too few for a batch norm
         network(source).square().mean().backward()
         assert all(weight.grad is not None and weight.grad.abs().max() > 0 for weight in network.parameters())
 
-    def test_its_architecture_and_state_restore_it(self, name, settings, tmp_path):
+    def test_network_is_restored_from_architecture_and_state(self, name, settings, tmp_path):
         network = self.make(name, settings).eval()
         source = self.source(network, 2, 2)
-        if isinstance(network, Critic):  # lives in training checkpoints, not in model files
+        if isinstance(network, Critic):  # saved in training checkpoints, not in model files
             loaded = create(**network.architecture).eval()
             loaded.load_state_dict(network.state_dict())
         else:
@@ -134,7 +134,7 @@ class TestEveryNetwork(Networks):
         assert torch.equal(loaded(source), network(source))
         assert loaded.architecture == network.architecture
 
-    def test_folded_is_unfolded(self, name, settings):
+    def test_folded_network_is_equivalent(self, name, settings):
         network = self.make(name, settings).eval()
         source, folded = self.source(network), fold_norms(network)
         assert not any(isinstance(module, NormedConv) for module in folded.modules())
@@ -149,7 +149,7 @@ class TestEveryNetwork(Networks):
         assert (rough - exact).abs().mean() < (0.02 if hasattr(network, "tail") else 0.1) * exact.abs().mean()
 
     @pytest.mark.slow
-    def test_torch_compile_captures_it_whole(self, name, settings):
+    def test_torch_compile_captures_the_complete_network(self, name, settings):
         network = fold_norms(self.make(name, settings))
         source = self.source(network, 2, 2)
         torch._dynamo.reset()
@@ -158,7 +158,7 @@ class TestEveryNetwork(Networks):
             torch.testing.assert_close(captured, network(source), atol=1e-5, rtol=1e-5)
 
 
-def test_no_name_is_forgotten():
+def test_all_registered_networks_are_tested():
     assert {case.values[0] for case in NETWORKS + UNETS + CRITICS} == set(network_names())
 
 
@@ -177,7 +177,7 @@ class TestResidualUNet(Networks):
         difference = (network(source) - network(changed)).abs()[..., network.spec.margin * network.scale :]
         assert difference.max() < 1e-3
 
-    def test_starts_as_the_middle_frame(self, name, settings):
+    def test_untrained_network_returns_the_middle_frame(self, name, settings):
         network = self.make(name, settings, trained=False)
         source = self.source(network)
         expected = self.middle(network, source)
@@ -185,14 +185,14 @@ class TestResidualUNet(Networks):
             expected = F.interpolate(expected, scale_factor=network.scale, mode="bilinear", align_corners=False)
         torch.testing.assert_close(network(source), expected, atol=0, rtol=0)
 
-    def test_does_not_see_the_neighbors_at_the_start(self, name, settings):
+    def test_network_ignores_neighboring_frames_initially(self, name, settings):
         network = self.make(name, settings)
         source, start = self.source(network), network.n_frames // 2 * network.in_channels
         other = torch.rand_like(source)
         other[:, start : start + network.in_channels] = source[:, start : start + network.in_channels]
         torch.testing.assert_close(network(source), network(other), atol=1e-6, rtol=0)
 
-    def test_is_homogeneous_without_biases(self, name, settings):
+    def test_network_is_homogeneous_without_biases(self, name, settings):
         network = self.make(name, settings)
         source = self.source(network)
         same = torch.allclose(network(3 * source), 3 * network(source), atol=1e-4)
@@ -203,7 +203,7 @@ class TestResidualUNet(Networks):
 
 
 @pytest.mark.parametrize(("stem", "scale"), [(1, 1), (1, 2), (2, 2)])
-def test_widened_network_predicts_the_same_as_the_one_frame_network(stem, scale):
+def test_widened_network_predicts_like_the_one_frame_network(stem, scale):
     settings = TINY | {"stem": stem, "scale": scale}
     few, wide = create("small", n_frames=1, **settings), create("small", n_frames=3, **settings)
     torch.nn.init.normal_(few.tail.weight, std=0.05)
@@ -234,7 +234,7 @@ def test_small_has_at_most_a_million_parameters_and_sizes_grow():
         ),
     ],
 )
-def test_errors_are_one_line(name, settings, message):
+def test_create_rejects_invalid_settings(name, settings, message):
     with pytest.raises(InputError, match=message):
         create(name, **settings)
 
@@ -261,7 +261,7 @@ def test_create_shortens_long_integers_in_its_messages(setting):
     assert len(str(raised.value)) < 300
 
 
-def test_a_wider_window_cannot_become_a_narrower_one():
+def test_widened_rejects_a_narrower_window():
     wide, few = create("small", n_frames=3, **TINY), create("small", n_frames=1, **TINY)
     with pytest.raises(InputError, match="cannot start a network of 1 frames from one of 3; needs at most as many"):
         few.widened(wide.state_dict(), 3)
@@ -281,7 +281,7 @@ def test_create_rejects_a_network_whose_model_file_could_not_be_loaded():
             create("nameless")
 
 
-def test_default_network_is_that_of_all_training_runs():
+def test_default_network_is_used_by_all_training_configs():
     assert {TrainingConfig().network, NoganConfig().generator} == {DEFAULT_NETWORK}
 
 

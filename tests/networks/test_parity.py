@@ -1,4 +1,4 @@
-"""The published networks against outputs of the original code, with weights that are a function of their names."""
+"""The published networks compared with the original code, for weights computed from their names."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def load(recipe):
 
     def network(name):
         if name not in loaded:
-            loaded.clear()  # the large ones together would fill the memory
+            loaded.clear()  # together, the large networks would exceed the memory
             with torch.device("meta"):
-                made = create(name)
+                built = create(name)
             state = {key: torch.from_numpy(value) for key, value in recipe.load_state(NAMES[name]).items()}
-            made.load_state_dict(state, assign=True)
-            loaded[name] = made.eval()
+            built.load_state_dict(state, assign=True)
+            loaded[name] = built.eval()
         return loaded[name]
 
     return network
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_keys_and_shapes_are_those_of_the_checkpoints_in_order(name, recipe):
+def test_keys_and_shapes_match_the_published_checkpoints(name, recipe):
     with torch.device("meta"):
         state = create(name).state_dict()
     assert [(key, tuple(value.shape)) for key, value in state.items()] == recipe.read_keys(NAMES[name])
@@ -60,7 +60,7 @@ def test_keys_and_shapes_are_those_of_the_checkpoints_in_order(name, recipe):
         ("fastai-critic", 37, 44_705_665),
     ],
 )
-def test_sizes_are_those_of_the_originals(name, entries, parameters):
+def test_numbers_of_entries_and_parameters_match_the_originals(name, entries, parameters):
     with torch.device("meta"):
         network = create(name)
     assert (len(network.state_dict()), sum(map(torch.numel, network.parameters()))) == (entries, parameters)
@@ -70,13 +70,13 @@ def test_sizes_are_those_of_the_originals(name, entries, parameters):
 @pytest.mark.parametrize("name", ["deoldify-artistic", "deoldify-stable"])
 class TestGenerators:
     @pytest.mark.parametrize("tag", OUTPUTS)
-    def test_outputs(self, name, tag, load, recipe, parity):
+    def test_outputs_match_the_originals(self, name, tag, load, recipe, parity):
         source = torch.from_numpy(recipe.make_input(*OUTPUTS[tag]))
         with torch.inference_mode():
             prediction = load(name)(source).numpy()
         assert np.abs(prediction - np.load(parity / f"{NAMES[name]}_out_{tag}.npy")).max() < 2e-5
 
-    def test_input_gradients(self, name, load, recipe, parity):
+    def test_input_gradients_match_the_originals(self, name, load, recipe, parity):
         source = torch.from_numpy(recipe.make_input(*OUTPUTS["64"])).requires_grad_()
         prediction = load(name)(source)
         weight = np.random.RandomState(2001).standard_normal(prediction.shape).astype("f4")
@@ -85,7 +85,7 @@ class TestGenerators:
         assert np.linalg.norm(found - expected) < 1e-2 * np.linalg.norm(expected)
         assert found @ expected > 0.9999 * np.linalg.norm(found) * np.linalg.norm(expected)
 
-    def test_folded_is_unfolded(self, name, load, recipe):
+    def test_folded_network_is_equivalent(self, name, load, recipe):
         source = torch.from_numpy(recipe.make_input(*OUTPUTS["64"]))
         with torch.inference_mode():
             torch.testing.assert_close(fold_norms(load(name))(source), load(name)(source), atol=1e-5, rtol=0)
@@ -95,13 +95,13 @@ class TestGenerators:
 @pytest.mark.parametrize("name", LARGE_OUTPUTS)
 class TestCritics:
     @pytest.mark.parametrize("tag", CRITIC_OUTPUTS)
-    def test_outputs(self, name, tag, load, recipe, parity):
+    def test_outputs_match_the_originals(self, name, tag, load, recipe, parity):
         shape, seed, gain = CRITIC_OUTPUTS[tag]
         with torch.inference_mode():
             found = load(name)(torch.from_numpy(gain * recipe.make_input(shape, seed))).numpy()
         assert np.abs(found - np.load(parity / f"{NAMES[name]}_out_{tag}.npy")).max() < 1e-5
 
-    def test_a_large_image_has_many_patches(self, name, load, recipe, parity):
+    def test_large_image_has_many_patches(self, name, load, recipe, parity):
         tag, side = LARGE_OUTPUTS[name]
         with torch.inference_mode():
             found = load(name)(torch.from_numpy(recipe.make_input((1, 3, side, side), 3002))).numpy()

@@ -15,7 +15,7 @@ def pixels(movie) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_seed_determines_the_movie(kind):
+def test_simulate_is_determined_by_its_seed(kind):
     first, again, other = (simulate(kind, n_frames=2, size=(48, 40), seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(pixels(first.noisy), pixels(again.noisy))
     np.testing.assert_array_equal(pixels(first.truth), pixels(again.truth))
@@ -25,7 +25,7 @@ def test_seed_determines_the_movie(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("speed", [*(pytest.param(speed, marks=pytest.mark.slow) for speed in (0.0, 1.0)), 0.3, 3.0])
-def test_the_mean_displacement_is_the_speed(kind, speed):
+def test_mean_displacement_equals_the_speed(kind, speed):
     movie = simulate(kind, n_frames=16, size=(64, 64), speed_px=speed, seed=3)
     assert movie.displacement_px == pytest.approx(speed, rel=0.05)
 
@@ -38,7 +38,7 @@ def test_static_scene_only_bleaches(kind):
     np.testing.assert_allclose(signal[13], signal[0] * 0.98**13, rtol=1e-3, atol=1e-3)
 
 
-def test_the_noise_is_that_of_the_camera():
+def test_noise_matches_the_camera_model():
     microscope = Microscope(photons=30, read_noise=2.0, gain=1.5, offset=80.0, loss_per_frame=0)
     movie = simulate("nuclei", n_frames=150, size=(64, 64), speed_px=0, microscope=microscope)
     truth, noisy = pixels(movie.truth), pixels(movie.noisy)
@@ -50,7 +50,7 @@ def test_the_noise_is_that_of_the_camera():
     assert slope == pytest.approx(1.5, rel=0.08)
 
 
-def test_levels_and_scale_are_as_requested():
+def test_simulate_uses_the_requested_levels_and_scale():
     microscope = Microscope(photons=50, background=2, gain=2.0, offset=100)
     movie = simulate("cell", n_frames=1, size=(96, 96), pixel_size_um=0.08, frame_interval_s=2.0, microscope=microscope)
     truth = pixels(movie.truth)
@@ -76,7 +76,7 @@ def test_emitter_is_imaged_at_its_position_with_the_width_of_the_optics(place):
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 5))])
-def test_a_nucleus_divides(seed):
+def test_nuclei_divide(seed):
     nuclei = Nuclei((160, 160), 40, 1.0, np.random.default_rng(seed))
     before, after = Canvas((160, 160)), Canvas((160, 160))
     nuclei.draw(before, 12)
@@ -95,7 +95,7 @@ def test_a_nucleus_divides(seed):
         ({"pixel_size_um": 0}, "pixel_size_um is 0, expected a size above 0"),
     ],
 )
-def test_wrong_options_are_refused(options, message):
+def test_simulate_rejects_invalid_options(options, message):
     with pytest.raises(InputError, match=message):
         simulate(**options)
 
@@ -108,6 +108,6 @@ def test_wrong_options_are_refused(options, message):
         ({"loss_per_frame": 1.0}, "loss_per_frame is 1, expected a share below 1"),
     ],
 )
-def test_an_impossible_microscope_is_refused(options, message):
+def test_microscope_rejects_invalid_values(options, message):
     with pytest.raises(InputError, match=message):
         Microscope(**options)

@@ -18,7 +18,7 @@ def log_rows(folder):
 
 
 def assert_equal(first, second, where="checkpoint"):
-    """Bit for bit, all the way down; but for the time that it took."""
+    """Check that nested states are equal bit for bit, except for the elapsed time."""
     assert type(first) is type(second), where
     if isinstance(first, dict):
         assert first.keys() == second.keys(), where
@@ -31,4 +31,4 @@ def assert_equal(first, second, where="checkpoint"):
 
 
 class Killed(BaseException):
-    """Ends a run without a chance to save."""
+    """An exception that ends a run without saving."""

@@ -1,8 +1,8 @@
-"""A training run of seconds; also a script, for the tests that need a process of their own.
+"""A training run of seconds; also a script, for tests that need a separate process.
 
 Usage: python tiny_run.py FOLDER start|resume [MAX_STEPS [N_DEVICES [OTHER_FOLDER]]]
 
-In the other folder it then begins a run that only a signal ends.
+In OTHER_FOLDER, it then starts a run that only a signal ends.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 if __name__ == "__main__":
-    sys.modules["torchmetrics"] = None  # lightning imports it where it is installed, which doubles the time of a start
+    sys.modules["torchmetrics"] = None  # lightning imports it if installed, which doubles the start-up time
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -38,7 +38,7 @@ NOISE = Crappifier([Gaussian((0.1, 0.3))], name="noise")
 
 
 def cells():
-    """Smooth blobs that drift by a pixel per frame, (T, Y, X) float32."""
+    """Create a float32 movie of smooth blobs that drift by one pixel per frame."""
     blobs = gaussian_filter(np.random.default_rng(0).random((64, 64)), 3).astype(np.float32)
     return Movie.from_array(np.stack([np.roll(blobs, t, axis=1)[:48, :48] for t in range(16)]), name="cells")
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from decrappify.networks import create
 
 SPECTRAL = {"norm": "spectral", "attention": True, "y_range": (-3.0, 3.0)}
-# One of every kind; their widths are small and odd, so that a wrong guess shows.
+# One of every kind, with small and odd widths, so that a wrong guess is detected.
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "deep": ("dynamic-unet", SPECTRAL | {"encoder": "resnet18", "width_factor": 0.3}),
     "wide": ("dynamic-unet", SPECTRAL | {"encoder": "resnet18", "form": "wide", "width_factor": 0.15}),
@@ -47,7 +47,7 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
 
 @pytest.fixture(scope="session")
 def made() -> Callable[[str], nn.Module]:
-    """A network of `NETWORKS` or `create`, with weights that are its own; kept for the session if it is small."""
+    """Create a network of `NETWORKS` or `create` with weights seeded by its name; small networks are cached."""
     kept: dict[str, nn.Module] = {}
 
     def make(name: str) -> nn.Module:
@@ -80,7 +80,7 @@ def saved(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def same_outputs() -> Callable[..., None]:
-    """Check that two networks give the same prediction for a random source."""
+    """Check that two networks return the same prediction for a random source."""
 
     def check(found: Any, expected: Any, *, atol: float = 0) -> None:
         torch.manual_seed(0)

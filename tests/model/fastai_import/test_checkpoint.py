@@ -10,12 +10,12 @@ from decrappify.normalization import IMAGENET
 
 from .conftest import NETWORKS
 
-ALIKE = ("none", "gray", "segmentation", "weight-attention")  # in what is read of them to "batch", "frames", "deep"
+ALIKE = ("none", "gray", "segmentation", "weight-attention")  # read by the same code as "batch", "frames", "deep"
 
 
 @pytest.fixture
 def published(saved):
-    """A file with the keys and shapes of a published network, all zeros, of a few kilobytes."""
+    """Save a file of a few kilobytes with the keys and shapes of a published network; all weights are zero."""
 
     def save(name, **settings):
         with torch.device("meta"):
@@ -30,7 +30,7 @@ def published(saved):
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.slow) if name in ALIKE else name for name in NETWORKS]
 )
-def test_every_kind_of_network_is_rebuilt(name, made, saved, same_outputs):
+def test_read_checkpoint_rebuilds_every_kind_of_network(name, made, saved, same_outputs):
     expected = made(name)
     found = read_checkpoint(saved(expected.state_dict()))
     same_outputs(found.network, expected)
@@ -44,7 +44,7 @@ def test_every_kind_of_network_is_rebuilt(name, made, saved, same_outputs):
 
 
 @pytest.mark.parametrize(("half", "legacy"), [(False, False), (True, True)], ids=["zip", "legacy-float16"])
-def test_formats_and_half_precision(half, legacy, made, saved, same_outputs):
+def test_read_checkpoint_reads_both_formats_and_half_precision(half, legacy, made, saved, same_outputs):
     state = {f"module.{key}": value for key, value in made("deep").state_dict().items()}
     if half:
         state = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
@@ -53,7 +53,7 @@ def test_formats_and_half_precision(half, legacy, made, saved, same_outputs):
     assert {parameter.dtype for parameter in found.network.parameters()} == {torch.float32}
 
 
-def test_weights_from_before_torch_1(made, saved, same_outputs):
+def test_read_checkpoint_reads_weights_from_before_torch_1(made, saved, same_outputs):
     network, old = made("deep"), {}
     modules = dict(network.named_modules())
     for key, value in network.state_dict().items():
@@ -77,7 +77,7 @@ def test_weights_from_before_torch_1(made, saved, same_outputs):
         ("pssr", None, "pssr", "restoration"),
     ],
 )
-def test_published_networks_are_recognized(name, preset, expected, task, published):
+def test_read_checkpoint_recognizes_published_networks(name, preset, expected, task, published):
     found = read_checkpoint(published(name), preset=preset)
     assert (found.preset, found.task) == (expected, task)
     with torch.device("meta"):
@@ -90,13 +90,13 @@ def test_published_networks_are_recognized(name, preset, expected, task, publish
 
 
 @pytest.mark.parametrize("n_frames", [*(pytest.param(n, marks=pytest.mark.slow) for n in (1, 5)), 3])
-def test_pssr_for_movies_keeps_its_preset(n_frames, published):
+def test_read_checkpoint_recognizes_pssr_for_movies(n_frames, published):
     found = read_checkpoint(published("pssr", n_frames=n_frames))
     assert (found.preset, found.network.n_frames, found.network.scale) == ("pssr", n_frames, 4)
     assert any("upsampling by 4" in note for note in found.notes)
 
 
-def test_preset_adds_settings_that_weights_do_not_show(made, saved):
+def test_preset_adds_settings_that_weights_do_not_determine(made, saved):
     path = saved(made("weight").state_dict())
     plain, ranged = read_checkpoint(path), read_checkpoint(path, preset="artistic")
     assert (plain.preset, plain.task, plain.network.y_range) == ("own", "restoration", None)
@@ -116,7 +116,7 @@ def test_preset_adds_settings_that_weights_do_not_show(made, saved):
         ("pssr", "lesson7-superres", r"contains the network of 'pssr', not that of preset 'lesson7-superres'"),
     ],
 )
-def test_mixed_up_presets_are_refused(name, preset, message, published):
+def test_read_checkpoint_rejects_the_preset_of_another_network(name, preset, message, published):
     with pytest.raises(ModelFileError, match=message):
         read_checkpoint(published(name), preset=preset)
 
@@ -128,30 +128,30 @@ def test_mixed_up_presets_are_refused(name, preset, message, published):
         ("pssr-small", "stable", "contains a network that enlarges its source, unlike that of preset 'stable'; omit"),
     ],
 )
-def test_a_preset_of_another_kind_is_refused(name, preset, message, made, saved):
+def test_read_checkpoint_rejects_a_preset_of_another_kind(name, preset, message, made, saved):
     with pytest.raises(ModelFileError, match=message):
         read_checkpoint(saved(made(name).state_dict()), preset=preset)
 
 
-def test_an_unknown_preset_is_refused(tmp_path):
+def test_read_checkpoint_rejects_an_unknown_preset(tmp_path):
     with pytest.raises(
         InputError, match=r"preset is 'vivid', expected one of artistic, stable, video, lesson7-superres"
     ):
         read_checkpoint(tmp_path / "net.pth", preset="vivid")
 
 
-def test_genuine_small_files_of_fastai_are_some_other_model(parity):
+def test_read_checkpoint_rejects_other_fastai_models(parity):
     for name in ("mini_fastai_v1_checkpoint.pth", "mini_fastai_v1_checkpoint_legacy.pth"):
         with pytest.raises(ModelFileError, match=r"another model .*'0.0.weight_orig' \(4, 3, 3, 3\)") as caught:
             read_checkpoint(parity / name)
         assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("form", "whose"), [("plain", "DeOldify"), ("dense", "fastai")])
-def test_a_critic_is_named(form, whose, saved):
+@pytest.mark.parametrize(("form", "origin"), [("plain", "DeOldify"), ("dense", "fastai")])
+def test_read_checkpoint_rejects_a_critic(form, origin, saved):
     path = saved({"model": create("critic", width=8, form=form).state_dict()})
     with pytest.raises(
-        ModelFileError, match=rf"is a critic of {whose}, which is used only in training, not a generator; use"
+        ModelFileError, match=rf"is a critic of {origin}, which is used only in training, not a generator; use"
     ):
         read_checkpoint(path)
 
@@ -176,7 +176,7 @@ CONV = "layers.5.conv1.0.weight_v"
         (lambda state: state[CONV].fill_(torch.nan), rf"contains NaN or infinity in {CONV!r}; it is damaged"),
     ],
 )
-def test_a_network_that_does_not_fit_names_its_first_key(change, message, made, saved):
+def test_read_checkpoint_names_the_first_unsuitable_key(change, message, made, saved):
     state = {key: value.clone() for key, value in made("weight").state_dict().items()}
     change(state)
     with pytest.raises(ModelFileError, match=message) as caught:

@@ -53,27 +53,27 @@ class TestContents:
         ],
         ids=["bare", "ordered", "model", "opt", "opt-slice", "opt-float64", "opt-float32", "module", "module-twice"],
     )
-    def test_files_of_fastai_and_torch_are_read(self, wrap, legacy, state, saved):
+    def test_read_state_dict_reads_files_of_fastai_and_torch(self, wrap, legacy, state, saved):
         assert_same(read_state_dict(saved(wrap(state), legacy=legacy)), state)
 
     @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
-    def test_other_float_types_become_float32(self, dtype, legacy, state, saved):
+    def test_read_state_dict_converts_other_float_types_to_float32(self, dtype, legacy, state, saved):
         other = {key: value.to(dtype) if value.is_floating_point() else value for key, value in state.items()}
         found = read_state_dict(saved({"model": other}, legacy=legacy))
         assert_same(found, {key: value.to(state[key].dtype) for key, value in other.items()})
 
-    def test_batch_counters_that_are_missing_are_added(self, legacy, state, saved):
+    def test_read_state_dict_adds_missing_batch_counters(self, legacy, state, saved):
         del state["1.num_batches_tracked"]
         found = read_state_dict(saved(state, legacy=legacy))
         assert_same(found, state | {"1.num_batches_tracked": torch.tensor(0)})
 
-    def test_an_exported_learner_is_named_with_the_way_out(self, legacy, state, saved, monkeypatch):
+    def test_read_state_dict_rejects_an_exported_learner(self, legacy, state, saved, monkeypatch):
         learner = foreign_class("fastai.basic_train", "Learner", monkeypatch)
         path = saved({"model": state, "cls": learner}, "export.pkl", legacy=legacy)
         with pytest.raises(ModelFileError, match=r"export.pkl is an exported fastai learner .* learn.save\('name'\)"):
             read_state_dict(path)
 
-    def test_python_objects_are_named_and_never_made(self, legacy, saved, monkeypatch):
+    def test_read_state_dict_rejects_python_objects(self, legacy, saved, monkeypatch):
         network = foreign_class("deoldify.unet", "DynamicUnetDeep", monkeypatch)()
         path = saved(network, legacy=legacy)
         with pytest.raises(
@@ -81,14 +81,14 @@ class TestContents:
         ):
             read_state_dict(path)
 
-    def test_a_whole_network_is_refused(self, legacy, saved):
+    def test_read_state_dict_rejects_a_pickled_network(self, legacy, saved):
         with pytest.raises(
             ModelFileError, match=r"contains Python objects \(torch.nn.modules.conv.Conv2d\), which are"
         ):
             read_state_dict(saved(nn.Conv2d(1, 1, 1), legacy=legacy))
 
     @pytest.mark.parametrize("kept", [0.02, 0.5, 0.95])
-    def test_a_truncated_download_is_named(self, kept, legacy, state, saved):
+    def test_read_state_dict_rejects_a_truncated_download(self, kept, legacy, state, saved):
         path = saved({"model": state, "opt": optimizer(slice(1))}, legacy=legacy)
         path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept)])
         with pytest.raises(ModelFileError, match=r"truncated download.* again \(the README files of jantic/DeOldify"):
@@ -106,14 +106,14 @@ class TestContents:
             ([torch.zeros(2)], "contains a list, expected a dictionary"),
         ],
     )
-    def test_other_entries_than_weights_raise(self, content, message, legacy, saved):
+    def test_read_state_dict_rejects_entries_other_than_weights(self, content, message, legacy, saved):
         with pytest.raises(ModelFileError, match=rf"net_gen.pth {message}") as caught:
             read_state_dict(saved(content, legacy=legacy))
         assert "\n" not in str(caught.value)
 
 
 def foreign_class(module, name, monkeypatch):
-    """A class of a package that is not installed, as a pickle of it would name it."""
+    """Create a class of a package that is not installed, as named in a pickle."""
     package = types.ModuleType(module)
     package.__dict__[name] = type(name, (), {"__module__": module})
     monkeypatch.setitem(sys.modules, module.split(".")[0], types.ModuleType(module.split(".")[0]))
@@ -121,7 +121,7 @@ def foreign_class(module, name, monkeypatch):
     return package.__dict__[name]
 
 
-def test_weights_outlive_their_file(state, saved):
+def test_state_dict_does_not_depend_on_its_file(state, saved):
     path = saved(state)
     found = read_state_dict(path)
     path.write_bytes(b"")
@@ -141,7 +141,7 @@ def test_weights_outlive_their_file(state, saved):
         (pickle.dumps({}, 2), "it is a Python pickle"),
     ],
 )
-def test_another_file_under_this_name_is_named(tmp_path, content, message):
+def test_read_state_dict_describes_other_kinds_of_files(tmp_path, content, message):
     path = tmp_path / "ColorizeArtistic_gen.pth"
     path.write_bytes(content)
     assert is_checkpoint(path)
@@ -157,23 +157,23 @@ def test_another_file_under_this_name_is_named(tmp_path, content, message):
         ("net/constants.pkl", "is a TorchScript program, not weights"),
     ],
 )
-def test_another_zip_archive_is_named(tmp_path, member, message):
+def test_read_state_dict_describes_other_zip_archives(tmp_path, member, message):
     with zipfile.ZipFile(tmp_path / "net.pth", "w") as archive:
         archive.writestr(member, b"something")
     with pytest.raises(ModelFileError, match=message):
         read_state_dict(tmp_path / "net.pth")
 
 
-def test_a_missing_file_is_not_downloaded(tmp_path):
+def test_read_state_dict_does_not_download_a_missing_file(tmp_path):
     with pytest.raises(MissingFileError, match=r"gen.pth does not exist; nothing is downloaded .* jantic/DeOldify"):
         read_state_dict(tmp_path / "ColorizeArtistic_gen.pth")
 
 
 @pytest.mark.parametrize("stored", [True, False], ids=["normed-weight-stored", "normed-weight-missing"])
-def test_spectral_norm_from_before_torch_1_gets_its_second_vector(stored, saved):
+def test_read_state_dict_adds_the_second_vector_of_an_old_spectral_norm(stored, saved):
     torch.manual_seed(0)
     layer = nn.utils.spectral_norm(nn.Conv2d(3, 5, 3))
-    for _ in range(200 if not stored else 1):  # without the normed weight, u must have settled
+    for _ in range(200 if not stored else 1):  # without the normed weight, u must have converged
         layer(torch.zeros(1, 3, 8, 8))
     now = layer.eval().state_dict()
     old = {"bias": now["bias"], "weight_orig": now["weight_orig"], "weight_u": now["weight_u"]}
@@ -185,7 +185,7 @@ def test_spectral_norm_from_before_torch_1_gets_its_second_vector(stored, saved)
     torch.testing.assert_close(found["weight_orig"] / sigma, layer.weight.detach(), atol=1e-6, rtol=1e-5)
 
 
-def test_genuine_files_of_fastai_are_read_in_both_formats(parity):
+def test_read_state_dict_reads_files_of_fastai_in_both_formats(parity):
     names = ["mini_fastai_v1_checkpoint.pth", "mini_fastai_v1_checkpoint_legacy.pth"]
     first, second = (read_state_dict(parity / name) for name in names)
     assert_same(first, second)

@@ -14,7 +14,7 @@ PUBLISHED = {
     "lesson7-superres-gan": [{}, {"norm": "none"}, {"norm": "batch", "bottleneck": True}, {"last_cross": False}],
     "pssr": [{}, {"n_frames": 3}, {"n_frames": 5}, {"in_channels": 2}, {"encoder": "wn-resnet18"}],
 }
-ALIKE = ({"encoder": "resnet101"}, {"n_frames": 5}, {"in_channels": 2})  # to others above
+ALIKE = ({"encoder": "resnet101"}, {"n_frames": 5}, {"in_channels": 2})  # to other settings above
 
 
 def shapes_of(name, **settings):
@@ -31,12 +31,12 @@ def shapes_of(name, **settings):
         for changes in PUBLISHED[name]
     ],
 )
-def test_all_that_shapes_show_is_seen(name, changes):
+def test_unet_settings_finds_all_settings_that_shapes_determine(name, changes):
     network, shapes = shapes_of(name, **changes)
-    seen = unet_settings(shapes)
-    assert seen == {key: network.architecture[key] for key in seen}
-    unseen = set(network.architecture) - set(seen)
-    assert unseen == {"scale", "blur", "blur_final", "y_range"}
+    found = unet_settings(shapes)
+    assert found == {key: network.architecture[key] for key in found}
+    undetermined = set(network.architecture) - set(found)
+    assert undetermined == {"scale", "blur", "blur_final", "y_range"}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_all_that_shapes_show_is_seen(name, changes):
         *(pytest.param("deep", factor, marks=pytest.mark.slow) for factor in (1 / 3, 1.1, 3.33)),
     ],
 )
-def test_any_width_is_met(form, factor):
+def test_unet_settings_finds_any_width(form, factor):
     _, shapes = shapes_of("dynamic-unet", encoder="resnet18", form=form, width_factor=factor)
     _, again = shapes_of(**unet_settings(shapes))
     assert again == shapes
@@ -67,24 +67,24 @@ def test_any_width_is_met(form, factor):
         ("wn-resnet18", 2, 2, (1, 2)),
     ],
 )
-def test_channels_are_split_into_frames_by_the_output(encoder, n_in, n_out, expected):
+def test_unet_settings_splits_channels_into_frames_by_the_output(encoder, n_in, n_out, expected):
     _, shapes = shapes_of("dynamic-unet", encoder=encoder, in_channels=n_in, out_channels=n_out)
-    seen = unet_settings(shapes)
-    assert (seen["n_frames"], seen["in_channels"]) == expected
+    found = unet_settings(shapes)
+    assert (found["n_frames"], found["in_channels"]) == expected
 
 
-@pytest.mark.parametrize(("name", "whose"), [("deoldify-critic", "DeOldify"), ("fastai-critic", "fastai")])
-def test_critics_are_distinguished_from_generators(name, whose):
+@pytest.mark.parametrize(("name", "origin"), [("deoldify-critic", "DeOldify"), ("fastai-critic", "fastai")])
+def test_critic_name_distinguishes_critics_from_generators(name, origin):
     _, shapes = shapes_of(name)
-    assert (unet_settings(shapes), critic_name(shapes)) == (None, whose)
+    assert (unet_settings(shapes), critic_name(shapes)) == (None, origin)
 
 
 @pytest.mark.parametrize("shapes", [{}, {"weight": (3, 3)}, {"layers.0.0.weight": (64, 3, 7, 7)}])
-def test_other_networks_are_not(shapes):
+def test_other_shapes_are_not_recognized(shapes):
     assert (unet_settings(shapes), critic_name(shapes)) == (None, None)
 
 
-def test_torchvision_and_own_networks_are_not():
+def test_torchvision_and_decrappify_networks_are_not_recognized():
     import torchvision
 
     for network in (torchvision.models.resnet18(), create("small", base_channels=16)):

@@ -20,7 +20,7 @@ from decrappify.training.nogan.schedule import plan
         ("video", [5e-5], [8], (5e-6, 5, 1.0, 1.5), 1),
     ],
 )
-def test_presets_carry_the_published_settings(preset, rates, batches, gan, cycles):
+def test_nogan_preset_returns_the_published_settings(preset, rates, batches, gan, cycles):
     config = nogan_preset(preset)
     assert [step.learning_rate for step in config.pretrain] == rates
     assert [step.batch_size for step in config.pretrain] == batches
@@ -32,13 +32,13 @@ def test_presets_carry_the_published_settings(preset, rates, batches, gan, cycle
 
 
 @pytest.mark.parametrize("preset", ["artistic", "stable", "video", "microscopy"])
-def test_a_schedule_survives_plain_values(preset):
+def test_nogan_config_round_trips_through_a_dictionary(preset):
     config = nogan_preset(preset)
     assert NoganConfig.from_dict(config.to_dict()) == config
     assert plan(config)[-1].kind == "GAN"
 
 
-def test_table_changes_only_named_settings():
+def test_from_dict_changes_only_the_named_settings():
     config = NoganConfig.from_dict({"gan": {"share": 0.5}, "seed": 4}, nogan_preset("stable"))
     assert (config.gan.share, config.gan.batch_size, config.seed, config.cycles) == (0.5, 5, 4, 4)
 
@@ -61,17 +61,17 @@ def test_table_changes_only_named_settings():
         ({"generator_settings": 1}, "generator_settings is 1, expected a table"),
     ],
 )
-def test_wrong_settings_are_refused_by_name(values, message):
+def test_from_dict_rejects_invalid_settings(values, message):
     with pytest.raises(InputError, match=message):
         NoganConfig.from_dict(values)
 
 
-def test_an_unknown_preset_names_the_known():
+def test_nogan_preset_rejects_unknown_names():
     with pytest.raises(InputError, match="unknown NoGAN preset 'fast', expected one of artistic, stable, video"):
         nogan_preset("fast")
 
 
-def test_layer_groups_of_the_artistic_generator_are_those_of_fastai():
+def test_parameter_groups_of_the_artistic_generator_match_fastai():
     with torch.device("meta"):
         network = create("deoldify-artistic")
     groups = network.parameter_groups()
@@ -79,7 +79,7 @@ def test_layer_groups_of_the_artistic_generator_are_those_of_fastai():
     assert sum(map(len, groups)) == len(list(network.parameters()))
 
 
-def test_a_frozen_encoder_keeps_its_convolutions_and_trains_its_norms():
+def test_freeze_encoder_freezes_convolutions_but_not_norms():
     network = create("dynamic-unet", encoder="resnet18", width_factor=0.1)
     network.freeze_encoder(True)
     encoder = network.layers[0]
@@ -90,14 +90,14 @@ def test_a_frozen_encoder_keeps_its_convolutions_and_trains_its_norms():
     assert all(parameter.requires_grad for parameter in network.parameters())
 
 
-def test_other_networks_have_one_group_and_no_encoder_to_freeze():
+def test_network_without_encoder_has_one_parameter_group_and_freezes_nothing():
     network = create("small", n_frames=1, base_channels=16, depth=1)
     network.freeze_encoder(True)
     assert all(parameter.requires_grad for parameter in network.parameters())
     assert len(network.parameter_groups()) == 1
 
 
-def test_rates_spread_as_slices_do():
+def test_group_rates_match_fastai_slices():
     assert group_rates(1e-3, None) == pytest.approx((1e-4, 1e-4, 1e-3))
     assert group_rates(1e-4, 1e-6) == pytest.approx((1e-6, 1e-5, 1e-4))
     assert replace(nogan_preset("artistic").pretrain[1]).encoder_rate == 3e-7

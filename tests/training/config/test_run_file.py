@@ -56,7 +56,7 @@ def write(folder, text):
         ('folder_as = "images"', "movie", ["frames"]),
     ],
 )
-def test_folder_of_data_is_read_as_requested(folder, line, option, used):
+def test_train_from_file_reads_a_folder_as_requested(folder, line, option, used):
     (folder / "frames").mkdir()
     for t in (1, 2):
         tifffile.imwrite(folder / "frames" / f"t{t}.tif", np.asarray(cells())[t, 0, 0])
@@ -65,14 +65,14 @@ def test_folder_of_data_is_read_as_requested(folder, line, option, used):
     assert model.card["trained_on"] == used
 
 
-def test_an_unknown_way_to_read_a_folder_is_refused(folder):
+def test_train_from_file_rejects_unknown_folder_as(folder):
     (folder / "frames").mkdir()
     text = TRAINED.replace('"cells.tif"', '"frames"\nfolder_as = "stills"')
     with pytest.raises(InputError, match="folder_as is 'stills', expected one of auto, movie, images"):
         train_from_file(write(folder, text + SETTINGS))
 
 
-def test_a_file_describes_a_run(folder):
+def test_train_from_file_trains_saves_and_resumes(folder):
     card = '\n[card]\nname = "mine"\nlicence = "CC0"\n'
     model, run_folder = train_from_file(write(folder, TRAINED + SETTINGS + card))
     assert run_folder == folder / "out"
@@ -83,7 +83,7 @@ def test_a_file_describes_a_run(folder):
     assert resumed.sha256 == model.sha256
 
 
-def test_train_from_file_resumes_on_moved_data_and_refuses_other_pixels(folder):
+def test_train_from_file_resumes_on_moved_but_not_on_changed_data(folder):
     model, _ = train_from_file(write(folder, TRAINED + SETTINGS))
     (folder / "moved").mkdir()
     moved = (folder / "cells.tif").rename(folder / "moved" / "cells.tif")
@@ -96,14 +96,14 @@ def test_train_from_file_resumes_on_moved_data_and_refuses_other_pixels(folder):
         train_from_file(folder / "run.toml", resume=True)
 
 
-def test_data_from_file_reads_the_data_of_a_run_without_training(folder):
+def test_data_from_file_reads_data_without_training(folder):
     data = data_from_file(write(folder, TRAINED + SETTINGS))
     assert (data.used, data.crappifier.name, data.scale) == (["cells.tif"], "confocal", 1)
     assert data_from_file(folder / "run.toml", NOISE).crappifier is NOISE
     assert not (folder / "out").exists()
 
 
-def test_output_and_device_can_be_overridden(folder):
+def test_train_from_file_arguments_override_output_and_device(folder):
     text = (TRAINED + SETTINGS).replace('"cpu"', '"cuda"')
     model, run_folder = train_from_file(write(folder, text), output=folder / "there", device="cpu")
     assert run_folder == folder / "there"
@@ -113,7 +113,7 @@ def test_output_and_device_can_be_overridden(folder):
 @pytest.mark.parametrize(
     "given", ['"noise.toml"', '{ name = "noise", steps = [{ part = "gaussian", sigma = [0.1, 0.3] }] }']
 )
-def test_a_crappifier_can_be_a_file_or_a_table(folder, given):
+def test_train_from_file_accepts_a_crappifier_file_or_table(folder, given):
     NOISE.save(folder / "noise.toml")
     if given.startswith("{"):
         steps = NOISE.to_dict()["steps"][0]
@@ -125,7 +125,7 @@ def test_a_crappifier_can_be_a_file_or_a_table(folder, given):
     assert model.crappifier["name"] == "noise"
 
 
-def test_the_data_folder_can_come_from_the_environment(folder, monkeypatch, tmp_path_factory):
+def test_train_from_file_expands_environment_variables_in_the_data_folder(folder, monkeypatch, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     path = write(elsewhere, TRAINED + 'folder = "$MOVIES"\n' + SETTINGS)
     monkeypatch.delenv("MOVIES", raising=False)
@@ -141,17 +141,17 @@ def test_the_data_folder_can_come_from_the_environment(folder, monkeypatch, tmp_
 @pytest.mark.parametrize(
     "pairs", ['"."', '["low", "high"]', '[["low/0.tif", "high/0.tif"], ["low/1.tif", "high/1.tif"]]']
 )
-def test_pairs_in_every_form(folder, pairs):
+def test_train_from_file_accepts_every_form_of_pairs(folder, pairs):
     for name, pixels in (("low", np.asarray(cells())), ("high", np.asarray(cells()))):
         (folder / name).mkdir()
         for number in range(2):
             tifffile.imwrite(folder / name / f"{number}.tif", pixels[number:, 0, 0])
     model, _ = train_from_file(write(folder, f"[data]\npairs = {pairs}\n{SETTINGS}"))
     assert model.crappifier is None
-    assert model.card["trained_on"] == ["0.tif", "1.tif"]  # long movies give their last frames for validation
+    assert model.card["trained_on"] == ["0.tif", "1.tif"]  # the last frames of long movies are the validation set
 
 
-def test_simulated_movies_train_together_with_files(folder):
+def test_train_from_file_combines_simulated_movies_with_files(folder):
     simulated = '\n[[data.simulated]]\nkind = "vesicles"\nn_frames = 12\nsize = [48, 48]\n'
     model, _ = train_from_file(write(folder, TRAINED + simulated + SETTINGS))
     assert len(model.card["trained_on"]) == 2
@@ -188,7 +188,7 @@ share = 0.1
 CRITIC = {"name": "small-critic", "in_channels": 1, "width": 8, "blocks": 1, "attention": False}
 
 
-def test_a_file_describes_a_nogan_run(folder):
+def test_train_from_file_runs_a_nogan_schedule(folder):
     save_critic(create(**CRITIC), folder / "critic.safetensors")
     card = '\n[card]\nname = "mine"\n'
     model, run_folder = train_from_file(write(folder, 'crappifier = "confocal"\n' + NOGAN + card))
@@ -225,7 +225,7 @@ def test_a_file_describes_a_nogan_run(folder):
         ("share = 0.1\n", "adversarial = 'wgan'\n", "adversarial is 'wgan', expected one of bce, hinge, least-squares"),
     ],
 )
-def test_errors_of_a_nogan_run_are_one_line(folder, old, new, message):
+def test_nogan_run_file_errors_are_one_line(folder, old, new, message):
     save_critic(create(**CRITIC), folder / "critic.safetensors")
     text = 'crappifier = "confocal"\n' + NOGAN
     assert old in text
@@ -234,7 +234,7 @@ def test_errors_of_a_nogan_run_are_one_line(folder, old, new, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_critic_belongs_to_a_nogan_run(folder):
+def test_train_from_file_rejects_critic_from_without_nogan(folder):
     text = 'critic_from = "critic.safetensors"' + TRAINED + SETTINGS
     with pytest.raises(
         InputError, match=r"critic_from of .*run.toml belongs to a NoGAN run, expected a table \[nogan\]"
@@ -266,7 +266,7 @@ def test_a_critic_belongs_to_a_nogan_run(folder):
         ('device = "cpu"', 'device = "gpu"', "device is 'gpu', expected one of auto, cpu, cuda, mps"),
     ],
 )
-def test_errors_are_one_line(folder, old, new, message):
+def test_run_file_errors_are_one_line(folder, old, new, message):
     text = TRAINED + SETTINGS
     assert old in text
     with pytest.raises(DecrappifyError, match=message) as caught:
@@ -278,13 +278,13 @@ def test_errors_are_one_line(folder, old, new, message):
 @pytest.mark.parametrize(
     ("encoding", "message"), [("utf-8-sig", "cell.tif does not exist"), ("utf-16", "the text is not UTF-8")]
 )
-def test_a_file_of_a_windows_editor_is_read_or_its_encoding_named(folder, encoding, message):
+def test_train_from_file_reads_utf8_with_bom_and_rejects_utf16(folder, encoding, message):
     path = write(folder, (TRAINED + SETTINGS).replace('"cells.tif"', '"cell.tif"', 1))
     path.write_text(path.read_text(encoding="utf-8"), encoding=encoding)
     with pytest.raises(DecrappifyError, match=message):
         train_from_file(path)
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path):
+def test_train_from_file_rejects_a_missing_file(tmp_path):
     with pytest.raises(MissingFileError, match=r"run.toml does not exist; needs a TOML file that describes the run"):
         train_from_file(tmp_path / "run.toml")

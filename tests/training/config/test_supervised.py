@@ -11,13 +11,13 @@ from decrappify.training.config.options import RunSettings
 from decrappify.training.engine.processes import check_device
 
 
-def test_the_dictionary_is_the_configuration():
+def test_training_config_round_trips_through_a_dictionary():
     config = TrainingConfig(network="small", n_frames=5, max_steps=10, deterministic=True)
     assert TrainingConfig.from_dict(config.to_dict()) == config
     assert TrainingConfig.from_dict({}) == TrainingConfig()
 
 
-def test_it_cannot_be_changed_but_replaced():
+def test_training_config_is_frozen():
     config = TrainingConfig()
     with pytest.raises(FrozenInstanceError):
         config.seed = 3
@@ -30,7 +30,7 @@ def test_from_dict_accepts_former_precision_names():
         TrainingConfig(precision="bf16-mixed")
 
 
-def test_a_whole_number_will_do_for_a_float():
+def test_training_config_converts_integers_to_floats():
     config = TrainingConfig(learning_rate=1, stability_weight=0)
     assert (type(config.learning_rate), type(config.stability_weight)) == (float, float)
 
@@ -72,25 +72,25 @@ def test_a_whole_number_will_do_for_a_float():
         ("zzz", 1, "unknown key 'zzz' in the training settings; known keys: n_frames, stability_weight"),
     ],
 )
-def test_errors_are_one_line(key, value, message):
+def test_training_config_errors_are_one_line(key, value, message):
     with pytest.raises(InputError, match=message.replace("?", r"\?")) as caught:
         TrainingConfig.from_dict({key: value})
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA GPU")
-def test_a_gpu_that_is_not_there_is_refused():
+def test_check_device_rejects_a_missing_cuda_gpu():
     with pytest.raises(InputError, match=r"device is 'cuda' and n_devices is 1, but torch finds 0 CUDA GPU\(s\) here"):
         check_device(TrainingConfig(device="cuda"))
 
 
 @pytest.mark.skipif(torch.backends.mps.is_available(), reason="this machine has an Apple GPU")
-def test_an_apple_gpu_that_is_not_there_is_refused():
+def test_check_device_rejects_a_missing_apple_gpu():
     with pytest.raises(InputError, match="device is 'mps', but torch finds no Apple GPU here; use device='auto'"):
         check_device(TrainingConfig(device="mps"))
 
 
-def test_every_field_is_described():
+def test_training_config_docstrings_describe_every_field():
     shared = {field.name for field in fields(RunSettings)}
     for field in fields(TrainingConfig):
         described = RunSettings if field.name in shared else TrainingConfig

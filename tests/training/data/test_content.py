@@ -9,7 +9,7 @@ from decrappify.training.data.content import movie_content, photograph_content
 
 
 class Counted(FrameSource):
-    """Planes of zeros that counts the pixels that are read."""
+    """Planes of zeros; records the number of pixels of every read."""
 
     dtype = np.dtype(np.uint16)
 
@@ -31,7 +31,7 @@ def test_movie_content_differs_for_one_changed_pixel(place):
     assert [name for name in now if now[name] != before[name]] == (["whole"] if place[0] else ["whole", "first"])
 
 
-def test_movie_content_names_movies_of_equal_names_and_dtypes():
+def test_movie_content_numbers_equal_names_and_ignores_byte_order():
     still = np.ones((4, 4))
     movies = [Movie.from_array(each, name="a") for each in (still, still.astype(">f8"), still.astype(np.uint8))]
     found = movie_content((movie.name, movie) for movie in movies)
@@ -48,7 +48,7 @@ def test_movie_content_names_movies_of_equal_names_and_dtypes():
         ((2, 1, 1, 4, 4), 300, 256),
     ],
 )
-def test_movie_content_reads_a_bounded_part(shape, n_movies, n_read):
+def test_movie_content_reads_a_bounded_number_of_pixels(shape, n_movies, n_read):
     sources = [Counted(shape) for _ in range(n_movies)]
     found = movie_content((f"m{i}", Movie(source)) for i, source in enumerate(sources))
     read = [n for source in sources for n in source.n_read]
@@ -56,16 +56,16 @@ def test_movie_content_reads_a_bounded_part(shape, n_movies, n_read):
     assert len(found) == n_movies
 
 
-def test_photograph_content_is_of_a_bounded_number_of_bytes(tmp_path, monkeypatch):
+def test_photograph_content_reads_a_bounded_number_of_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr(content, "_BYTES", 3 * 10)
     paths = [tmp_path / name for name in ("a.jpg", "b.jpg")]
     for path in paths:
         path.write_bytes(b"0123456789abcdef")
     given = [*paths, np.zeros((3, 4, 5), np.uint8)]
-    before = photograph_content(["a.jpg", "b.jpg", "picture 2"], given)
-    paths[0].write_bytes(b"0123456789abcdeX")  # beyond what is read
+    before = photograph_content(["a.jpg", "b.jpg", "image 2"], given)
+    paths[0].write_bytes(b"0123456789abcdeX")  # beyond the bytes read
     paths[1].write_bytes(b"X123456789abcdef")
-    now = photograph_content(["a.jpg", "b.jpg", "picture 2"], given)
+    now = photograph_content(["a.jpg", "b.jpg", "image 2"], given)
     assert [name for name in now if now[name] != before[name]] == ["b.jpg"]
     paths[0].unlink()
     assert photograph_content(["a.jpg"], paths[:1]) == {"a.jpg": "unreadable"}

@@ -21,7 +21,7 @@ def cells():
     return Movie.from_array((1000 * (blobs - blobs.min()) / np.ptp(blobs)).astype(np.uint16), "TYX", name="cells")
 
 
-def test_crappified_fields_are_repeatable_and_each_has_its_setting(cells):
+def test_crappified_fields_are_reproducible_and_draw_one_noise_level_each(cells):
     first, second = (list(crappified_fields([cells], NOISE, NormalizationRule(), 6)) for _ in range(2))
     assert [np.array_equal(a[0], b[0]) for a, b in zip(first, second, strict=True)] == [True] * 6
     noise = [measure_features(regions)["noise"] for regions in first]
@@ -35,7 +35,7 @@ def test_crappified_fields_have_the_size_of_the_source(cells):
     assert [region.shape for region in next(crappified_fields([odd], halved, NormalizationRule(), 1))] == [(63, 59)] * 3
 
 
-def test_fields_that_cannot_be_normalized_are_left_out(cells):
+def test_crappified_fields_skip_fields_that_cannot_be_normalized(cells):
     constant = Movie.from_array(np.full((1, 130, 120), 3, np.uint8), "TYX")
     fields = list(crappified_fields([cells, constant], NOISE, NormalizationRule(), 20))
     assert 0 < len(fields) < 20

@@ -20,15 +20,15 @@ def cells():
     return Movie.from_array((1000 * (blobs - blobs.min()) / np.ptp(blobs)).astype(np.uint16), "TYX", name="cells")
 
 
-@pytest.mark.parametrize(("n_patches", "is_known"), [(19, False), (40, True)])
-def test_learned_range_is_known_after_20_patches(cells, n_patches, is_known):
+@pytest.mark.parametrize(("n_patches", "is_present"), [(19, False), (40, True)])
+def test_learned_range_is_present_from_20_patches(cells, n_patches, is_present):
     data = read_training_data(cells, NOISE, None, Split(options=DataOptions(shrink=(1, 2))))
     entry = learned_range(data, n_patches)
-    assert (CARD_KEY in entry) == is_known
-    assert not is_known or entry[CARD_KEY]["noise"][4] > 3 * entry[CARD_KEY]["noise"][0]
+    assert (CARD_KEY in entry) == is_present
+    assert not is_present or entry[CARD_KEY]["noise"][4] > 3 * entry[CARD_KEY]["noise"][0]
 
 
-def test_learned_range_of_pairs_is_that_of_the_sources(cells):
+def test_learned_range_of_pairs_is_measured_on_the_sources(cells):
     noisy = Movie.from_array(np.asarray(cells)[:, 0, 0] + np.random.default_rng(3).normal(0, 90, (12, 130, 120)), "TYX")
     entry = learned_range(read_training_data(None, None, [(noisy, cells)], Split()), 25)
     extent = np.subtract(*np.percentile(np.asarray(cells), (99.8, 1)))

@@ -17,7 +17,7 @@ SETTINGS = {"seed": 3, "architecture": {"name": "small", "depth": 2}, "crappifie
 STATE = {"settings": SETTINGS, "step": 7, "weights": {"a": torch.arange(4.0)}, "rng": torch.get_rng_state()}
 
 
-def test_a_checkpoint_comes_back(tmp_path):
+def test_load_checkpoint_returns_the_saved_state(tmp_path):
     save_checkpoint(tmp_path / "c.pt", STATE)
     state = load_checkpoint(tmp_path / "c.pt", SETTINGS)
     assert (state["step"], state["settings"]) == (7, SETTINGS)
@@ -32,7 +32,7 @@ def test_load_checkpoint_accepts_former_precision_names(tmp_path):
         load_checkpoint(tmp_path / "c.pt", SETTINGS | {"precision": "bfloat16"})
 
 
-def test_a_crash_while_writing_leaves_the_old_one(tmp_path, monkeypatch):
+def test_save_checkpoint_keeps_the_old_file_if_writing_fails(tmp_path, monkeypatch):
     path = tmp_path / "c.pt"
     save_checkpoint(path, STATE)
 
@@ -57,14 +57,14 @@ def test_a_crash_while_writing_leaves_the_old_one(tmp_path, monkeypatch):
         ({"crappifier": {"steps": []}}, "crappifier.steps.0.sigma.0 is None now and was 0.0"),
     ],
 )
-def test_a_differing_setting_is_refused_by_name(tmp_path, changes, message):
+def test_load_checkpoint_rejects_different_settings(tmp_path, changes, message):
     save_checkpoint(tmp_path / "c.pt", STATE)
     with pytest.raises(InputError, match=rf"cannot resume .*c.pt: {message}"):
         load_checkpoint(tmp_path / "c.pt", SETTINGS | changes)
 
 
 @pytest.mark.parametrize("kept", [0, 10, 0.5, 0.98])
-def test_a_damaged_file_is_refused(tmp_path, kept):
+def test_load_checkpoint_rejects_a_truncated_file(tmp_path, kept):
     path = tmp_path / "c.pt"
     save_checkpoint(path, STATE)
     whole = path.read_bytes()
@@ -73,7 +73,7 @@ def test_a_damaged_file_is_refused(tmp_path, kept):
         load_checkpoint(path, SETTINGS)
 
 
-def test_other_files_are_refused(tmp_path):
+def test_load_checkpoint_rejects_missing_and_other_files(tmp_path):
     with pytest.raises(MissingFileError, match=r"no checkpoint .*c.pt to resume from; start the run without resume"):
         load_checkpoint(tmp_path / "c.pt", SETTINGS)
     torch.save({"weights": torch.zeros(2)}, tmp_path / "c.pt")
@@ -84,7 +84,7 @@ def test_other_files_are_refused(tmp_path):
         load_checkpoint(tmp_path / "evil.pt", SETTINGS)
 
 
-def test_load_checkpoint_keeps_a_damaged_file_and_never_replaces_the_good_one_by_it(tmp_path):
+def test_load_checkpoint_sets_a_damaged_file_aside_and_loads_the_previous_one(tmp_path):
     path = tmp_path / "c.pt"
     for step in (7, 8):
         save_checkpoint(path, STATE | {"step": step})
@@ -97,7 +97,7 @@ def test_load_checkpoint_keeps_a_damaged_file_and_never_replaces_the_good_one_by
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_load_checkpoint_refuses_a_flipped_bit(tmp_path, seed):
+def test_load_checkpoint_rejects_a_flipped_bit(tmp_path, seed):
     path = tmp_path / "c.pt"
     save_checkpoint(path, STATE | {"weights": torch.arange(5000.0)})
     content = bytearray(path.read_bytes())
@@ -108,8 +108,8 @@ def test_load_checkpoint_refuses_a_flipped_bit(tmp_path, seed):
         load_checkpoint(path, SETTINGS)
 
 
-def test_save_checkpoint_on_a_full_disk_keeps_both_and_is_one_line(tmp_path):
-    resource = pytest.importorskip("resource", reason="limits on file sizes are set through it")
+def test_save_checkpoint_on_a_full_disk_keeps_both_files_and_raises_one_line(tmp_path):
+    resource = pytest.importorskip("resource", reason="the file size is limited with it")
     path = tmp_path / "c.pt"
     for step in (7, 8):
         save_checkpoint(path, STATE | {"step": step})
@@ -125,7 +125,7 @@ def test_save_checkpoint_on_a_full_disk_keeps_both_and_is_one_line(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "preview_1.png", "log.csv"])
-def test_run_folder_keeps_files_with_the_names_of_a_run(tmp_path, name):
+def test_run_folder_keeps_existing_files_unless_overwrite(tmp_path, name):
     (tmp_path / name).write_text("of another program", encoding="utf-8")
     with pytest.raises(OutputExistsError, match=rf"contains {name}, which a run would replace; .*overwrite=True"):
         prepare_run_folder(tmp_path, resume=False, overwrite=False)
@@ -134,13 +134,13 @@ def test_run_folder_keeps_files_with_the_names_of_a_run(tmp_path, name):
     assert not list(tmp_path.iterdir())
 
 
-def test_run_folder_states_how_to_restart_a_run_that_ended_before_its_first_checkpoint(tmp_path):
+def test_run_folder_without_checkpoint_states_how_to_restart(tmp_path):
     (tmp_path / "log.csv").write_text("")
     with pytest.raises(MissingFileError, match=r"ended before its first one; start it again with overwrite=True"):
         prepare_run_folder(tmp_path, resume=True, overwrite=False)
 
 
-def test_run_folder_of_a_run_that_failed_in_its_first_step_is_used_again(tmp_path):
+def test_run_folder_is_reused_after_a_failure_in_the_first_step(tmp_path):
     @register_loss("untouchable", meaning="a loss")
     def untouchable(prediction, target):
         raise ValueError("no")
@@ -167,7 +167,7 @@ def test_run_folder_with_results_beside_an_empty_log_is_kept(tmp_path, other):
 
 
 @pytest.mark.parametrize("name", ["", "checkpoint.pt"])
-def test_interrupted_run_states_whether_it_can_be_resumed(tmp_path, name):
+def test_interrupted_run_reports_whether_it_can_be_resumed(tmp_path, name):
     @holds_run_folder
     def interrupted(*, output):
         if name:
@@ -182,14 +182,14 @@ def test_interrupted_run_states_whether_it_can_be_resumed(tmp_path, name):
     assert (tmp_path / "run").exists() is bool(name)
 
 
-def test_run_folder_is_not_left_behind_empty(tmp_path):
+def test_run_folder_is_removed_if_empty(tmp_path):
     with pytest.raises(MissingFileError):
         train("missing.tif", "confocal", output=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("run", ["", "0/run"])
-def test_run_folder_is_not_the_data(tmp_path, run):
+def test_run_folder_must_not_be_the_data_or_inside_it(tmp_path, run):
     (tmp_path / "zarr.json").write_text("{}")
     (tmp_path / "log.csv").write_text("mine")
     with pytest.raises(InputError, match=r"is the data .*, or is inside it"):

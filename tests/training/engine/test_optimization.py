@@ -17,7 +17,7 @@ def tiny():
     return create("dynamic-unet", encoder="narrow-resnet", width_factor=0.1)
 
 
-def test_groups_learn_at_their_own_rates_and_a_frozen_encoder_does_not():
+def test_parameter_groups_use_their_learning_rates_and_a_frozen_encoder_stays():
     network = tiny()
     network.freeze_encoder(True)
     optimized = OptimizedNetwork(FABRIC, network, (1e-4, 1e-3, 1e-2), groups=network.parameter_groups())
@@ -25,12 +25,12 @@ def test_groups_learn_at_their_own_rates_and_a_frozen_encoder_does_not():
     optimized.step(optimized.network(torch.randn(2, 3, 32, 32)).square().mean(), "step 1")
     moved = {key: float((value.detach() - before[key]).abs().max()) for key, value in network.named_parameters()}
     assert moved["layers.0.0.weight"] == 0
-    assert moved["layers.0.1.bias"] == pytest.approx(1e-4, rel=0.1)  # Adam's first step is its rate
+    assert moved["layers.0.1.bias"] == pytest.approx(1e-4, rel=0.1)  # the first step of Adam equals its learning rate
     assert moved["layers.0.7.0.bn2.bias"] == pytest.approx(1e-3, rel=0.1)
     assert moved["layers.1.bias"] == pytest.approx(1e-2, rel=0.1)
 
 
-def test_one_cycle_rises_and_falls_as_in_fastai():
+def test_one_cycle_schedule_matches_fastai():
     optimized = OptimizedNetwork(FABRIC, tiny(), (1e-2,), one_cycle=(100, 0.3))
     rates, betas = [], []
     for _ in range(100):
@@ -44,12 +44,12 @@ def test_one_cycle_rises_and_falls_as_in_fastai():
     assert (betas[0], round(min(betas), 3)) == (0.95, 0.85)
 
 
-def test_a_rate_that_only_falls_starts_at_its_peak():
+def test_one_cycle_without_warm_up_starts_at_its_peak():
     optimized = OptimizedNetwork(FABRIC, tiny(), (1e-2,), one_cycle=(50, 1e-8))
     assert optimized.learning_rate == pytest.approx(1e-2, rel=0.01)
 
 
-def test_weight_decay_is_decoupled_and_reaches_norms_and_biases():
+def test_weight_decay_is_decoupled():
     network = tiny()
     before = network.layers[1].weight.detach().clone()
     optimized = OptimizedNetwork(FABRIC, network, (0.1,), weight_decay=0.5)
@@ -58,7 +58,7 @@ def test_weight_decay_is_decoupled_and_reaches_norms_and_biases():
 
 
 @pytest.mark.parametrize("value", ["nan", "inf"])
-def test_a_loss_that_is_not_finite_stops_the_run_by_name(value):
+def test_step_rejects_a_loss_that_is_not_finite(value):
     optimized = OptimizedNetwork(FABRIC, tiny(), (1e-3,))
     with pytest.raises(InputError, match=f"the loss of step 7 of pretrain is {value}; lower learning_rate"):
         optimized.step(torch.tensor(float(value)), "step 7 of pretrain")

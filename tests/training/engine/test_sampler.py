@@ -9,7 +9,7 @@ from decrappify.training.engine.sampler import StepSampler
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 6), st.integers(1, 4), st.integers(1, 3), st.data())
-def test_resumed_run_draws_the_remaining_samples(last_step, batch_size, world_size, data):
+def test_step_sampler_resumes_with_the_remaining_samples(last_step, batch_size, world_size, data):
     middle = data.draw(st.integers(0, last_step))
 
     def batches(first, last, rank):
@@ -24,6 +24,6 @@ def test_resumed_run_draws_the_remaining_samples(last_step, batch_size, world_si
 
 
 @pytest.mark.parametrize("first", [0, 2, 5])
-def test_its_length_is_the_steps_left(first):
+def test_step_sampler_length_is_the_number_of_remaining_steps(first):
     sampler = StepSampler(first_step=first, last_step=5, batch_size=3)
     assert len(sampler) == len(list(sampler)) == 5 - first

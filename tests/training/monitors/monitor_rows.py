@@ -1,4 +1,4 @@
-"""The monitors of a pretrained generator, for histories that go on from it."""
+"""Monitor values of a pretrained generator, the baseline of the simulated histories."""
 
 from __future__ import annotations
 

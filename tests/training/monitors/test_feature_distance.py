@@ -20,7 +20,7 @@ def draw(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def test_the_encoder_is_frozen_and_the_same_for_the_same_seed():
+def test_random_encoder_is_frozen_and_determined_by_its_seed():
     images = draw(2, 3, 48, 64)
     features = RandomEncoder(3, seed=4)(images, 5)
     assert features.shape == (2, 25, 72)
@@ -29,7 +29,7 @@ def test_the_encoder_is_frozen_and_the_same_for_the_same_seed():
     assert not torch.allclose(features, RandomEncoder(3, seed=5)(images, 5))
 
 
-def test_encoder_depends_on_color_but_not_on_gray_level():
+def test_random_encoder_depends_on_color_but_not_on_gray_level():
     flat = torch.full((1, 3, 32, 32), 0.5)
     encoder = RandomEncoder(3)
     assert encoder(flat, 2).max() < 1e-2
@@ -39,7 +39,7 @@ def test_encoder_depends_on_color_but_not_on_gray_level():
 
 @settings(max_examples=40, deadline=None)
 @given(n_images=st.integers(4, 600), side=st.integers(32, 512))
-def test_the_positions_suffice_and_fit_the_features(n_images, side):
+def test_grid_side_samples_256_to_2048_positions_within_the_features(n_images, side):
     grid = grid_side(n_images, side)
     assert 1 <= grid <= (side // 2 - 4)
     assert n_images * grid**2 <= 2048 or grid == 1
@@ -47,14 +47,14 @@ def test_the_positions_suffice_and_fit_the_features(n_images, side):
     assert RandomEncoder(1)(torch.zeros(1, 1, side, side), grid).shape == (1, grid**2, 72)
 
 
-def test_kid_of_one_set_with_itself_is_zero():
+def test_kid_of_a_set_with_itself_is_zero():
     features = draw(8, 4, 6)
     matrix = kid_matrix(features, features)
     assert kid(matrix) == kid_error(matrix) == 0
 
 
-def test_kid_is_unbiased_for_pairs_that_show_the_same_thing():
-    """Means over many draws of two sets whose members i share their content, as restored and true images do."""
+def test_kid_is_unbiased_for_paired_images():
+    """Check means over many draws of two sets whose i-th members share content, as restored and target images do."""
     shared = draw(200, 16, 1, 5)
     first, second = (shared + 0.5 * draw(200, 16, 3, 5, seed=seed) for seed in (1, 2))
     values = torch.tensor([kid(kid_matrix(x, y)) for x, y in zip(first, second, strict=True)])
@@ -70,7 +70,7 @@ def test_kid_grows_with_the_distance():
     assert values == sorted(values)
 
 
-def test_the_bootstrap_error_is_that_of_fresh_sets():
+def test_kid_error_matches_the_spread_over_independent_sets():
     values = torch.tensor([kid(kid_matrix(draw(40, 2, 5, seed=s) + 1, draw(40, 2, 5, seed=-s))) for s in range(1, 120)])
     errors = torch.tensor(
         [kid_error(kid_matrix(draw(40, 2, 5, seed=s) + 1, draw(40, 2, 5, seed=-s))) for s in range(1, 9)]
@@ -78,20 +78,20 @@ def test_the_bootstrap_error_is_that_of_fresh_sets():
     assert errors.mean() == pytest.approx(float(values.std()), rel=0.25)
 
 
-def test_a_referee_knows_nothing_about_equal_sets_and_all_about_distant_ones():
+def test_referee_auc_is_one_half_for_equal_and_one_for_distant_sets():
     x = draw(32, 8, 10)
     assert referee_auc(x, x) == 0.5
     assert referee_auc(x, draw(32, 8, 10, seed=1)) == pytest.approx(0.5, abs=0.1)
     assert referee_auc(x + 3, draw(32, 8, 10, seed=1)) > 0.999
 
 
-def test_a_referee_is_as_good_as_theory_allows():
-    """Two normal distributions a distance s apart can be told apart with an AUC of Phi(s / sqrt 2)."""
+def test_referee_auc_matches_theory():
+    """Check the AUC of two unit normal distributions a distance s apart: Phi(s / sqrt 2)."""
     x, y = draw(100, 8, 3), draw(100, 8, 3, seed=1)
     y[..., 0] += 1.0
     assert referee_auc(y, x) == pytest.approx(0.760, abs=0.03)
 
 
-def test_too_few_images_for_a_referee():
+def test_referee_auc_rejects_too_few_images():
     with pytest.raises(InputError, match="3 images are too few for the classifier, expected at least 4"):
         referee_auc(torch.zeros(3, 2, 2), torch.zeros(3, 2, 2))

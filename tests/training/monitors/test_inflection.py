@@ -1,4 +1,4 @@
-"""Simulated histories of a GAN phase: each tells one story, and the detector must read it."""
+"""Detection of the inflection point in simulated histories of a GAN phase."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .monitor_rows import BASE
 
 
 def history(n, *, seed=0, noise=0.02, **series):
-    """Rows 1..n; each named series is a function of k, by default the baseline's value; KID and ratios are noisy."""
+    """Create rows 1..n; a series is a function of k, by default the baseline's value; KID and ratios are noisy."""
     rng = np.random.default_rng(seed)
     rows = []
     for k in range(1, n + 1):
@@ -48,18 +48,18 @@ def history(n, *, seed=0, noise=0.02, **series):
 
 
 def useful(n=60, best=20, **arguments):
-    """KID falls until `best` and rises again; texture goes past the truth's later on."""
-    story = {
+    """Create a history whose KID falls until `best` and rises again; texture later exceeds that of the targets."""
+    changes = {
         "kid": lambda k: 0.2 + 0.8 * ((k - best) / best) ** 2,
         "psnr": lambda k: 30 - 0.02 * k,
         "band_power": lambda k: (0.0, 0.0, -5 + 0.2 * k),
         "noise_draw": lambda k: 1 + 0.01 * k,
     }
-    return history(n, **story | arguments)
+    return history(n, **changes | arguments)
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_useful_phase_is_found_near_its_best(seed):
+def test_choose_selects_a_checkpoint_near_the_best(seed):
     verdict = choose(BASE, useful(seed=seed))
     assert verdict.index is not None
     assert verdict.row.step == pytest.approx(200, abs=40)
@@ -68,14 +68,14 @@ def test_a_useful_phase_is_found_near_its_best(seed):
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_a_phase_that_never_helps_keeps_the_pretrained_generator(seed):
+def test_choose_keeps_the_pretrained_generator_without_improvement(seed):
     verdict = choose(BASE, history(40, seed=seed, noise=0.04))
     assert (verdict.index, verdict.row) == (None, None)
     assert verdict.reason.startswith("no useful GAN phase, keep the pretrained generator: KID falls from 1 to 0.9")
     assert all(verdict.feasible)
 
 
-def test_a_phase_outside_the_limits_from_the_start_keeps_the_pretrained_generator():
+def test_choose_keeps_the_pretrained_generator_if_no_checkpoint_is_within_limits():
     rows = useful(psnr=lambda k: 28.5)
     verdict = choose(BASE, rows)
     assert verdict.index is None
@@ -87,11 +87,11 @@ def test_a_phase_outside_the_limits_from_the_start_keeps_the_pretrained_generato
     assert detector.reason == "3 checkpoints in a row, up to step 30, are beyond the limits"
 
 
-def test_an_empty_phase_keeps_the_pretrained_generator():
+def test_choose_keeps_the_pretrained_generator_without_checkpoints():
     assert choose(BASE, []).reason.endswith("no checkpoint was measured")
 
 
-def test_early_collapse_stops_immediately_and_keeps_the_good_part():
+def test_detector_stops_at_a_collapse_and_choose_ignores_it():
     rows = useful(psnr=lambda k: 29.7 if k <= 8 else 25.0)
     detector = InflectionDetector(BASE)
     stopped = next(k for k, row in enumerate(rows) if detector.add(row))
@@ -103,7 +103,7 @@ def test_early_collapse_stops_immediately_and_keeps_the_good_part():
     assert verdict.feasible == (True,) * 8 + (False,)
 
 
-def test_a_network_that_is_not_finite_stops_at_once_and_is_never_chosen():
+def test_detector_stops_at_a_row_that_is_not_finite_and_choose_ignores_it():
     rows = useful(12)
     broken = replace(rows[-1], psnr=math.nan, kid=math.nan, kid_error=math.nan, noise_draw=math.nan)
     detector = InflectionDetector(BASE)
@@ -113,14 +113,13 @@ def test_a_network_that_is_not_finite_stops_at_once_and_is_never_chosen():
     assert choose(BASE, detector.rows).index < 11
 
 
-def test_one_lucky_checkpoint_of_an_oscillation_is_not_chosen():
+def test_choose_ignores_a_single_outlier():
     rows = useful(40, best=20)
-    lucky = [replace(row, kid=0.01) if k == 36 else row for k, row in enumerate(rows)]
-    assert choose(BASE, lucky).index == pytest.approx(19, abs=3)
+    outlier = [replace(row, kid=0.01) if k == 36 else row for k, row in enumerate(rows)]
+    assert choose(BASE, outlier).index == pytest.approx(19, abs=3)
 
 
-def test_smoothing_favors_neither_end():
-    """A turn beside the first or last checkpoint is where it is."""
+def test_smoothed_kid_keeps_a_minimum_next_to_the_first_checkpoint():
     falls = [0.5, 0.3, 0.2, 0.2, 0.4, 0.7, 1.0, 1.3]
     rows = [replace(BASE, step=k + 1, kid=kid, kid_error=0.01) for k, kid in enumerate(falls)]
     assert smoothed_kid(BASE, rows) == pytest.approx((0.5, 0.3, 0.3, 0.3, 0.4, 0.7, 0.7, 0.7))
@@ -128,14 +127,14 @@ def test_smoothing_favors_neither_end():
 
 
 @pytest.mark.parametrize("n", [1, 2])
-def test_one_or_two_checkpoints_are_too_few_to_trust(n):
+def test_choose_needs_more_than_two_checkpoints(n):
     assert choose(BASE, useful(n, kid=lambda k: 0.5)).index is None
 
 
-def test_network_leaving_the_limits_is_selected_at_its_calm_part():
+def test_choose_selects_a_checkpoint_before_an_oscillation():
     rows = useful(40, best=30, psnr=lambda k: 30 - 0.1 if k < 20 else (29.9 if k % 2 else 27.5))
     verdict = choose(BASE, rows)
-    assert verdict.index < 25  # the running mean takes a few swings to leave the limits
+    assert verdict.index < 25  # the running mean leaves the limits after a few periods
     assert not any(verdict.feasible[25:])
 
 
@@ -150,18 +149,18 @@ def test_network_leaving_the_limits_is_selected_at_its_calm_part():
         ("noise_draw", math.nan),
     ],
 )
-def test_each_limit_binds(name, value):
+def test_within_limits_applies_each_limit(name, value):
     row = replace(BASE, step=1, **{name: value})
     assert within_limits(BASE, [row], Limits()) == (False,)
     assert within_limits(BASE, [replace(BASE, step=1)], Limits()) == (True,)
 
 
-def test_a_monitor_that_cannot_be_measured_limits_nothing():
+def test_within_limits_ignores_a_monitor_without_baseline():
     base = replace(BASE, noise_draw=math.nan)
     assert within_limits(base, [replace(base, step=1)], Limits()) == (True,)
 
 
-def test_rising_noise_dependence_stops_the_phase_once_kid_is_constant():
+def test_detector_stops_if_noise_draw_rises_and_kid_is_constant():
     rows = useful(
         80,
         kid=lambda k: max(0.3, 1 - 0.05 * k),
@@ -174,39 +173,39 @@ def test_rising_noise_dependence_stops_the_phase_once_kid_is_constant():
     assert detector.reason == "noise-draw power rises abnormally and KID has not improved for 10 checkpoints"
 
 
-def test_a_calm_phase_is_not_stopped():
+def test_detector_does_not_stop_a_useful_phase():
     detector = InflectionDetector(BASE)
     assert not any(detector.add(row) for row in useful(30, noise=0.01))
     assert detector.reason == ""
 
 
-def test_checkpoints_come_in_order():
+def test_detector_rejects_rows_out_of_order():
     detector = InflectionDetector(BASE)
     detector.add(replace(BASE, step=5))
     with pytest.raises(InputError, match="step 5 follows step 5; add checkpoints in the order of steps"):
         detector.add(replace(BASE, step=5))
 
 
-def test_false_alarms_of_the_cusum_are_rare():
+def test_cusum_alarm_is_rarely_false():
     rng = np.random.default_rng(0)
     alarms = [cusum_alarm(rng.normal(0, 0.05, 40)) is not None for _ in range(200)]
-    assert np.mean(alarms) < 0.3  # ten increments tell the spread only roughly; an alarm alone stops nothing
+    assert np.mean(alarms) < 0.3  # ten increments estimate the spread only roughly; an alarm alone does not stop a run
 
 
-def test_short_series_does_not_raise_an_alarm():
+def test_cusum_alarm_ignores_short_series():
     assert cusum_alarm([5.0] * 10) is None
 
 
-def test_the_turn_is_where_only_invention_grows():
+def test_texture_turn_is_where_only_invented_power_grows():
     rows = history(30, noise=0, confirmed=lambda k: min(k, 12) / 12, invented=lambda k: 1 + 0.01 * k)
-    assert texture_turn(rows) == 15  # the first five rows with confirmed power at rest are those of steps 12 to 16
+    assert texture_turn(rows) == 15  # the first five rows with constant confirmed power are those of steps 12 to 16
     assert texture_turn(rows[:14]) is None
     assert texture_turn([]) is None
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.floats(0.01, 2), min_size=1, max_size=30), st.data())
-def test_the_choice_is_within_the_limits_and_the_best_of_them(kids, data):
+def test_choose_selects_the_best_checkpoint_within_the_limits(kids, data):
     drops = data.draw(st.lists(st.floats(0, 2), min_size=len(kids), max_size=len(kids)))
     rows = [
         replace(BASE, step=k + 1, kid=kid, kid_error=0.0, psnr=30 - drop)
@@ -233,12 +232,12 @@ def test_the_choice_is_within_the_limits_and_the_best_of_them(kids, data):
         ({"kid_errors": math.nan}, "kid_errors is nan, expected 0 or more"),
     ],
 )
-def test_unfit_limits_are_refused(settings, message):
+def test_limits_rejects_invalid_values(settings, message):
     with pytest.raises(InputError, match=message):
         Limits(**settings)
 
 
-def test_mixed_weights_are_a_network_between_two():
+def test_interpolate_weights_returns_either_network_at_the_ends():
     one, two = (create("residual-unet", n_frames=1, base_channels=16, depth=1, blocks=1) for _ in range(2))
     mixed = create("residual-unet", n_frames=1, base_channels=16, depth=1, blocks=1)
     for alpha, like in ((0.0, one), (1.0, two)):
@@ -246,7 +245,7 @@ def test_mixed_weights_are_a_network_between_two():
         torch.testing.assert_close(mixed(torch.ones(1, 1, 32, 32)), like(torch.ones(1, 1, 32, 32)))
 
 
-def test_weights_that_do_not_mix_are_refused():
+def test_interpolate_weights_rejects_different_networks():
     with pytest.raises(InputError, match=r"alpha is 1\.5, expected 0 to 1"):
         interpolate_weights({}, {}, 1.5)
     with pytest.raises(InputError, match=r"different networks \(first difference: a\), expected two of one network"):
@@ -255,6 +254,6 @@ def test_weights_that_do_not_mix_are_refused():
         interpolate_weights({"a": torch.zeros(1)}, {"a": torch.zeros(2)}, 0.5)
 
 
-def test_counters_are_taken_from_the_pretrained_generator():
+def test_interpolate_weights_takes_counters_from_the_first_network():
     counters = [{"n": torch.tensor(3)}, {"n": torch.tensor(9)}]
     assert interpolate_weights(*counters, 0.5)["n"] == 3

@@ -12,7 +12,7 @@ from decrappify.training.monitors.measure import MonitorRow, Monitors
 
 
 class Blend(nn.Module):
-    """Blur of the source, plus a share of what the blur took away, plus a checkerboard; all known in advance."""
+    """Blur of the source, plus a known share of the detail that the blur removed, plus a known checkerboard."""
 
     def __init__(self, sharp=0.0, checks=0.0):
         super().__init__()
@@ -37,31 +37,31 @@ def samples(n=12, channels=1, size=32, noise=0.1, seed=0, second=True):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_the_baseline_is_one_and_measuring_it_again_changes_nothing(channels):
+def test_measure_of_the_baseline_network_equals_the_baseline(channels):
     monitors = Monitors(samples(channels=channels), Blend(), batch_size=5)
     base = monitors.baseline
     assert (base.step, base.images_seen) == (0, 0)
     assert base.grid_peak == base.confirmed == base.invented == base.noise_draw == 1
     assert base.kid_error > 0
     again = monitors.measure(Blend(), step=7, images_seen=70)
-    assert again.kid_error == 0  # of the change, which is none
+    assert again.kid_error == 0  # the error of the change, which is zero
     assert again.to_dict() == base.to_dict() | {"step": 7, "images_seen": 70, "kid_error": 0}
 
 
-def test_a_perfect_network_has_nothing_left_to_find():
-    class Truth(nn.Module):
+def test_measure_of_a_perfect_network_is_ideal():
+    class Identity(nn.Module):
         def forward(self, source):
             return source
 
     clean = samples(noise=0.0)
-    row = Monitors(clean, Blend()).measure(Truth(), step=1, images_seen=1)
+    row = Monitors(clean, Blend()).measure(Identity(), step=1, images_seen=1)
     assert row.kid == pytest.approx(0, abs=1e-9)
     assert row.referee_auc == 0.5
     assert row.band_power == pytest.approx((0, 0, 0), abs=1e-6)
     assert row.psnr == pytest.approx(120)
 
 
-def test_transmitted_noise_raises_the_signals_that_depend_on_it():
+def test_measure_detects_transmitted_noise():
     monitors = Monitors(samples(), Blend())
     rows = [monitors.measure(Blend(sharp), step=1, images_seen=1) for sharp in (0.5, 1.0)]
     base = monitors.baseline
@@ -73,7 +73,7 @@ def test_transmitted_noise_raises_the_signals_that_depend_on_it():
     assert rows[1].psnr == pytest.approx(20, abs=0.3)
 
 
-def test_a_checkerboard_is_seen():
+def test_measure_detects_a_checkerboard():
     monitors = Monitors(samples(), Blend())
     row = monitors.measure(Blend(checks=0.05), step=1, images_seen=1)
     assert row.grid_peak > 4
@@ -81,20 +81,20 @@ def test_a_checkerboard_is_seen():
     assert row.noise_draw == pytest.approx(1)
 
 
-def test_batch_size_does_not_change_signals():
+def test_measure_does_not_depend_on_batch_size():
     one, other = (Monitors(samples(), Blend(), batch_size=size).baseline.to_dict() for size in (5, 12))
     assert one.pop("band_power") == pytest.approx(other.pop("band_power"), rel=1e-4)
     assert one == pytest.approx(other, rel=1e-4)
 
 
-def test_data_range_shifts_psnr_alone():
+def test_data_range_changes_psnr_only():
     one = Monitors(samples(), Blend()).baseline
     ten = Monitors(samples(), Blend(), data_range=10.0).baseline
     assert ten.psnr == pytest.approx(one.psnr + 20)
     assert (ten.kid, ten.band_power) == (one.kid, one.band_power)
 
 
-def test_every_module_keeps_its_mode():
+def test_measure_keeps_the_mode_of_every_module():
     network = Blend().train()
     network.norm.eval()  # a frozen norm inside a network in training
     Monitors(samples(), network)
@@ -102,7 +102,7 @@ def test_every_module_keeps_its_mode():
     assert not network.norm.training
 
 
-def test_gradients_and_random_numbers_are_left_alone():
+def test_measure_keeps_the_gradient_mode_and_the_generator_state():
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
@@ -111,13 +111,13 @@ def test_gradients_and_random_numbers_are_left_alone():
     assert torch.is_grad_enabled()
 
 
-def test_without_a_second_source_the_noise_is_not_estimated():
+def test_noise_draw_is_nan_without_a_second_source():
     monitors = Monitors(samples(second=False), Blend())
     assert math.isnan(monitors.baseline.noise_draw)
     assert math.isnan(monitors.measure(Blend(1.0), step=1, images_seen=1).noise_draw)
 
 
-def test_a_diverged_network_gets_a_row_of_nan_which_survives_json():
+def test_monitor_row_of_a_diverged_network_is_nan_and_round_trips_through_json():
     row = Monitors(samples(), Blend()).measure(Blend(sharp=math.inf), step=5, images_seen=40)
     assert (row.step, row.images_seen) == (5, 40)
     assert all(math.isnan(value) for value in (row.psnr, row.kid, row.noise_draw, *row.band_power))
@@ -125,12 +125,12 @@ def test_a_diverged_network_gets_a_row_of_nan_which_survives_json():
     assert MonitorRow.from_dict(entries).to_dict() == row.to_dict()
 
 
-def test_a_row_survives_json():
+def test_monitor_row_round_trips_through_json():
     row = Monitors(samples(), Blend()).measure(Blend(0.3), step=5, images_seen=40)
     assert MonitorRow.from_dict(json.loads(json.dumps(row.to_dict()))) == row
 
 
-def test_a_row_with_other_entries_is_refused():
+def test_monitor_row_rejects_unknown_entries():
     entries = Monitors(samples(), Blend()).baseline.to_dict() | {"fid": 1.0}
     with pytest.raises(InputError, match=r"missing or unknown entries \(fid\), expected band_power, "):
         MonitorRow.from_dict(entries)
@@ -151,12 +151,12 @@ def test_a_row_with_other_entries_is_refused():
         (samples(4), {"data_range": 0.0}, "data_range is 0.0, expected a span above 0"),
     ],
 )
-def test_unfit_samples_are_refused(validation, arguments, message):
+def test_monitors_rejects_unsuitable_samples(validation, arguments, message):
     with pytest.raises(InputError, match=message):
         Monitors(validation, Blend(), **arguments)
 
 
-def test_unfit_networks_are_refused():
+def test_monitors_rejects_unsuitable_networks():
     with pytest.raises(InputError, match="the output of the pretrained generator is not finite"):
         Monitors(samples(), Blend(math.inf))
     with pytest.raises(InputError, match=r"the network returns \(8, 1, 16, 16\), expected \(8, 1, 32, 32\)"):

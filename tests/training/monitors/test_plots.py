@@ -40,22 +40,22 @@ def pixels(path):
         return np.asarray(image.convert("RGB"))
 
 
-def has(picture, color):
-    return bool((picture == color).all(axis=-1).any())
+def contains(image, color):
+    return bool((image == color).all(axis=-1).any())
 
 
-def test_the_plot_marks_the_chosen_point_and_the_limits(tmp_path):
+def test_plot_monitors_marks_the_chosen_point_and_the_limits(tmp_path):
     verdict = choose(BASE, rows())
     assert verdict.index is not None
     path = plot_monitors(tmp_path / "monitors.png", BASE, rows(), verdict, images_total=80_000)
-    picture = pixels(path)
-    assert picture.shape[1] > 1000
-    assert has(picture, FRAME)
-    assert has(picture, (0xD9, 0xEF, 0xD8))
+    image = pixels(path)
+    assert image.shape[1] > 1000
+    assert contains(image, FRAME)
+    assert contains(image, (0xD9, 0xEF, 0xD8))
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_plot_is_drawn_without_data_and_with_missing_signals(tmp_path):
+def test_plot_monitors_draws_empty_and_missing_signals(tmp_path):
     plot_monitors(tmp_path / "empty.png", BASE, [], choose(BASE, []))
     base = replace(BASE, noise_draw=math.nan)
     broken = [replace(row, psnr=math.nan, kid=math.nan, noise_draw=math.nan) for row in rows(3)]
@@ -63,13 +63,13 @@ def test_plot_is_drawn_without_data_and_with_missing_signals(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_one_verdict_one_history(tmp_path):
+def test_plot_monitors_rejects_a_verdict_of_another_history(tmp_path):
     with pytest.raises(InputError, match="the verdict has 0 checkpoints, expected 30 like the rows"):
         plot_monitors(tmp_path / "monitors.png", BASE, rows(), Verdict(None, None, "", ()))
 
 
-def test_nothing_is_overwritten_unasked(tmp_path):
-    path = tmp_path / "picture.png"
+def test_plots_are_overwritten_only_on_request(tmp_path):
+    path = tmp_path / "image.png"
     columns = [("a", [np.eye(8)])]
     contact_sheet(path, columns)
     with pytest.raises(OutputExistsError, match="already exists"):
@@ -83,47 +83,47 @@ def scene(seed=0, shape=(64, 64)):
     return np.random.default_rng(seed).random(shape)
 
 
-def test_the_chosen_column_is_framed(tmp_path):
+def test_contact_sheet_frames_the_chosen_column(tmp_path):
     columns = [(f"step {k}", [scene(1), scene(2)]) for k in range(3)]
     plain, framed = (pixels(contact_sheet(tmp_path / f"{k}.png", columns, k)) for k in (None, 1))
     assert plain.shape == framed.shape
-    assert not has(plain, FRAME)
+    assert not contains(plain, FRAME)
     framed_x = np.flatnonzero((framed == FRAME).all(axis=-1).any(axis=0))
     third = framed.shape[1] / 3
     assert framed_x.min() > third - 10
     assert framed_x.max() < 2 * third + 10
 
 
-def test_images_keep_their_pixels_in_one_contrast(tmp_path):
+def test_contact_sheet_shows_all_images_in_one_contrast(tmp_path):
     ramp = np.linspace(0, 1, 128 * 128).reshape(128, 128)
-    picture = pixels(contact_sheet(tmp_path / "sheet.png", [("good", [ramp]), ("dim", [ramp / 2])], value_range=(0, 1)))
-    good, dim = (picture[-134:-6, x : x + 128, 0].astype(float) for x in (6, 140))
+    image = pixels(contact_sheet(tmp_path / "sheet.png", [("good", [ramp]), ("dim", [ramp / 2])], value_range=(0, 1)))
+    good, dim = (image[-134:-6, x : x + 128, 0].astype(float) for x in (6, 140))
     assert good == pytest.approx(255 * ramp, abs=0.51)
     assert dim == pytest.approx(127.5 * ramp, abs=0.51)
 
 
-def test_photographs_are_shown_as_they_are(tmp_path):
+def test_contact_sheet_shows_uint8_photographs_unchanged(tmp_path):
     photograph = np.random.default_rng(0).integers(50, 90, (3, 128, 128)).astype(np.uint8)
-    picture = pixels(contact_sheet(tmp_path / "sheet.png", [("photograph", [photograph])]))
-    assert (picture[-134:-6, 6:134] == photograph.transpose(1, 2, 0)).all()
+    image = pixels(contact_sheet(tmp_path / "sheet.png", [("photograph", [photograph])]))
+    assert (image[-134:-6, 6:134] == photograph.transpose(1, 2, 0)).all()
 
 
-def test_a_collapsed_column_does_not_darken_the_others(tmp_path):
+def test_contact_sheet_contrast_ignores_a_collapsed_column(tmp_path):
     columns = [("one", [scene()]), ("two", [scene()]), ("collapsed", [1000 * scene()])]
-    picture = pixels(contact_sheet(tmp_path / "sheet.png", columns))
-    assert picture[-134:-6, 6:134].mean() == pytest.approx(127, abs=8)
+    image = pixels(contact_sheet(tmp_path / "sheet.png", columns))
+    assert image[-134:-6, 6:134].mean() == pytest.approx(127, abs=8)
 
 
-def test_colors_and_small_sources(tmp_path):
+def test_contact_sheet_shows_color_and_enlarges_small_sources(tmp_path):
     red = np.zeros((3, 64, 64))
     red[0] = 1
     columns = [("source", [red[:, ::2, ::2]]), ("target", [red])]
-    picture = pixels(contact_sheet(tmp_path / "sheet.png", columns, value_range=(0, 1)))
-    assert (picture[-134:-6, 6:134] == (255, 0, 0)).all()
-    assert (picture[-134:-6, 140:268] == (255, 0, 0)).all()
+    image = pixels(contact_sheet(tmp_path / "sheet.png", columns, value_range=(0, 1)))
+    assert (image[-134:-6, 6:134] == (255, 0, 0)).all()
+    assert (image[-134:-6, 140:268] == (255, 0, 0)).all()
 
 
-def test_other_channels_have_separate_rows(tmp_path):
+def test_contact_sheet_shows_channels_in_separate_rows(tmp_path):
     one = pixels(contact_sheet(tmp_path / "1.png", [("a", [scene()])]))
     two = pixels(contact_sheet(tmp_path / "2.png", [("a", [scene(shape=(2, 64, 64))])]))
     assert len(two) - len(one) == 128 + 6
@@ -143,11 +143,11 @@ def test_other_channels_have_separate_rows(tmp_path):
         ),
     ],
 )
-def test_unfit_columns_are_refused(tmp_path, columns, chosen, message):
+def test_contact_sheet_rejects_unsuitable_columns(tmp_path, columns, chosen, message):
     with pytest.raises(InputError, match=message):
         contact_sheet(tmp_path / "sheet.png", columns, chosen)
 
 
-def test_an_unfit_range_is_refused(tmp_path):
+def test_contact_sheet_rejects_an_empty_value_range(tmp_path):
     with pytest.raises(InputError, match=r"value_range is \(1, 1\), expected \(black, white\) with black < white"):
         contact_sheet(tmp_path / "sheet.png", [("a", [scene()])], value_range=(1, 1))

@@ -15,21 +15,21 @@ def noise(*shape, seed=0):
 
 
 def blurred(images, sigma):
-    """Gaussian blur with periodic edges, exact in Fourier space."""
+    """Apply a Gaussian blur with periodic edges, exact in Fourier space."""
     fy, fx = (torch.fft.fftfreq(side) for side in images.shape[-2:])
     transfer = torch.exp(-2 * (torch.pi * sigma) ** 2 * (fy[:, None] ** 2 + fx**2))
     return torch.fft.ifft2(torch.fft.fft2(images) * transfer).real
 
 
 @pytest.mark.parametrize("shape", [(64, 1, 64, 64), (16, 3, 96, 128)])
-def test_the_power_of_white_noise_is_its_variance_at_every_frequency(shape):
+def test_spectra_of_white_noise_are_flat_at_its_variance(shape):
     power = spectra(0.3 * noise(*shape) + 7).abs().square().mean(dim=(0, 1))
     away_from_zero = power[4:-4, 4:-4]
     assert away_from_zero.mean() == pytest.approx(0.09, rel=0.02)
-    assert power[0, 0] < 1e-12  # the mean is gone, whatever the window
+    assert power[0, 0] < 1e-12  # the mean is removed, independent of the window
 
 
-def test_known_blur_has_known_band_power():
+def test_band_power_of_a_gaussian_blur_matches_theory():
     images, sigma = noise(32, 1, 128, 128), 1.0
     found = band_power(spectral_sums(blurred(images, sigma), images))
     frequency = torch.hypot(torch.fft.fftfreq(128)[:, None], torch.fft.fftfreq(128)[None])
@@ -39,41 +39,41 @@ def test_known_blur_has_known_band_power():
         assert level == pytest.approx(expected, abs=0.15)
 
 
-def test_band_without_power_in_the_reference_has_no_level():
+def test_band_power_is_nan_without_power_in_the_reference():
     assert np.isnan(band_power(spectral_sums(noise(1, 1, 32, 32), torch.zeros(1, 1, 32, 32)))).all()
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("sd", [0.05, 0.5])
-def test_invented_power_is_the_power_of_the_added_noise(channels, sd):
-    truth = blurred(noise(64, channels, 64, 64), 1.5)
-    confirmed, invented = coherent_split(spectral_sums(truth + sd * noise(*truth.shape, seed=1), truth))
+def test_coherent_split_separates_added_noise(channels, sd):
+    target = blurred(noise(64, channels, 64, 64), 1.5)
+    confirmed, invented = coherent_split(spectral_sums(target + sd * noise(*target.shape, seed=1), target))
     assert invented == pytest.approx(sd**2, rel=0.05)
-    assert confirmed == pytest.approx(float(truth.var()), rel=0.05)
+    assert confirmed == pytest.approx(float(target.var()), rel=0.05)
 
 
-def test_a_blurred_image_invents_nothing():
-    truth = noise(8, 1, 64, 64)
-    confirmed, invented = coherent_split(spectral_sums(blurred(truth, 2.0), truth))
+def test_coherent_split_of_a_blurred_image_has_no_invented_power():
+    target = noise(8, 1, 64, 64)
+    confirmed, invented = coherent_split(spectral_sums(blurred(target, 2.0), target))
     assert invented < 0.05 * confirmed < 0.01
 
 
 @settings(max_examples=20, deadline=None)
 @given(gain=st.floats(0.01, 100), offset=st.floats(-10, 10), seed=st.integers(0, 5))
-def test_gain_and_offset_change_no_more_than_the_level(gain, offset, seed):
-    truth = noise(4, 1, 32, 48, seed=seed)
-    restored = truth + 0.3 * noise(4, 1, 32, 48, seed=seed + 10)
-    plain, changed = spectral_sums(restored, truth), spectral_sums(gain * restored + offset, truth)
+def test_gain_and_offset_change_the_level_only(gain, offset, seed):
+    target = noise(4, 1, 32, 48, seed=seed)
+    restored = target + 0.3 * noise(4, 1, 32, 48, seed=seed + 10)
+    plain, changed = spectral_sums(restored, target), spectral_sums(gain * restored + offset, target)
     assert np.subtract(band_power(changed), band_power(plain)) == pytest.approx([20 * np.log10(gain)] * 3, abs=0.01)
     assert coherent_split(changed) == pytest.approx([gain**2 * part for part in coherent_split(plain)], rel=1e-3)
 
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(1, 7))
-def test_batches_add_up(cut):
-    truth, restored = noise(8, 2, 32, 32), noise(8, 2, 32, 32, seed=1)
-    whole = spectral_sums(restored, truth)
-    parts = spectral_sums(restored[:cut], truth[:cut]) + spectral_sums(restored[cut:], truth[cut:])
+def test_spectral_sums_of_batches_add_up(cut):
+    target, restored = noise(8, 2, 32, 32), noise(8, 2, 32, 32, seed=1)
+    whole = spectral_sums(restored, target)
+    parts = spectral_sums(restored[:cut], target[:cut]) + spectral_sums(restored[cut:], target[cut:])
     assert parts.n == whole.n == 16
     torch.testing.assert_close(parts.cross, whole.cross)
     assert coherent_split(parts) == pytest.approx(coherent_split(whole))
@@ -86,20 +86,20 @@ def test_batches_add_up(cut):
         lambda y, x: (y + x) % 2,  # 1/2, 1/2
         lambda y, x: x % 2,  # 0, 1/2
         lambda y, x: (y % 4 < 2).float(),  # 1/4, 0
-        lambda y, x: 5.0 * ((y % 4 == 0) & (x % 4 == 0)),  # all of them, each with little
+        lambda y, x: 5.0 * ((y % 4 == 0) & (x % 4 == 0)),  # all of these, each with little power
     ],
     ids=["checkerboard", "stripes", "wide stripes", "dots"],
 )
-def test_a_faint_grid_shows(size, pattern):
+def test_grid_lines_detects_a_faint_grid(size, pattern):
     y, x = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
     texture = blurred(noise(16, 1, size, size), 0.7) * 0.1
     plain = grid_lines(spectral_sums(texture, texture)).max()
     assert plain < 3
-    grid = 0.64 / size * pattern(y, x)  # the line grows with the area it repeats over
+    grid = 0.64 / size * pattern(y, x)  # the power of a line grows with the repeated area
     assert grid_lines(spectral_sums(texture + grid, texture)).max() > 4 * plain
 
 
-def test_only_a_grid_that_can_be_seen_counts_in_an_empty_image():
+def test_grid_lines_ignores_an_invisible_grid_in_an_empty_image():
     flat = torch.zeros(2, 1, 64, 64)
     y, x = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
     checks = (-1.0) ** (y + x)
@@ -109,7 +109,7 @@ def test_only_a_grid_that_can_be_seen_counts_in_an_empty_image():
     assert grid_lines(spectral_sums(flat + 4e-3 * checks, flat), data_range=4.0).max() == pytest.approx(1 / 16)
 
 
-def test_unfit_images_are_refused():
+def test_spectra_rejects_unsuitable_images():
     with pytest.raises(InputError, match=r"16 x 64 pixels are too small for spectra, expected 32 x 32"):
         spectra(torch.zeros(1, 1, 16, 64))
     with pytest.raises(InputError, match=r"\(1, 1, 32, 32\), expected \(2, 1, 32, 32\) like the reference"):

@@ -33,7 +33,7 @@ WIDER = {"base_channels": 32, "depth": 1, "stem": 1}
 
 @contextmanager
 def without_drawings():
-    """Runs whose drawings nobody looks at leave them out, half of a tiny run's time; `straight` draws them all."""
+    """Skip the plots of module-scoped runs, half of the time of a tiny run; `straight` draws them all."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TrainingLog, "plot", lambda self, *, final=True: None)
         patch.setattr(selection, "plot_monitors", lambda *arguments, **settings: None)
@@ -46,7 +46,7 @@ undrawn_run = pytest.mark.usefixtures("undrawn_training")
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory):
-    """One undisturbed run that many tests look at, and its model."""
+    """Folder and model of an uninterrupted run that many tests share."""
     folder = tmp_path_factory.mktemp("nogan") / "straight"
     return folder, tiny_nogan(folder)
 
@@ -57,7 +57,7 @@ def run_script(*arguments):
 
 
 class StopAt:
-    """A progress bar that sets the event after so many steps of a phase, or kills the run."""
+    """A progress bar that sets its event, or kills the run, after `steps` steps of a phase."""
 
     def __init__(self, phase, steps, *, kill=False):
         self.phase, self.steps, self.kill, self.event = phase, steps, kill, threading.Event()
@@ -77,12 +77,12 @@ class StopAt:
         pass
 
 
-def test_run_completes_its_phases_and_writes_images_and_plots(straight):
+def test_train_nogan_completes_its_phases_and_writes_images_and_plots(straight):
     folder, _ = straight
     phases = list(dict.fromkeys(row["phase"] for row in log_rows(folder)))
     assert phases == ["pretrain", "cycle 1: critic", "cycle 1: GAN"]
-    for picture in ("monitors.png", "checkpoints.png", "log.png"):
-        with Image.open(folder / picture) as image:
+    for name in ("monitors.png", "checkpoints.png", "log.png"):
+        with Image.open(folder / name) as image:
             assert min(image.size) > 100
     assert {path.name for path in folder.glob("*.safetensors")} == {
         "critic.safetensors",
@@ -92,7 +92,7 @@ def test_run_completes_its_phases_and_writes_images_and_plots(straight):
     }
 
 
-def test_generated_images_are_stored_with_their_real_partners(straight):
+def test_generated_images_are_stored_with_their_real_counterparts(straight):
     folder, _ = straight
     generated, real = (sorted((folder / "images" / "cycle_1" / kind).iterdir()) for kind in ("generated", "real"))
     assert [path.name for path in generated] == [path.name for path in real]
@@ -103,10 +103,10 @@ def test_generated_images_are_stored_with_their_real_partners(straight):
     assert np.mean(np.argmin(errors, axis=1) == np.arange(len(pairs))) > 0.5
 
 
-def test_the_gan_phase_has_a_model_at_each_checkpoint_and_critic_and_generator_take_turns(straight):
+def test_gan_phase_saves_a_model_per_checkpoint_and_alternates_the_networks(straight):
     folder, model = straight
     rows = [row for row in log_rows(folder) if row["phase"].endswith("GAN")]
-    assert [int(row["step"]) for row in rows] == [3, 6, 9, 12]  # 5 % of 240 items at 4 a step
+    assert [int(row["step"]) for row in rows] == [3, 6, 9, 12]  # every 5 % of 240 items, with 4 items per step
     assert all(0 < int(row["generator_steps"]) <= int(row["step"]) / 2 for row in rows)
     files = sorted((folder / "checkpoints").iterdir())
     assert [path.stem for path in files] == [f"step_{int(row['step']):06d}" for row in rows]
@@ -116,7 +116,7 @@ def test_the_gan_phase_has_a_model_at_each_checkpoint_and_critic_and_generator_t
     assert model.card["verdict"]
 
 
-def test_the_model_is_the_chosen_checkpoint(straight):
+def test_model_is_the_chosen_checkpoint(straight):
     folder, model = straight
     candidates = [folder / "pretrained.safetensors", *(folder / "checkpoints").iterdir()]
     same = [path.stem for path in candidates if load_model(path).sha256 == model.sha256]
@@ -126,7 +126,7 @@ def test_the_model_is_the_chosen_checkpoint(straight):
 
 
 def _halt_in_every_phase(tmp_path, threads, kinds):
-    """Begin with so many threads and resume, now with one and now with two, to a halt of these kinds in each phase."""
+    """Start with `threads` threads, resume with one or two in turn, and halt in each phase by these kinds."""
     stops = ("pretrain", 5), ("cycle 1: save images", 8), ("cycle 1: critic", 3), ("cycle 1: GAN", 4)
     for number, (phase, steps) in enumerate(stops):
         torch.set_num_threads(threads if number == 0 else 1 + number % 2)
@@ -155,7 +155,7 @@ def _halt_in_every_phase(tmp_path, threads, kinds):
         pytest.param((("stop", "kill"),) * 4, marks=pytest.mark.slow, id="both"),
     ],
 )
-def test_a_run_halted_in_every_phase_and_resumed_is_the_same_to_the_bit(straight, tmp_path, kinds):
+def test_train_nogan_halted_in_every_phase_resumes_bit_for_bit(straight, tmp_path, kinds):
     folder, model = straight
     threads = torch.get_num_threads()
     with threads_put_back():
@@ -176,7 +176,7 @@ def test_a_run_halted_in_every_phase_and_resumed_is_the_same_to_the_bit(straight
 @pytest.mark.parametrize(
     ("phase", "steps"), [pytest.param("pretrain", 2, marks=pytest.mark.slow), ("cycle 1: save images", 4)]
 )
-def test_a_run_folder_that_vanishes_ends_the_run_in_one_line(tmp_path, phase, steps):
+def test_train_nogan_reports_a_removed_run_folder_in_one_line(tmp_path, phase, steps):
     class Removed(StopAt):
         def update(self, n):
             super().update(n)
@@ -190,7 +190,7 @@ def test_a_run_folder_that_vanishes_ends_the_run_in_one_line(tmp_path, phase, st
 
 @pytest.fixture(scope="module")
 def critic_alone(tmp_path_factory):
-    """A run whose critic may end its own training early, and in the GAN phase never does well enough."""
+    """A run whose critic stops its pretraining early and never reaches the threshold of the GAN phase."""
     folder = tmp_path_factory.mktemp("nogan") / "critic_alone"
     steps = (replace(CONFIG.critic_steps[0], epochs=50, accuracy=0.5),)
     config = replace(CONFIG, critic_steps=steps, gan=replace(CONFIG.gan, threshold=0.0))
@@ -198,14 +198,14 @@ def critic_alone(tmp_path_factory):
         return folder, config, tiny_nogan(folder, config)
 
 
-def test_the_generator_gets_no_turn_while_the_critic_is_worse_than_the_threshold(critic_alone):
+def test_generator_is_not_trained_while_the_critic_is_above_the_threshold(critic_alone):
     folder, _, model = critic_alone
     assert {row["generator_steps"] for row in log_rows(folder) if row["phase"].endswith("GAN")} == {"0"}
     assert model.card["verdict"].startswith("no useful GAN phase")
     assert model.sha256 == load_model(folder / "pretrained.safetensors").sha256
 
 
-def test_a_critic_that_judges_well_ends_its_training_early(critic_alone):
+def test_critic_training_stops_early_at_the_requested_accuracy(critic_alone):
     folder, _, _ = critic_alone
     critic = [row for row in log_rows(folder) if row["phase"].endswith("critic")]
     assert len(critic) < 50
@@ -213,7 +213,7 @@ def test_a_critic_that_judges_well_ends_its_training_early(critic_alone):
 
 
 @undrawn_run
-def test_a_finished_run_resumes_to_its_model(critic_alone):
+def test_finished_nogan_run_resumes_to_its_model(critic_alone):
     folder, config, model = critic_alone
     rows = log_rows(folder)
     assert tiny_nogan(folder, config, resume=True).sha256 == model.sha256
@@ -221,8 +221,8 @@ def test_a_finished_run_resumes_to_its_model(critic_alone):
 
 
 @undrawn_run
-def test_a_phase_that_ended_early_is_over_in_a_resumed_run(tmp_path):
-    row = {"psnr": 0.0}  # a fall of many dB at the first checkpoint: the detector says stop
+def test_phase_stopped_by_the_detector_stays_stopped_on_resume(tmp_path):
+    row = {"psnr": 0.0}  # falls by many dB at the first checkpoint: the detector stops the phase
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Monitors, "measure", lambda self, network, **at: replace(self.baseline, **at, **row))
         config = replace(CONFIG, pretrain=(replace(CONFIG.pretrain[0], share=0.02),), detect=True)
@@ -235,7 +235,7 @@ def test_a_phase_that_ended_early_is_over_in_a_resumed_run(tmp_path):
 
 
 @undrawn_run
-def test_a_run_without_pretraining_starts_from_a_model_and_a_critic(straight, tmp_path):
+def test_train_nogan_without_pretraining_starts_from_a_model_and_a_critic(straight, tmp_path):
     folder, _ = straight
     config = replace(CONFIG, items=80, checkpoint_share=0.1, pretrain=(), critic_steps=())
     tiny_nogan(
@@ -247,11 +247,11 @@ def test_a_run_without_pretraining_starts_from_a_model_and_a_critic(straight, tm
 
 
 @undrawn_run
-def test_measured_pairs_and_three_frames_go_through_the_same_schedule(tmp_path):
+def test_train_nogan_accepts_measured_pairs_and_three_frames(tmp_path):
     rng = np.random.default_rng(1)
-    good = np.asarray(spots())[:, 0, 0]
-    bad = good + rng.normal(0, 0.05, good.shape).astype(np.float32)
-    pairs = [(bad, good), (bad[::-1].copy(), good[::-1].copy())]
+    target = np.asarray(spots())[:, 0, 0]
+    source = target + rng.normal(0, 0.05, target.shape).astype(np.float32)
+    pairs = [(source, target), (source[::-1].copy(), target[::-1].copy())]
     pretrain = (replace(CONFIG.pretrain[0], share=0.05),)
     config = replace(CONFIG, n_frames=3, items=80, checkpoint_share=0.1, pretrain=pretrain)
     model = train_nogan(pairs=pairs, config=config, output=tmp_path)
@@ -259,7 +259,7 @@ def test_measured_pairs_and_three_frames_go_through_the_same_schedule(tmp_path):
 
 
 @undrawn_run
-def test_a_gan_phase_that_the_disk_cannot_hold_is_refused_before_it_starts(tmp_path, monkeypatch):
+def test_gan_phase_that_exceeds_the_free_disk_space_raises_before_it_starts(tmp_path, monkeypatch):
     full = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
     with pytest.raises(OutputError, match=r"writes 4 checkpoints \(0\.\d GB in total\) to .* where 0\.0 GB are free"):
@@ -268,9 +268,9 @@ def test_a_gan_phase_that_the_disk_cannot_hold_is_refused_before_it_starts(tmp_p
 
 
 @undrawn_run
-def test_the_content_loss_may_be_a_feature_loss(tmp_path, caplog, monkeypatch):
+def test_content_loss_can_be_a_feature_loss(tmp_path, caplog, monkeypatch):
     in_place_of_vgg16(monkeypatch)
-    step = replace(CONFIG.pretrain[0], share=0.02, size=16)  # VGG's smallest size
+    step = replace(CONFIG.pretrain[0], share=0.02, size=16)  # the smallest size for VGG
     gan = replace(CONFIG.gan, share=0.05, threshold=10.0, size=16)
     config = replace(CONFIG, content_loss="feature-deoldify", vgg_weights="random", pretrain=(step,), gan=gan)
     tiny_nogan(tmp_path, config)
@@ -282,7 +282,7 @@ def test_the_content_loss_may_be_a_feature_loss(tmp_path, caplog, monkeypatch):
 
 
 @pytest.mark.slow
-def test_two_processes_stay_equal_and_resume(tmp_path):
+def test_train_nogan_on_two_devices_is_reproducible_and_resumes(tmp_path):
     for folder in ("straight", "again"):
         finish(run_script(tmp_path / folder, "start", 2))
     folders = tmp_path / "straight", tmp_path / "again"
@@ -294,12 +294,12 @@ def test_two_processes_stay_equal_and_resume(tmp_path):
     assert first.sha256 == second.sha256
 
 
-def test_two_cycles_are_planned_one_after_the_other():
+def test_plan_lists_two_cycles_in_order():
     names = [str(phase) for phase in plan(replace(CONFIG, cycles=2))]
     assert names[1:] == [f"cycle {cycle}: {kind}" for cycle in (1, 2) for kind in ("save images", "critic", "GAN")]
 
 
-def test_unsuitable_data_raises_in_one_line(straight, tmp_path):
+def test_train_nogan_rejects_unsuitable_settings_and_data(straight, tmp_path):
     folder, _ = straight
     with pytest.raises(InputError, match="no pretrain steps; pass start_from"):
         tiny_nogan(tmp_path, replace(CONFIG, pretrain=()))
@@ -322,7 +322,7 @@ def test_unsuitable_data_raises_in_one_line(straight, tmp_path):
         train_nogan(pairs=[(1, 2)], config=NoganConfig(task="colorization"), output=tmp_path)
 
 
-def test_photographs_are_colorized_by_the_same_schedule(tmp_path, monkeypatch):
+def test_train_nogan_trains_a_colorizer_on_photographs(tmp_path, monkeypatch):
     monkeypatch.setattr(TrainingLog, "plot", lambda self, *, final=True: None)
     monkeypatch.setattr(selection, "plot_monitors", lambda *arguments, **settings: None)
     rng = np.random.default_rng(0)
@@ -347,6 +347,6 @@ def test_photographs_are_colorized_by_the_same_schedule(tmp_path, monkeypatch):
     model = train_nogan(photographs, config=config, output=tmp_path)
     assert (model.card["task"], model.card["preset"], model.in_channels) == ("colorization", "own", 3)
     assert model.normalization == load_model(tmp_path / "model.safetensors").normalization
-    with Image.open(next((tmp_path / "images" / "cycle_1" / "generated").iterdir())) as picture:
-        assert picture.mode == "RGB"
+    with Image.open(next((tmp_path / "images" / "cycle_1" / "generated").iterdir())) as image:
+        assert image.mode == "RGB"
     assert Path(tmp_path / "checkpoints.png").stat().st_size > 0

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("undrawn_training")
 FEATURES = ("brightness", "noise", "correlation", "detail")
 
 
-def test_a_short_run_learns(tmp_path):
+def test_short_run_improves_loss_and_psnr(tmp_path):
     config = replace(CONFIG, max_steps=60, validate_every=10, batch_size=4)
     model = tiny_train(tmp_path, config)
     losses = [float(row["loss"]) for row in log_rows(tmp_path)]
@@ -44,34 +44,34 @@ def test_train_stores_the_range_of_its_inputs_on_the_card(tmp_path):
     assert {name: len(quantiles) for name, quantiles in learned.items()} == dict.fromkeys(FEATURES, 5)
 
 
-def test_the_callers_generator_and_choices_are_left_alone(tmp_path):
+def test_train_restores_the_global_generator_and_determinism(tmp_path):
     before = torch.get_rng_state()
     tiny_train(tmp_path, replace(CONFIG, max_steps=2, validate_every=2, deterministic=True))
     assert torch.equal(torch.get_rng_state(), before)
     assert not torch.are_deterministic_algorithms_enabled()
 
 
-def test_loader_processes_change_nothing():
+def test_number_of_workers_does_not_change_the_model():
     config = replace(CONFIG, max_steps=2, validate_every=2)
     sums = {tiny_train(None, replace(config, workers=workers)).sha256 for workers in (0, 1)}
     assert len(sums) == 1
 
 
-def test_bfloat16_runs():
+def test_train_in_bfloat16_keeps_float32_weights():
     model = tiny_train(None, replace(CONFIG, max_steps=2, precision="bfloat16"))
     assert all(weight.dtype == torch.float32 for weight in model.network.parameters())
 
 
-def test_measured_pairs_train(tmp_path):
-    good = np.asarray(cells())[:, 0, 0]
-    noisy = good + np.random.default_rng(0).normal(0, 0.05, good.shape).astype(np.float32)
-    pairs = [(noisy, good), (noisy[:, ::-1], good[:, ::-1]), (noisy[..., ::-1], good[..., ::-1])]
+def test_train_accepts_measured_pairs(tmp_path):
+    target = np.asarray(cells())[:, 0, 0]
+    noisy = target + np.random.default_rng(0).normal(0, 0.05, target.shape).astype(np.float32)
+    pairs = [(noisy, target), (noisy[:, ::-1], target[:, ::-1]), (noisy[..., ::-1], target[..., ::-1])]
     model = train(pairs=pairs, config=replace(CONFIG, max_steps=4), output=tmp_path)
     assert model.crappifier is None
     assert load_model(tmp_path / "model.safetensors").card["validation"]["noise_draw"] is None
 
 
-def test_two_channels_train_together():
+def test_train_accepts_two_channels():
     both = np.stack([np.asarray(cells())[:, 0, 0], np.random.default_rng(0).random((16, 48, 48))], axis=1)
     movie = Movie.from_array(both.astype(np.float32), "TCYX")
     config = replace(CONFIG, max_steps=2, network_settings=NETWORK | {"in_channels": 2})
@@ -79,13 +79,13 @@ def test_two_channels_train_together():
     assert (model.in_channels, model.network.out_channels) == (2, 2)
 
 
-def test_z_stack_is_used_as_a_movie_and_split_along_z():
+def test_train_takes_windows_along_z():
     stack = cells().z_as_time()
     model = train(stack, NOISE, config=replace(CONFIG, max_steps=2), data=DataOptions(time_axis="Z"))
     assert model.n_frames == 3
 
 
-def test_a_model_of_one_frame_starts_one_of_three(tmp_path):
+def test_start_from_initializes_three_frames_from_one(tmp_path):
     first = tiny_train(tmp_path / "one", replace(CONFIG, n_frames=1, max_steps=4))
     config = replace(CONFIG, max_steps=1, learning_rate=1e-9)
     wide, source = tiny_train(None, config, start_from=first), torch.rand(1, 3, 16, 16)
@@ -94,7 +94,7 @@ def test_a_model_of_one_frame_starts_one_of_three(tmp_path):
         tiny_train(None, replace(config, network_settings=NETWORK | {"base_channels": 32}), start_from=first)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
+def test_train_stops_at_a_loss_that_is_not_finite(tmp_path):
     calls = []
 
     def explode(prediction, target):
@@ -108,7 +108,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 4
 
 
-def test_progress_is_reported(bar):
+def test_train_reports_progress(bar):
     tiny_train(None, replace(CONFIG, max_steps=4), progress=bar)
     assert (bar.settings["total"], bar.settings["initial"], bar.n, bar.closed) == (4, 0, 4, True)
     assert "val " in bar.text
@@ -142,13 +142,13 @@ def test_progress_is_reported(bar):
         ),
     ],
 )
-def test_errors_are_one_line(arguments, message):
+def test_train_errors_are_one_line(arguments, message):
     with pytest.raises(InputError, match=message) as caught:
         train(**({"config": CONFIG} | arguments))
     assert "\n" not in str(caught.value)
 
 
-def test_status_lines_state_step_loss_validation_and_time_left(tmp_path, caplog, monkeypatch):
+def test_status_lines_contain_step_loss_validation_and_time_left(tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(status, "SECONDS_BETWEEN_LINES", 0.0)
     with caplog.at_level(logging.INFO, "decrappify.training.engine.status"):
         tiny_train(None, replace(CONFIG, max_steps=6))
@@ -168,7 +168,7 @@ def test_status_is_logged_once_a_minute(caplog):
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.9, 0.999])
-def test_the_average_is_that_of_the_formula(decay):
+def test_weight_average_matches_the_formula(decay):
     network = torch.nn.Linear(1, 1, bias=False)
     average = WeightAverage(network, decay)
     expected = average.weights["weight"].item()

@@ -31,7 +31,7 @@ SCRIPT = Path(__file__).parents[1] / "tiny_run.py"
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory):
-    """One undisturbed run that many tests look at."""
+    """Folder of an uninterrupted run that many tests share."""
     folder = tmp_path_factory.mktemp("runs") / "straight"
     tiny_train(folder)
     return folder
@@ -39,19 +39,19 @@ def straight(tmp_path_factory):
 
 def in_new_process(*arguments):
     command = [sys.executable, str(SCRIPT), *map(str, arguments)]
-    threads = {"OMP_NUM_THREADS": "2" if torch.get_num_threads() == 1 else "1"}  # others than here
+    threads = {"OMP_NUM_THREADS": "2" if torch.get_num_threads() == 1 else "1"}  # not the number of this process
     return subprocess.Popen(command, env=os.environ | threads, stderr=subprocess.PIPE, text=True)
 
 
 def halted_after(folder, step, config=CONFIG):
-    """Train until the validation of `step` asks to stop, which happens one step later."""
+    """Train until the validation of `step` requests a stop, which takes effect one step later."""
     stop = threading.Event()
     return tiny_train(folder, config, cancel=stop, on_validation=lambda at, _: at >= step and stop.set())
 
 
 @pytest.fixture(scope="module")
 def new_process(tmp_path_factory):
-    """Two run folders: one resumed in a process with other threads, and one that it then began and Ctrl-C stopped."""
+    """Folders of a run resumed in a process with other threads, and of its next run, stopped by Ctrl-C."""
     resumed, stopped = (tmp_path_factory.mktemp("runs") / name for name in ("resumed", "stopped"))
     assert halted_after(resumed, 4).card["steps"] == 5
     process = in_new_process(resumed, "resume", CONFIG.max_steps, 1, stopped)
@@ -63,7 +63,7 @@ def new_process(tmp_path_factory):
 
 
 @pytest.mark.cpu_sensitive
-def test_a_run_resumed_with_other_threads_is_the_same_to_the_bit(straight, tmp_path):
+def test_train_resumed_with_other_threads_is_equal_bit_for_bit(straight, tmp_path):
     with threads_put_back():
         assert halted_after(tmp_path, 4).card["steps"] == 5
         torch.set_num_threads(2 if torch.get_num_threads() == 1 else 1)
@@ -72,18 +72,18 @@ def test_a_run_resumed_with_other_threads_is_the_same_to_the_bit(straight, tmp_p
 
 
 @pytest.mark.slow
-def test_a_run_resumed_in_a_new_process_with_other_threads_is_the_same_to_the_bit(straight, new_process):
+def test_train_resumed_in_a_new_process_with_other_threads_is_equal_bit_for_bit(straight, new_process):
     resumed, _ = new_process
     assert_same_run(resumed, straight)
 
 
 def assert_same_run(resumed, straight):
-    """Bit for bit, of a run that was stopped after step 5 and resumed; but for the time that it took."""
+    """Check that a run stopped after step 5 and resumed equals `straight` bit for bit, except for the elapsed time."""
     ours, theirs = (torch.load(folder / "checkpoint.pt", weights_only=True) for folder in (resumed, straight))
     assert_equal(ours, theirs)
     first, second = (load_model(folder / "model.safetensors") for folder in (resumed, straight))
     assert first.sha256 == second.sha256
-    # the files differ in nothing but the folder's name and the time that it took
+    # the cards differ only in the name of the folder and the elapsed time
     cards = [list((model.card | {"name": "", "training_seconds": 0}).items()) for model in (first, second)]
     assert cards[0] == cards[1]
     kept = [{key: row[key] for key in row if key != "seconds"} for row in log_rows(resumed) if row["step"] != "5"]
@@ -91,7 +91,7 @@ def assert_same_run(resumed, straight):
 
 
 def killed_at(folder, step):
-    """Train with a checkpoint after every step, and end in this step as a killed process does."""
+    """Train with a checkpoint after every step, and end in `step` without saving, like a killed process."""
 
     class Bar:
         def __init__(self, *, initial, **_):
@@ -125,9 +125,7 @@ def flip_a_bit(path):
         (6, Path.unlink, 4),
     ],
 )
-def test_a_run_killed_in_any_step_loses_one_step_and_resumes_to_the_bit(
-    straight, tmp_path, caplog, bar, step, damage, resumed
-):
+def test_train_killed_in_any_step_resumes_bit_for_bit(straight, tmp_path, caplog, bar, step, damage, resumed):
     killed_at(tmp_path, step)
     last = tmp_path / "checkpoint.pt"
     if damage is not None:
@@ -143,7 +141,7 @@ def test_a_run_killed_in_any_step_loses_one_step_and_resumes_to_the_bit(
 
 
 @pytest.mark.parametrize(("then", "now"), [pytest.param(2, 1, marks=pytest.mark.slow), (1, 2)])
-def test_a_resumed_run_has_the_threads_that_it_began_with(tmp_path, then, now):
+def test_resumed_run_uses_its_original_number_of_threads(tmp_path, then, now):
     config, stop, found = replace(CONFIG, max_steps=2), threading.Event(), set()
     stop.set()
     with threads_put_back():
@@ -157,7 +155,7 @@ def test_a_resumed_run_has_the_threads_that_it_began_with(tmp_path, then, now):
 
 
 @pytest.mark.parametrize("recorded", [None, {"threads": 1, "processor": "riscv64"}])
-def test_a_run_begun_elsewhere_or_without_record_is_resumed_with_a_warning(tmp_path, caplog, recorded):
+def test_resuming_on_another_or_unknown_processor_warns(tmp_path, caplog, recorded):
     config, stop = replace(CONFIG, max_steps=2), threading.Event()
     stop.set()
     tiny_train(tmp_path, config, cancel=stop)
@@ -171,7 +169,7 @@ def test_a_run_begun_elsewhere_or_without_record_is_resumed_with_a_warning(tmp_p
 
 
 @pytest.mark.slow
-def test_ctrl_c_saves_and_the_run_resumes_from_there(new_process):
+def test_ctrl_c_saves_a_checkpoint_to_resume_from(new_process):
     _, stopped = new_process
     steps = torch.load(stopped / "checkpoint.pt", weights_only=True)["step"]
     assert steps >= 4
@@ -198,17 +196,17 @@ def test_run_folder_contains_log_plot_and_images(straight):
         assert np.asarray(Image.open(straight / name)).std() > 10
 
 
-def test_a_run_is_not_overwritten_unasked(straight, tmp_path):
+def test_run_is_overwritten_only_on_request(straight, tmp_path):
     with pytest.raises(OutputExistsError, match=r"already contains a run; pass resume=True .* or overwrite=True"):
         tiny_train(straight)
     halted_after(tmp_path, 4)
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(InputError):  # the old run's files must not be taken for those of the new one that failed
+    with pytest.raises(InputError):  # files of the old run must not be mistaken for those of the failed one
         tiny_train(tmp_path, replace(CONFIG, patch_size=17), overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def test_another_setting_is_not_resumed(straight):
+def test_resuming_with_another_setting_raises(straight):
     with pytest.raises(InputError, match=r"cannot resume .*: learning_rate is 0.01 now and was 0.002"):
         tiny_train(straight, replace(CONFIG, learning_rate=0.01), resume=True)
     other = Crappifier([Gaussian((0.1, 0.4))], name="noise")
@@ -216,12 +214,12 @@ def test_another_setting_is_not_resumed(straight):
         train(cells(), other, config=CONFIG, output=straight, run=RunOptions(resume=True))
 
 
-def test_a_finished_run_resumes_to_its_model(straight):
+def test_finished_run_resumes_to_its_model(straight):
     before = load_model(straight / "model.safetensors").sha256
     assert tiny_train(straight, resume=True).sha256 == before
 
 
-def test_a_run_folder_that_vanishes_ends_the_run_in_one_line(tmp_path):
+def test_removed_run_folder_is_reported_in_one_line(tmp_path):
     folder = tmp_path / "run"
     with pytest.raises(OutputError, match=r"the run folder .*run no longer exists; restore it") as caught:
         tiny_train(folder, on_validation=lambda *_: shutil.rmtree(folder))
@@ -238,14 +236,14 @@ def test_log_truncated_by_a_kill_is_repaired_on_resume(tmp_path, ending):
     assert [row["step"] for row in log_rows(tmp_path)][-2:] == ["8", "12"]
 
 
-def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
+def test_run_folder_that_cannot_be_created_raises(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match=r"cannot use .*run as run folder"):
         tiny_train(tmp_path / "file" / "run")
 
 
 @pytest.mark.slow
-def test_two_processes_stay_equal_and_resume(tmp_path):
+def test_train_on_two_devices_is_reproducible_and_resumes(tmp_path):
     for folder in ("straight", "again"):
         finish(in_new_process(tmp_path / folder, "start", 8, 2))
     folders = tmp_path / "straight", tmp_path / "again"
