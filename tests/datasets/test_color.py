@@ -20,13 +20,13 @@ MEAN, STD = torch.tensor([0.485, 0.456, 0.406])[:, None, None], torch.tensor([0.
 
 
 def unit(tensor: torch.Tensor) -> np.ndarray:
-    """Back from ImageNet's statistics to 0 ... 1."""
+    """Invert the normalization by ImageNet's statistics, to values in 0 ... 1."""
     return (tensor * STD + MEAN).numpy()
 
 
 @pytest.fixture
 def folder(tmp_path, photographs):
-    """Good and bad pictures of several kinds in a tree of folders."""
+    """Color, gray and unreadable images in nested folders."""
     (tmp_path / "a" / "b").mkdir(parents=True)
     small = {name: Image.fromarray(pixels).resize((120, 90)) for name, pixels in photographs.items()}
     small["astronaut"].save(tmp_path / "astronaut.PNG")
@@ -37,7 +37,7 @@ def folder(tmp_path, photographs):
     small["rocket"].convert("L").convert("RGB").save(tmp_path / "grayish.png")
     (tmp_path / "page.jpg").write_text("<html>")
     (tmp_path / "cut.png").write_bytes((tmp_path / "astronaut.PNG").read_bytes()[:3000])
-    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("not an image")
     return tmp_path
 
 
@@ -57,41 +57,41 @@ class TestItems:
             assert -1e-6 < target.min() < target.max() < 1 + 1e-6
         assert len(dataset) == 6
 
-    def test_share_geometry_and_light(self, photographs):
+    def test_source_and_target_share_geometry_and_light(self, photographs):
         for sample in ColorDataset([photographs["chelsea"]], patch_size=64, length=10):
             source, target = unit(sample["source"]), unit(sample["target"])
             np.testing.assert_allclose(source[0], luma(np.rint(target * 255).astype(np.uint8)) / 255, atol=1e-5)
 
-    def test_depend_on_seed_and_number_alone(self, photographs):
+    def test_samples_depend_on_seed_and_index_only(self, photographs):
         options = {"patch_size": 32, "length": 8, "crappifier": crappifier_preset("colour-old-film")}
-        pictures = list(photographs.values())
-        first, again = ColorDataset(pictures, **options), ColorDataset(pictures, **options)
+        images = list(photographs.values())
+        first, again = ColorDataset(images, **options), ColorDataset(images, **options)
         batch = next(iter(DataLoader(again, batch_size=4, sampler=[5, 3, 7, 1])))
         for row, index in enumerate((5, 3, 7, 1)):
             assert torch.equal(batch["source"][row], first[index]["source"])
             assert torch.equal(batch["target"][row], first[index]["target"])
-        assert not torch.equal(first[0]["target"], ColorDataset(pictures, seed=1, **options)[0]["target"])
+        assert not torch.equal(first[0]["target"], ColorDataset(images, seed=1, **options)[0]["target"])
         with pytest.raises(IndexError):
             first[8]
 
     def test_validation_samples_are_image_centers_in_turn(self, photographs):
-        pictures = list(photographs.values())
-        dataset = ColorDataset(pictures, patch_size=64, length=5, augment=False)
+        images = list(photographs.values())
+        dataset = ColorDataset(images, patch_size=64, length=5, augment=False)
         assert torch.equal(dataset[4]["target"], dataset[0]["target"])
-        for index, picture in enumerate(pictures):
-            rows, columns = picture.shape[:2]
+        for index, image in enumerate(images):
+            rows, columns = image.shape[:2]
             left = (columns - rows) // 2
-            middle = Image.fromarray(picture[:, left : left + rows]).resize((64, 64), Image.Resampling.BOX)
+            middle = Image.fromarray(image[:, left : left + rows]).resize((64, 64), Image.Resampling.BOX)
             found = unit(dataset[index]["target"])
             assert np.abs(found - np.moveaxis(np.asarray(middle), -1, 0) / 255).mean() < 0.015
 
-    def test_views_and_lights_differ(self, photographs):
+    def test_samples_differ_in_brightness(self, photographs):
         dataset = ColorDataset([photographs["coffee"]], patch_size=32, length=40)
         levels = [unit(dataset[index]["target"]).mean() for index in range(40)]
         assert np.ptp(levels) > 0.2
 
 
-def test_noise_of_one_channel_parts_is_allowed(photographs):
+def test_dataset_accepts_noise_of_one_channel_parts(photographs):
     sample = ColorDataset([photographs["coffee"]], Crappifier([Gaussian(0.1)]), patch_size=64, length=1)[0]
     noise = unit(sample["source"]) - unit(sample["target"])
     assert noise.std() == pytest.approx(0.1, rel=0.05)
@@ -105,12 +105,12 @@ class TestFolders:
         assert len(dataset.photographs) == 4
         assert "omitted 2 unreadable and 2 gray of 8 images" in caplog.text
 
-    def test_files_that_do_not_fit_into_memory_are_read_again(self, folder):
+    def test_files_larger_than_the_cache_are_read_again(self, folder):
         names = ("astronaut.PNG", "a/chelsea.jpg", "a/b/coffee.tif", "a/b/rocket.bmp")
         files = [folder / name for name in names]
-        held, read = (ColorDataset(files, patch_size=32, length=8, cache_bytes=size) for size in (10**9, 10_000))
+        cached, read = (ColorDataset(files, patch_size=32, length=8, cache_bytes=size) for size in (10**9, 10_000))
         for index in range(8):
-            assert torch.equal(held[index]["target"], read[index]["target"])
+            assert torch.equal(cached[index]["target"], read[index]["target"])
 
     def test_sixteen_bits_keep_the_upper_eight(self, tmp_path, photographs):
         import imagecodecs
@@ -140,7 +140,7 @@ class TestFolders:
 
 
 @pytest.mark.parametrize(
-    ("pictures", "options", "message"),
+    ("images", "options", "message"),
     [
         ([np.zeros((8, 8), np.uint8)], {}, r"shape \(8, 8\) and dtype uint8, expected uint8 \(Y, X, 3\)"),
         ([np.zeros((8, 8, 3))], {}, r"dtype float64, expected uint8 \(Y, X, 3\)"),
@@ -150,33 +150,33 @@ class TestFolders:
         ([], {"crappifier": crappifier_preset("fastai")}, "returns images 2 times smaller, expected one that keeps"),
     ],
 )
-def test_wrong_settings_are_refused(pictures, options, message):
+def test_dataset_rejects_invalid_settings(images, options, message):
     with pytest.raises(InputError, match=message):
-        ColorDataset(pictures, **options)
+        ColorDataset(images, **options)
 
 
 class TestViews:
     def test_identity_view_of_a_square_is_the_image(self, rng):
-        picture = rng.integers(0, 256, (3, 20, 20), dtype=np.uint8)
-        np.testing.assert_allclose(resample(picture, np.eye(3), 20), picture / 255, atol=1e-5)
+        image = rng.integers(0, 256, (3, 20, 20), dtype=np.uint8)
+        np.testing.assert_allclose(resample(image, np.eye(3), 20), image / 255, atol=1e-5)
 
     @pytest.mark.parametrize(("place", "start"), [(0, 0), (0.5, 6), (1, 12)])
     @pytest.mark.parametrize("upright", [True, False])
     def test_crop_moves_along_the_longer_side(self, place, start, upright, rng):
-        picture = rng.integers(0, 256, (3, 20, 32), dtype=np.uint8)
-        expected = picture[:, :, start : start + 20] / 255
+        image = rng.integers(0, 256, (3, 20, 32), dtype=np.uint8)
+        expected = image[:, :, start : start + 20] / 255
         if upright:
-            picture, expected = np.swapaxes(picture, 1, 2).copy(), np.swapaxes(expected, 1, 2)
-        np.testing.assert_allclose(resample(picture, np.eye(3), 20, place=place), expected, atol=1e-5)
+            image, expected = np.swapaxes(image, 1, 2).copy(), np.swapaxes(expected, 1, 2)
+        np.testing.assert_allclose(resample(image, np.eye(3), 20, place=place), expected, atol=1e-5)
 
     def test_mirrored_view_is_the_mirrored_image_with_reflected_borders(self, rng):
-        picture = rng.integers(0, 256, (3, 20, 20), dtype=np.uint8)
-        flipped = resample(picture, np.diag([-1.0, 1.0, 1.0]), 20)
-        np.testing.assert_allclose(flipped, picture[:, :, ::-1] / 255, atol=1e-5)
-        wide = resample(picture, np.diag([2.0, 2.0, 1.0]), 40)
-        np.testing.assert_allclose(wide[:, 10:30, :10], picture[:, :, 9::-1] / 255, atol=1e-5)
+        image = rng.integers(0, 256, (3, 20, 20), dtype=np.uint8)
+        flipped = resample(image, np.diag([-1.0, 1.0, 1.0]), 20)
+        np.testing.assert_allclose(flipped, image[:, :, ::-1] / 255, atol=1e-5)
+        wide = resample(image, np.diag([2.0, 2.0, 1.0]), 40)
+        np.testing.assert_allclose(wide[:, 10:30, :10], image[:, :, 9::-1] / 255, atol=1e-5)
 
-    def test_a_warp_takes_each_corner_where_fastai_does(self):
+    def test_warp_moves_corners_like_fastai(self):
         view = warp(np.array([0.1, -0.2, 0.05, 0.25]))
         corners = np.array([[-1, -1, 1], [-1, 1, 1], [1, -1, 1], [1, 1, 1]]) @ view.T
         expected = [[-1.25, -0.8], [-1.05, 0.8], [1.25, -1.1], [1.05, 1.1]]

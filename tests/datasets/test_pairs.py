@@ -20,7 +20,7 @@ def pairs_of(source, target, **settings):
     return PairDataset([(source, target)], **({"patch_size": 8, "length": 20} | settings))
 
 
-def test_source_and_target_show_the_same_place():
+def test_source_and_target_show_the_same_region():
     pixels = movie(5, 20, 24)
     for sample in pairs_of(pixels, pixels, n_frames=3):
         assert torch.equal(sample["source"][1:2], sample["target"])
@@ -39,7 +39,7 @@ def test_scale_follows_from_the_pair(scale):
 
 
 @pytest.mark.parametrize("n_frames", [1, 3])
-def test_burst_yields_two_sources_without_a_common_frame(n_frames):
+def test_burst_yields_two_sources_without_common_frames(n_frames):
     burst = np.arange(12)[:, None, None] * 100 + np.random.default_rng(0).integers(0, 9, (12, 16, 16))
     samples = pairs_of(Movie.from_array(burst), movie(1, 16, 16), n_frames=n_frames, length=60)
     for sample in samples:
@@ -55,7 +55,7 @@ def test_burst_too_short_for_two_windows_yields_one_source():
     assert "source_2" not in pairs_of(movie(5, 16, 16), movie(1, 16, 16), n_frames=3)[0]
 
 
-def test_an_item_depends_on_its_number_and_the_seed_alone():
+def test_sample_depends_on_index_and_seed_only():
     one, two = (pairs_of(movie(5, 20, 20), movie(5, 20, 20, seed=1), seed=seed) for seed in (0, 1))
     again = pairs_of(movie(5, 20, 20), movie(5, 20, 20, seed=1), length=500)
     assert torch.equal(one[9]["source"], again[9]["source"])
@@ -81,12 +81,12 @@ def test_channels_and_slices_are_paired():
         (movie(1, 2, 1, 16, 16, name="low"), movie(1, 16, 16, name="high")),
     ],
 )
-def test_shapes_that_do_not_fit_are_refused_naming_both(source, target):
+def test_pair_of_unsuitable_shapes_raises_and_names_both(source, target):
     with pytest.raises(InputError, match=r"pair low \(.*\) and high \(.*\) does not fit: the target needs"):
         pairs_of(source, target)
 
 
-def test_other_errors_are_one_line():
+def test_pair_dataset_rejects_unsuitable_pairs():
     good, nan, flat = (
         movie(3, 16, 16),
         Movie.from_array(np.full((3, 16, 16), np.nan), name="bad"),
@@ -121,7 +121,7 @@ def folders(tmp_path):
     return tmp_path
 
 
-def test_folders_of_numbered_files_are_one_pair_of_movies_unless_images_are_requested(folders):
+def test_as_pairs_reads_numbered_files_as_movies_unless_images_are_requested(folders):
     with pytest.warns(UserWarning, match=r"one pair of movies.*folder_as='images'"):
         ((source, target),) = as_pairs(folders)
     assert (source.shape, target.shape) == ((2, 1, 1, 12, 12), (2, 1, 1, 24, 24))
@@ -134,7 +134,7 @@ def test_folders_of_numbered_files_are_one_pair_of_movies_unless_images_are_requ
     assert len(as_pairs((folders / "low", str(folders / "high")), "images")) == 2
 
 
-def test_folders_with_other_names_are_paired_by_name(folders):
+def test_as_pairs_matches_other_files_by_name(folders):
     for folder in ("low", "high"):
         (folders / folder / "cell0.tif").rename(folders / folder / "neuron.tif")
         (folders / folder / "cell1.tif").rename(folders / folder / "liver.tif")
@@ -146,7 +146,7 @@ def test_folders_with_other_names_are_paired_by_name(folders):
 
 
 @pytest.mark.parametrize("suffix", [".ome.zarr", ".ome.tif"])
-def test_as_pairs_takes_two_stores_or_files_as_one_pair(tmp_path, rng, suffix):
+def test_as_pairs_accepts_two_stores_or_files_as_one_pair(tmp_path, rng, suffix):
     low, high = (
         save_movie(rng.integers(0, 99, (3, 20, 24), dtype=np.uint16), tmp_path / f"{name}{suffix}") for name in "ab"
     )
@@ -166,10 +166,10 @@ def test_as_pairs_pairs_folders_of_stores_by_name(tmp_path, rng):
         assert [source.name for source, _ in as_pairs(given)] == ["a.ome.zarr", "b.ome.zarr"]
 
 
-def test_folders_that_do_not_match_are_refused(folders):
-    (folders / "low" / "lonely.tif").write_bytes((folders / "low" / "cell0.tif").read_bytes())
+def test_as_pairs_rejects_folders_that_do_not_match(folders):
+    (folders / "low" / "unpaired.tif").write_bytes((folders / "low" / "cell0.tif").read_bytes())
     with pytest.raises(
-        InputError, match=r"lonely has no file of the same name in .*high; pairs are matched by file name"
+        InputError, match=r"unpaired has no file of the same name in .*high; pairs are matched by file name"
     ):
         as_pairs(folders)
     with pytest.raises(InputError, match=r"low does not contain low/ and high/"):
@@ -181,7 +181,7 @@ def test_folders_that_do_not_match_are_refused(folders):
 
 
 @pytest.mark.parametrize("given", [5, ["low", "high"], [("a", "b", "c")], ("a", ("b", "c"))])
-def test_other_values_than_lists_of_pairs_raise(given):
+def test_as_pairs_rejects_other_values(given):
     with pytest.raises(InputError, match=r"pairs is .*, expected a folder, two folders, \(source, target\), or a list"):
         as_pairs(given)
     with pytest.raises(InputError, match=r"pairs is empty; pass at least one"):

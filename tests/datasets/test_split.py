@@ -21,7 +21,7 @@ def frames(movie):
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(10, 60), st.floats(0.05, 0.5), st.integers(0, 3))
-def test_time_is_split_once_with_a_gap(n_t, fraction, gap):
+def test_split_movies_splits_time_once_with_a_gap(n_t, fraction, gap):
     train, validation = split_movies([numbered(n_t)], fraction, gap=gap)
     first, last = frames(train[0]), frames(validation[0])
     assert first == list(range(len(first)))
@@ -29,14 +29,14 @@ def test_time_is_split_once_with_a_gap(n_t, fraction, gap):
     assert len(last) == max(3, round(fraction * n_t))
 
 
-def test_stills_and_short_movies_train_whole():
+def test_split_movies_keeps_stills_and_short_movies_for_training():
     train, validation = split_movies([numbered(1), numbered(9), numbered(30)])
     assert [len(movie) for movie in train] == [1, 9, 25]
     assert [len(movie) for movie in validation] == [3]
 
 
 @pytest.mark.parametrize("by", ["time", "movie"])
-def test_whole_movies_are_kept_without_a_time_axis(by):
+def test_split_movies_separates_complete_movies_if_requested_or_short(by):
     movies = [numbered(2, name) for name in "abcd"]
     train, validation = split_movies(movies, 0.3, by=by)
     assert ([movie.name for movie in train], [movie.name for movie in validation]) == (["a", "b", "c"], ["d"])
@@ -52,15 +52,15 @@ def plane(height, width, scale=1, n_t=1):
     ("shape", "trained", "kept"),
     [((256, 153), (208, 153), (48, 153)), ((1024, 614), (922, 614), (102, 614)), ((100, 180), (100, 135), (100, 45))],
 )
-def test_a_lone_still_keeps_a_strip_of_its_longer_side(shape, trained, kept):
+def test_split_movies_splits_a_single_still_along_its_longer_side(shape, trained, kept):
     train, validation = split_movies([plane(*shape)])
     assert (train[0].shape[3:], validation[0].shape[3:]) == (trained, kept)
     assert train[0].frame(0).max() <= validation[0].frame(0).min() or shape[1] > shape[0]
 
 
-def test_strips_of_a_pair_show_the_same_part_of_the_field():
-    burst, truth = plane(200, 90, n_t=20), plane(200, 90, scale=2)
-    (trained,), (kept,) = split_fields([(burst, truth)])
+def test_split_fields_splits_source_and_target_of_a_pair_alike():
+    burst, target = plane(200, 90, n_t=20), plane(200, 90, scale=2)
+    (trained,), (kept,) = split_fields([(burst, target)])
     for source, target in (trained, kept):
         assert target.shape[3:] == (source.shape[3] * 2, source.shape[4] * 2)
         np.testing.assert_array_equal(target.frame(0)[::2, ::2], source.frame(19))
@@ -68,12 +68,12 @@ def test_strips_of_a_pair_show_the_same_part_of_the_field():
     assert kept[0].frame(0).min() > trained[0].frame(0).max()
 
 
-def test_pairs_of_long_movies_are_split_in_time():
+def test_split_fields_splits_pairs_of_long_movies_in_time():
     (trained,), (kept,) = split_fields([(numbered(40), numbered(40))], gap=1)
     assert [len(movie) for movie in (*trained, *kept)] == [35, 35, 4, 4]
 
 
-def test_many_pairs_keep_whole_ones():
+def test_split_fields_separates_complete_pairs_if_there_are_many():
     train, validation = split_fields([(plane(200, 200), plane(200, 200))] * 12)
     assert (len(train), len(validation)) == (11, 1)
 
@@ -87,6 +87,6 @@ def test_many_pairs_keep_whole_ones():
         ([numbered(5, "short")], {}, "short has 5 frames of 2 x 2 pixels, too few to keep some for validation"),
     ],
 )
-def test_errors_are_one_line(movies, arguments, message):
+def test_split_movies_rejects_unsuitable_arguments(movies, arguments, message):
     with pytest.raises(InputError, match=message):
         split_movies(movies, **arguments)

@@ -15,7 +15,7 @@ CLEAN = Crappifier([Gaussian(0.0)])
 
 
 def ramp(n_t=8, size=24, axes="TYX", dtype=np.float32):
-    """Frames that differ in brightness, so that a patch says which frame it is."""
+    """Create frames that differ in brightness, so that a patch identifies its frame."""
     slope = np.add.outer(np.arange(size), 2 * np.arange(size)).astype(np.float32)
     return Movie.from_array(np.stack([100 * t + slope for t in range(n_t)]).astype(dtype), axes)
 
@@ -26,12 +26,12 @@ def dataset(movies, crappifier=NOISE, **settings):
 
 
 def frame_numbers(window, movie, size=24):
-    """Which frame of `ramp` each frame of an unaugmented, whole-frame window is."""
+    """Return the index in `ramp` of each frame of an unaugmented window of complete frames."""
     gray = movie.normalizations[0].invert(np.asarray(window), np.float32)
     return [round(float(frame.mean() - 1.5 * (size - 1)) / 100) for frame in gray]
 
 
-def test_an_item_depends_on_its_number_and_the_seed_alone():
+def test_sample_depends_on_index_and_seed_only():
     first, again, other = dataset(ramp()), dataset(ramp(), length=1000), dataset(ramp(), seed=1)
     [first[index] for index in (5, 0, 3)]
     for key in ("source", "source_2", "target"):
@@ -40,7 +40,7 @@ def test_an_item_depends_on_its_number_and_the_seed_alone():
         assert not torch.equal(first[7][key], first[8][key])
 
 
-def test_items_past_the_end_do_not_exist():
+def test_dataset_ends_after_its_length():
     assert len(list(dataset(ramp(), length=3))) == 3
 
 
@@ -68,12 +68,12 @@ def test_first_and_last_frames_are_reflected():
     assert len(windows) >= 3
 
 
-def test_z_is_used_as_time():
+def test_dataset_takes_windows_along_z():
     samples = dataset(ramp(4, axes="ZYX"), CLEAN, patch_size=24, augment=False, time_axis="Z")
     assert (0, 1, 2) in {tuple(frame_numbers(sample["source"], samples.movies[0])) for sample in samples}
 
 
-def test_source_and_target_turn_together():
+def test_source_and_target_have_the_same_orientation():
     samples = dataset(ramp(), CLEAN, n_frames=3)
     for sample in samples:
         torch.testing.assert_close(sample["source"][1:2], sample["target"])
@@ -85,7 +85,7 @@ def test_source_and_target_turn_together():
 
 
 @pytest.mark.parametrize("code", range(8))
-def test_the_eight_orientations_differ_and_keep_every_pixel(code):
+def test_orient_returns_eight_different_orientations(code):
     image = np.arange(9).reshape(1, 3, 3)
     turned = [orient(image, other) for other in range(8)]
     assert sorted(turned[code].ravel()) == list(range(9))
@@ -102,7 +102,7 @@ def test_scale_makes_the_target_larger(down, scale):
     torch.testing.assert_close(sample["source"][1, 1:-1, 1:-1], binned[1:-1, 1:-1], atol=1e-4, rtol=0)
 
 
-def test_movies_of_several_sizes_and_dtypes_meet_in_network_units():
+def test_movies_of_several_sizes_and_dtypes_are_normalized():
     movies = [ramp(8, 16, dtype=np.uint16), ramp(1, 40), ramp(3, 24, dtype=np.int32), ramp(2, 30, axes="ZYX")]
     samples = list(dataset(movies, NOISE, n_frames=3))
     assert all(sample[key].dtype == torch.float32 for sample in samples for key in sample)
@@ -114,7 +114,7 @@ def test_movie_larger_than_the_cache_yields_the_same_items():
     assert all(torch.equal(cached[index]["source"], lazy[index]["source"]) for index in range(10))
 
 
-def test_channels_are_taken_one_by_one_or_together():
+def test_channels_are_used_separately_or_together():
     pixels = np.random.default_rng(0).random((4, 2, 1, 16, 16)).astype(np.float32)
     pixels[:, 1] = 5 - pixels[:, 0]
     movie = Movie.from_array(pixels)
@@ -125,23 +125,23 @@ def test_channels_are_taken_one_by_one_or_together():
     assert np.corrcoef(sample["source"][4].ravel(), sample["source"][5].ravel())[0, 1] == pytest.approx(-1, abs=1e-3)
 
 
-def test_a_still_drifts_but_for_its_middle_frame():
+def test_still_drifts_around_its_middle_frame():
     still = Movie.from_array(np.random.default_rng(0).random((40, 40)).astype(np.float32))
     samples = dataset(still, CLEAN, augment=False, still_motion_px=(1.0, 1.0))
     for sample in (samples[index] for index in range(5)):
         torch.testing.assert_close(sample["source"][1:2], sample["target"])
         assert not torch.allclose(sample["source"][0], sample["source"][1])
-    standing = dataset(still, CLEAN, augment=False, still_motion_px=(0.0, 0.0))[0]["source"]
-    torch.testing.assert_close(standing[0], standing[2])
+    static = dataset(still, CLEAN, augment=False, still_motion_px=(0.0, 0.0))[0]["source"]
+    torch.testing.assert_close(static[0], static[2])
 
 
-def test_a_still_just_as_large_as_the_patch_stands():
+def test_still_as_large_as_the_patch_does_not_drift():
     still = Movie.from_array(np.random.default_rng(0).random((8, 9)).astype(np.float32))
     source = dataset(still, CLEAN, augment=False, still_motion_px=(2.0, 2.0))[0]["source"]
     assert torch.equal(source[0], source[1])
 
 
-def test_a_drift_of_whole_pixels_copies_the_still():
+def test_drifting_window_of_integer_shifts_copies_pixels():
     still = np.random.default_rng(0).random((20, 20)).astype(np.float32)
     window = drifting_window(still, (8, 8), np.array([[-2.0, 3.0], [0.0, 0.0], [0.5, 0.0]]))
     np.testing.assert_array_equal(window[0], still[4:12, 9:17])
@@ -149,7 +149,7 @@ def test_a_drift_of_whole_pixels_copies_the_still():
     np.testing.assert_allclose(window[2], (still[6:14, 6:14] + still[7:15, 6:14]) / 2, rtol=1e-6)
 
 
-def test_brightness_varies_alike_in_source_and_target():
+def test_source_and_target_vary_equally_in_brightness():
     samples = list(dataset(ramp(1), Crappifier([Poisson(1e6)]), n_frames=1, patch_size=24))
     means = np.array([[sample["source"].mean(), sample["target"].mean()] for sample in samples])
     assert means.std(0).min() > 0.03
@@ -184,7 +184,7 @@ def broken(value, at=(2, 3, 3)):
         ),
     ],
 )
-def test_errors_are_one_line(movies, settings, message):
+def test_tuple_dataset_errors_are_one_line(movies, settings, message):
     with pytest.raises(InputError, match=message) as caught:
         dataset(movies, **settings)
     assert "\n" not in str(caught.value)

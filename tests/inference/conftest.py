@@ -1,4 +1,4 @@
-"""Fixtures of the restoration tests, whose networks and movie are used here too."""
+"""Fixtures shared with the restoration tests."""
 
 from tests.restoration.conftest import movie, no_thread_left
 

@@ -1,4 +1,4 @@
-"""Every backend gives torch's answer, says what it lacks, and is not mixed with another in one run."""
+"""Agreement of the backends with torch, their errors, and the choice of one backend per run."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ ONE_TILE = replace(ON_CPU, tile_size=64, tile_overlap=8)
 
 
 @pytest.fixture(autouse=True, scope="module")
-def tables_made_once():
-    """Keep two tables of operators, which the exporters make anew for every export: most of the time of a small one."""
+def cached_operator_tables():
+    """Cache two tables of operators, which exporters create for every export: most of the time of a small export."""
     if find_spec("onnxscript") is None:
         yield
         return
     exports = import_module("torch._export.utils")
     registry = import_module("torch.onnx._internal.exporter._registration").ONNXRegistry
     with pytest.MonkeyPatch.context() as patch:
-        if hasattr(exports, "_materialize_cpp_cia_ops"):  # torch's own affair: other versions may not have it
+        if hasattr(exports, "_materialize_cpp_cia_ops"):  # internal to torch: absent from some versions
             patch.setattr(exports, "_materialize_cpp_cia_ops", cache(exports._materialize_cpp_cia_ops))
         patch.setattr(registry, "from_torchlib", staticmethod(cache(registry.from_torchlib)))
         yield
@@ -56,7 +56,7 @@ def runtime(request):
 
 
 def installed(name):
-    """Skip without a package, which is not imported: imported so, OpenVINO would send reports of its use."""
+    """Return `name`, or skip if it is not installed; without importing it, as OpenVINO would report its use."""
     if find_spec(name) is None:
         pytest.skip(f"{name} is not installed: it is an extra")
     if name == "onnxruntime" and find_spec("onnxscript") is None:
@@ -68,7 +68,7 @@ only_openvino = pytest.mark.parametrize("runtime", ["openvino"], indirect=True)
 
 
 def residual(n_frames=1, scale=1, **settings):
-    """A residual U-Net whose residual is not zero, as a fresh one's is."""
+    """Create a residual U-Net with a nonzero residual, unlike an untrained one."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         network = ResidualUNet(n_frames=n_frames, scale=scale, base_channels=16, depth=1, **settings)
@@ -82,10 +82,10 @@ def source_for(network, height, width):
 
 
 @pytest.mark.parametrize(
-    ("n_frames", "scale"),  # scale 1: the restored movies below
+    ("n_frames", "scale"),  # scale 1: tested with restored movies below
     [(3, 2), pytest.param(1, 4, marks=pytest.mark.slow)],
 )
-def test_a_runtime_answers_as_torch_does(runtime, n_frames, scale):
+def test_runtime_predicts_like_torch(runtime, n_frames, scale):
     network = residual(n_frames, scale, stem=2 if scale == 4 else 1)
     plain = InferenceNetwork(network, **EXACT, backend="torch")
     fast = InferenceNetwork(network, **EXACT, backend=runtime)
@@ -96,21 +96,21 @@ def test_a_runtime_answers_as_torch_does(runtime, n_frames, scale):
 
 
 @pytest.mark.parametrize("runtime", [pytest.param("onnxruntime", marks=pytest.mark.slow), "openvino"], indirect=True)
-def test_a_generator_answers_as_with_torch(runtime):
+def test_runtime_predicts_like_torch_for_a_generator(runtime):
     torch.manual_seed(0)
     network = create("deoldify-artistic", encoder="narrow-resnet", width_factor=0.25)
     for module in network.modules():
         if hasattr(module, "gamma"):
             nn.init.constant_(module.gamma, 0.5)
     fast = InferenceNetwork(network, **EXACT, backend=runtime)
-    source = source_for(network, 64, 64)  # the size of the trial, so the export is made once
+    source = source_for(network, 64, 64)  # the size of the trial, so that only one export is needed
     torch.testing.assert_close(
         fast(source), InferenceNetwork(network, **EXACT, backend="torch")(source), atol=1e-4, rtol=1e-4
     )
 
 
 @only_openvino
-def test_several_sources_at_once(runtime):
+def test_runtime_accepts_several_sources(runtime):
     network = residual()
     fast = InferenceNetwork(network, **EXACT, backend=runtime)
     sources = torch.cat([source_for(network, 16, 16), 1 - source_for(network, 16, 16)])
@@ -120,7 +120,7 @@ def test_several_sources_at_once(runtime):
 
 @pytest.mark.slow  # the code generator takes a minute
 @pytest.mark.timeout(900)
-def test_compiled_networks_answer_as_torch_does(caplog):
+def test_compiled_network_predicts_like_torch():
     network = residual(3)
     fast = InferenceNetwork(network, **EXACT, backend="compile")
     for side in (32, 48):
@@ -131,7 +131,7 @@ def test_compiled_networks_answer_as_torch_does(caplog):
 
 
 @pytest.mark.usefixtures("no_compiler")
-def test_compiling_falls_back_to_torch(caplog):
+def test_compile_backend_falls_back_to_torch(caplog):
     network = residual()
     source = source_for(network, 16, 16)
     with caplog.at_level(logging.INFO):
@@ -145,7 +145,7 @@ def test_compiling_falls_back_to_torch(caplog):
     [pytest.param("onnxruntime", np.uint16, marks=pytest.mark.slow), ("openvino", np.uint8)],
     indirect=["runtime"],
 )
-def test_restored_movies_are_the_same_within_one_level(runtime, rng, dtype):
+def test_restored_movies_agree_within_one_gray_level(runtime, rng, dtype):
     movie = Movie.from_array(rng.integers(0, np.iinfo(dtype).max // 2, (3, 60, 52)).astype(dtype))
     model = as_model(residual(3, 2))
     expected, found = (
@@ -159,7 +159,7 @@ def test_restored_movies_are_the_same_within_one_level(runtime, rng, dtype):
 
 
 @only_openvino
-def test_previews_run_on_it_too(runtime, movie):
+def test_preview_uses_the_backend(runtime, movie):
     model = as_model(residual(3))
     part = (2, 0, 0, slice(4, 30), slice(8, 60))
     expected = Preview(movie, model, inference=replace(ON_CPU, backend="torch")).region(*part)
@@ -169,12 +169,12 @@ def test_previews_run_on_it_too(runtime, movie):
 
 @pytest.fixture
 def one_tile(rng):
-    """A movie whose only tile has the size of the trial, so that a network is exported once."""
+    """A movie whose only tile has the size of the trial, so that only one export is needed."""
     return Movie.from_array(rng.integers(90, 4000, (4, 64, 64), dtype=np.uint16))
 
 
 @only_openvino
-def test_the_backend_is_in_the_provenance_and_the_log(runtime, one_tile, caplog):
+def test_restore_records_and_logs_the_backend(runtime, one_tile, caplog):
     with caplog.at_level(logging.INFO):
         restored = restore(
             one_tile,
@@ -187,31 +187,31 @@ def test_the_backend_is_in_the_provenance_and_the_log(runtime, one_tile, caplog)
     assert f"backend='{runtime}' agrees with torch in float32 to " in caplog.text
 
 
-class Otherwise(PoolingNetwork):
-    """What an exporter makes of it depends on whether an exporter looks."""
+class ChangedByExport(PoolingNetwork):
+    """A network whose exported form predicts other values."""
 
     def forward(self, source):
-        answer = super().forward(source)
-        return answer * 1.01 if torch.compiler.is_compiling() else answer
+        prediction = super().forward(source)
+        return prediction * 1.01 if torch.compiler.is_compiling() else prediction
 
 
-def test_a_runtime_that_disagrees_is_refused(runtime):
+def test_inference_network_rejects_a_runtime_that_disagrees(runtime):
     with pytest.raises(
         InputError, match=rf"backend='{runtime}' agrees with torch only to \d+\.\d dB, expected at least 80 dB; use"
     ):
-        InferenceNetwork(Otherwise(), **EXACT, backend=runtime)
+        InferenceNetwork(ChangedByExport(), **EXACT, backend=runtime)
 
 
-class Undecided(PoolingNetwork):
-    """Its way depends on the pixels, which no exporter can follow."""
+class DataDependent(PoolingNetwork):
+    """A network whose control flow depends on pixels, which cannot be exported."""
 
     def forward(self, source):
         return super().forward(source if source.mean() > 0 else -source)
 
 
-def test_a_network_that_cannot_be_exported_is_refused_in_one_line(runtime):
+def test_inference_network_rejects_a_network_that_cannot_be_exported(runtime):
     with pytest.raises(InputError, match=rf"backend='{runtime}' cannot run this network \(.+\); use backend='torch'$"):
-        InferenceNetwork(Undecided(), **EXACT, backend=runtime)
+        InferenceNetwork(DataDependent(), **EXACT, backend=runtime)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_network_that_cannot_be_exported_is_refused_in_one_line(runtime):
         ("openvino", "openvino", "openvino"),
     ],
 )
-def test_a_missing_package_names_its_extra(monkeypatch, backend, package, extra):
+def test_missing_package_raises_and_names_its_extra(monkeypatch, backend, package, extra):
     if package != backend:
         installed(backend)
     monkeypatch.setitem(sys.modules, package, None)
@@ -244,28 +244,28 @@ def test_a_missing_package_names_its_extra(monkeypatch, backend, package, extra)
         ),
     ],
 )
-def test_impossible_backends_are_refused(options, message):
+def test_inference_network_rejects_unsuitable_backends(options, message):
     with pytest.raises(InputError, match=message):
         InferenceNetwork(residual(), **{"device": "cpu"} | options)
 
 
-def test_runtimes_are_for_the_cpu():
+def test_check_backend_rejects_runtimes_on_other_devices_than_the_cpu():
     with pytest.raises(InputError, match="backend='openvino' runs on the CPU, not on cuda:1; pass device='cpu' or"):
         choice.check_backend("openvino", torch.device("cuda:1"), "auto")
 
 
-def test_openvino_refuses_a_bfloat16_that_the_processor_has_not(monkeypatch):
+def test_openvino_rejects_bfloat16_without_processor_support(monkeypatch):
     monkeypatch.setattr("decrappify.inference.network.has_fast_bfloat16", lambda device: False)
     with pytest.raises(InputError, match="backend='openvino' supports bfloat16 only on processors that do"):
         InferenceNetwork(residual(), device="cpu", precision="bfloat16", backend="openvino")
 
 
-class TestAutomatic:
+class TestAutomaticBackend:
     @pytest.fixture(autouse=True)
-    def everything_installed(self, monkeypatch):
+    def all_packages_installed(self, monkeypatch):
         monkeypatch.setattr(choice, "find_spec", lambda name: object())
 
-    def test_long_runs_of_residual_u_nets_go_to_openvino(self):
+    def test_openvino_is_chosen_for_long_runs_of_residual_u_nets(self):
         assert automatic_backend(residual(), CPU, "float32", 60_000_000) == "openvino"
 
     @pytest.mark.parametrize(
@@ -277,14 +277,14 @@ class TestAutomatic:
             (PoolingNetwork(), CPU, "float32", 60_000_000),
         ],
     )
-    def test_everything_else_stays_with_torch(self, network, device, precision, pixels):
+    def test_torch_is_chosen_otherwise(self, network, device, precision, pixels):
         assert automatic_backend(network, device, precision, pixels) == "torch"
 
-    def test_so_does_everything_without_openvino(self, monkeypatch):
+    def test_torch_is_chosen_without_openvino(self, monkeypatch):
         monkeypatch.setattr(choice, "find_spec", lambda name: None)
         assert automatic_backend(residual(), CPU, "float32", 60_000_000) == "torch"
 
-    def test_the_length_of_a_run_is_that_of_its_windows(self, movie, monkeypatch):
+    def test_length_of_a_run_is_counted_in_its_windows(self, movie, monkeypatch):
         installed("openvino")
         model = as_model(residual())
         for long_run, expected in ((3 * 2 * 45 * 70, "openvino"), (3 * 2 * 45 * 70 + 1, "torch")):
@@ -292,7 +292,7 @@ class TestAutomatic:
             restored = restore(movie, model, **FAST, options=RestorationOptions(frames="1:4"))
             assert restored.provenance["restoration"]["backend"] == expected
 
-    def test_what_does_not_work_is_left_to_torch(self, monkeypatch, caplog):
+    def test_torch_replaces_a_backend_that_cannot_be_imported(self, monkeypatch, caplog):
         monkeypatch.setitem(sys.modules, "openvino", None)
         with caplog.at_level(logging.INFO):
             network = InferenceNetwork(residual(), **EXACT, expected_pixels=60_000_000)
@@ -300,7 +300,7 @@ class TestAutomatic:
         assert "openvino is not installed" in caplog.text
         assert network(source_for(residual(), 16, 16)).shape == (1, 1, 16, 16)
 
-    def test_a_size_that_fails_later_is_left_to_torch(self, monkeypatch, caplog):
+    def test_torch_replaces_a_backend_that_fails_for_another_size(self, monkeypatch, caplog):
         installed("openvino")
         network = residual()
         fast = InferenceNetwork(network, **EXACT, expected_pixels=60_000_000)
@@ -316,7 +316,7 @@ class TestAutomatic:
         assert "cannot run this network (no kernel)" in caplog.text
 
 
-def test_only_the_last_sizes_are_kept():
+def test_per_size_keeps_the_latest_sizes_only():
     made = []
 
     def make(source):
@@ -330,7 +330,7 @@ def test_only_the_last_sizes_are_kept():
 
 
 class Stop(Exception):
-    """Ends a run in its third frame."""
+    """Exception that ends a run in its third frame."""
 
 
 def stops(t, c, z):
@@ -339,7 +339,7 @@ def stops(t, c, z):
 
 
 @only_openvino
-def test_a_run_is_continued_only_on_the_same_backend(runtime, one_tile, tmp_path):
+def test_restore_resumes_only_on_the_same_backend(runtime, one_tile, tmp_path):
     output, model = tmp_path / "restored.ome.zarr", as_model(residual())
     with pytest.raises(Stop):
         restore(one_tile, model, output, inference=replace(ONE_TILE, backend=runtime), on_plane=stops)
@@ -349,7 +349,7 @@ def test_a_run_is_continued_only_on_the_same_backend(runtime, one_tile, tmp_path
     assert restored.provenance["restoration"]["backend"] == runtime
 
 
-def test_a_run_that_chose_for_itself_is_continued_with_its_choice(one_tile, tmp_path, monkeypatch):
+def test_restore_resumes_on_the_automatically_chosen_backend(one_tile, tmp_path, monkeypatch):
     installed("openvino")
     output, model, settings = tmp_path / "restored.ome.zarr", as_model(residual()), {"inference": ONE_TILE}
     monkeypatch.setattr(choice, "_LONG_RUN", 1)
@@ -363,19 +363,19 @@ def test_a_run_that_chose_for_itself_is_continued_with_its_choice(one_tile, tmp_
 @pytest.mark.parametrize(
     ("found", "expected"), [([0.0, 1.0], np.inf), ([0.0, np.nan], -np.inf), ([1.0, 0.0], 0.0), ([1e-4, 1.0001], 80.0)]
 )
-def test_agreement_is_a_psnr(found, expected):
+def test_agreement_db_is_a_psnr(found, expected):
     assert agreement_db(torch.tensor(found), torch.tensor([0.0, 1.0])) == pytest.approx(expected, abs=0.01)
 
 
-def test_a_constant_answer_agrees_only_with_itself():
+def test_agreement_db_of_a_constant_prediction_is_infinite():
     assert agreement_db(torch.ones(2) + 1e-6, torch.ones(2)) == -np.inf
     assert agreement_db(torch.ones(2), torch.ones(2)) == np.inf
 
 
 @only_openvino
-def test_colorize_takes_the_backend(runtime):
+def test_colorize_uses_the_backend(runtime):
     colorize = import_module("decrappify.colorization").colorize
-    network = residual(in_channels=3, out_channels=3)  # a generator: above
+    network = residual(in_channels=3, out_channels=3)  # generators are tested above
     model = Model(network, IMAGENET, card={"task": "colorization", "preset": "own"})
     gray = np.linspace(0, 255, 30 * 50).reshape(30, 50).astype(np.uint8)
     found, expected = (

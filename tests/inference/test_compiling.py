@@ -24,7 +24,7 @@ def eager(name, **settings):
 
 
 @pytest.mark.usefixtures("no_compiler")
-def test_a_missing_compiler_leaves_the_network_as_it_is(caplog):
+def test_compiled_returns_the_network_without_a_compiler(caplog):
     network = eager("small", base_channels=16, depth=1)
     with caplog.at_level(logging.INFO):
         assert compiled(network) is network
@@ -33,8 +33,8 @@ def test_a_missing_compiler_leaves_the_network_as_it_is(caplog):
     assert network(torch.rand(1, 3, 8, 8)).shape == (1, 1, 8, 8)
 
 
-class _Unsteady(nn.Module):
-    """Gives another answer when compiled."""
+class _ChangedByCompiling(nn.Module):
+    """A network that predicts other values when compiled."""
 
     in_channels = 1
 
@@ -46,15 +46,15 @@ class _Unsteady(nn.Module):
         return source * self.scale * (2 if torch.compiler.is_compiling() else 1)
 
 
-def test_another_answer_is_not_accepted(monkeypatch, caplog):
-    network = _Unsteady()
+def test_compiled_returns_the_network_if_predictions_differ(monkeypatch, caplog):
+    network = _ChangedByCompiling()
     monkeypatch.setattr(torch, "compile", lambda module: torch._dynamo.optimize("eager")(module))
     with caplog.at_level(logging.INFO):
         assert compiled(network) is network
     assert "the compiled network differs by 1 of the largest prediction" in caplog.text
 
 
-@pytest.mark.slow  # the code generator takes one or two minutes for each
+@pytest.mark.slow  # code generation takes one or two minutes per network
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize(
     ("name", "settings"),
@@ -67,7 +67,7 @@ def test_another_answer_is_not_accepted(monkeypatch, caplog):
         ("small-critic", {"width": 16}),
     ],
 )
-def test_every_kind_of_network_compiles_or_falls_back(name, settings, caplog):
+def test_compiled_predicts_like_every_kind_of_network(name, settings, caplog):
     network = eager(name, **settings)
     for module in network.modules():
         if hasattr(module, "gamma"):

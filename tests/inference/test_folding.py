@@ -15,8 +15,8 @@ from decrappify.networks.blocks import NormedConv, SpectralConv1d, conv_layer
 pytestmark = pytest.mark.cpu_sensitive
 
 
-def settled(network):
-    """The network in eval mode, with running statistics away from their start."""
+def with_statistics(network):
+    """Return the network in eval mode with random running statistics."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.uniform_(-0.2, 0.2)
@@ -44,10 +44,10 @@ def are_plain(modules, *kinds):
             *conv_layer(2, 4, norm="spectral", batch_norm=True, activation=False), nn.ReLU(), nn.Conv2d(4, 4, 1)
         ),
     ],
-    ids=["parametrized", "own"],
+    ids=["torch", "decrappify"],
 )
-def test_norms_become_plain_convolutions_and_the_network_stays(network):
-    settled(network)
+def test_fold_norms_returns_plain_convolutions_and_keeps_the_network(network):
+    with_statistics(network)
     source, before = torch.rand(1, 2, 8, 8), copy.deepcopy(network.state_dict())
     with torch.inference_mode():
         expected = network(source)
@@ -60,16 +60,16 @@ def test_norms_become_plain_convolutions_and_the_network_stays(network):
 
 
 @pytest.mark.parametrize("norm", ["spectral", "weight", "batch", "none"])
-def test_a_batch_norm_behind_a_relu_stays(norm):
-    layer = settled(conv_layer(2, 4, norm=norm, batch_norm=True))
+def test_fold_norms_keeps_a_batch_norm_after_a_relu(norm):
+    layer = with_statistics(conv_layer(2, 4, norm=norm, batch_norm=True))
     folded = fold_norms(layer)
     source = torch.rand(1, 2, 8, 8)
     assert are_plain(folded, nn.Conv2d, nn.ReLU, nn.BatchNorm2d)
     torch.testing.assert_close(folded(source), layer(source), atol=1e-6, rtol=1e-5)
 
 
-def test_the_encoder_loses_every_batch_norm_and_the_decoder_its_norms():
-    network = settled(create("deoldify-artistic", encoder="narrow-resnet", width_factor=0.25))
+def test_fold_norms_removes_all_norms_of_a_generator_but_batch_norms_of_the_decoder():
+    network = with_statistics(create("deoldify-artistic", encoder="narrow-resnet", width_factor=0.25))
     folded = fold_norms(network)
     assert not any(isinstance(module, NormedConv) for module in folded.modules())
     assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.layers[0].modules())
@@ -78,7 +78,7 @@ def test_the_encoder_loses_every_batch_norm_and_the_decoder_its_norms():
         torch.testing.assert_close(folded(source), network(source), atol=1e-5, rtol=0)
 
 
-def test_a_single_convolution_folds():
+def test_fold_norms_accepts_a_single_convolution():
     conv = SpectralConv1d(4, 2, 1).eval()
     folded = fold_norms(conv)
     assert type(folded) is nn.Conv1d

@@ -18,7 +18,7 @@ def source_for(network, side=32):
     return torch.rand(1, network.n_frames * network.in_channels, side, side, generator=torch.Generator().manual_seed(1))
 
 
-def test_float32_is_the_network_itself_and_leaves_it_alone():
+def test_float32_predicts_like_the_network_and_does_not_change_it():
     network = PoolingNetwork(3).train()
     before = {key: value.clone() for key, value in network.state_dict().items()}
     ready = InferenceNetwork(network, device="cpu", precision="float32")
@@ -39,13 +39,13 @@ def test_bfloat16_is_close_and_returns_float32():
 
 
 @pytest.mark.parametrize(("fast", "expected"), [(True, "bfloat16"), (False, "float32")])
-def test_auto_takes_bfloat16_where_the_processor_has_it(monkeypatch, fast, expected):
+def test_auto_precision_is_bfloat16_if_the_processor_supports_it(monkeypatch, fast, expected):
     monkeypatch.setattr(inference, "has_fast_bfloat16", lambda device: fast)
     assert InferenceNetwork(PoolingNetwork(), device="cpu").precision == expected
 
 
 class Amplifier(WindowMean):
-    """Takes the difference of two large numbers: bfloat16 loses all digits."""
+    """A network that subtracts two large values: bfloat16 loses all digits."""
 
     def __init__(self):
         super().__init__()
@@ -57,7 +57,7 @@ class Amplifier(WindowMean):
         return self.scaling(source) - 4000.0
 
 
-def test_auto_stays_in_float32_where_bfloat16_loses_too_much(monkeypatch, caplog):
+def test_auto_precision_is_float32_if_bfloat16_is_too_inaccurate(monkeypatch, caplog):
     monkeypatch.setattr(inference, "has_fast_bfloat16", lambda device: True)
     with caplog.at_level(logging.INFO):
         assert InferenceNetwork(Amplifier(), device="cpu").precision == "float32"
@@ -74,18 +74,18 @@ def test_auto_stays_in_float32_where_bfloat16_loses_too_much(monkeypatch, caplog
         ({"device": "cpu", "precision": "float16"}, "precision='float16' needs a GPU"),
     ],
 )
-def test_impossible_devices_and_precisions_are_refused(options, message):
+def test_inference_network_rejects_unsuitable_devices_and_precisions(options, message):
     with pytest.raises(InputError, match=message):
         InferenceNetwork(PoolingNetwork(), **options)
 
 
-def test_auto_device_is_one_that_is_there():
+def test_choose_device_returns_an_available_device():
     assert choose_device("auto").type in ("cpu", "cuda", "mps")
     assert choose_device(torch.device("cpu")) == torch.device("cpu")
 
 
-class WinogradSeen:
-    """Counts the images that wide convolutions take in Winograd's form."""
+class WinogradCounter:
+    """Counter of the calls of Winograd convolutions."""
 
     def __init__(self, monkeypatch, error=0.0):
         self.count = 0
@@ -106,24 +106,24 @@ def wide():
     return network
 
 
-def test_wide_convolutions_take_winograds_form_in_float32(monkeypatch):
+def test_wide_convolutions_use_winograd_in_float32(monkeypatch):
     network = wide()
-    seen = WinogradSeen(monkeypatch)
+    counter = WinogradCounter(monkeypatch)
     source = source_for(network, 64)
     exact = InferenceNetwork(network, device="cpu", precision="float32")
-    seen.count = 0
+    counter.count = 0
     torch.testing.assert_close(exact(source), network(source).detach(), atol=1e-5, rtol=0)
-    assert seen.count == 2
+    assert counter.count == 2
     InferenceNetwork(network, device="cpu", precision="bfloat16")(source)
     InferenceNetwork(ResidualUNet(n_frames=1, base_channels=16, depth=0), device="cpu", precision="float32")(source)
-    assert seen.count == 2
+    assert counter.count == 2
 
 
-def test_and_keep_their_own_where_that_changes_the_answer(monkeypatch):
+def test_wide_convolutions_do_not_use_winograd_if_predictions_differ(monkeypatch):
     network = wide()
-    seen = WinogradSeen(monkeypatch, error=0.1)
+    counter = WinogradCounter(monkeypatch, error=0.1)
     kept = InferenceNetwork(network, device="cpu", precision="float32", backend="torch")
-    seen.count = 0
+    counter.count = 0
     source = source_for(network, 64)
     torch.testing.assert_close(kept(source), network(source).detach(), atol=1e-5, rtol=0)
-    assert not seen.count
+    assert not counter.count

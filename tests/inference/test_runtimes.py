@@ -17,16 +17,16 @@ from decrappify.inference import runtimes
 
 
 @pytest.mark.parametrize(("threads", "expected"), [pytest.param(1, 1, marks=pytest.mark.slow), (2, 2)])
-def test_runtimes_take_as_many_threads_as_torch(monkeypatch, threads, expected):
+def test_openvino_uses_as_many_threads_as_torch(monkeypatch, threads, expected):
     installed("openvino")
     openvino = runtimes._quietly_imported_openvino()
     seen = []
     compile_model = openvino.Core.compile_model
 
     def watched(core, *arguments):
-        answer = compile_model(core, *arguments)
-        seen.append((answer.get_property("INFERENCE_NUM_THREADS"), answer.get_property("ENABLE_CPU_PINNING")))
-        return answer
+        model = compile_model(core, *arguments)
+        seen.append((model.get_property("INFERENCE_NUM_THREADS"), model.get_property("ENABLE_CPU_PINNING")))
+        return model
 
     monkeypatch.setattr(openvino.Core, "compile_model", watched)
     before = torch.get_num_threads()
@@ -38,7 +38,7 @@ def test_runtimes_take_as_many_threads_as_torch(monkeypatch, threads, expected):
     assert seen == [(expected, False)]
 
 
-def test_onnxruntime_takes_as_many_threads_as_torch(monkeypatch):
+def test_onnxruntime_uses_as_many_threads_as_torch(monkeypatch):
     onnxruntime = import_module(installed("onnxruntime"))
     seen = []
     session = onnxruntime.InferenceSession
@@ -53,7 +53,7 @@ def test_onnxruntime_takes_as_many_threads_as_torch(monkeypatch):
 
 
 @pytest.mark.parametrize("message", ["std::bad_alloc", "Failed to allocate memory for requested buffer of size 99"])
-def test_their_errors_for_memory_are_those_of_python(message):
+def test_memory_errors_of_runtimes_become_memory_error(message):
     class Failure(RuntimeError):
         pass
 
@@ -64,7 +64,7 @@ def test_their_errors_for_memory_are_those_of_python(message):
         runtimes._with_memory_errors(fails)
 
 
-def test_openvino_reports_nothing_of_its_use_and_leaves_signals_to_their_handlers():
+def test_openvino_sends_no_usage_reports_and_keeps_signal_handlers():
     installed("openvino")
     handled = []
     before = signal.signal(signal.SIGINT, lambda *_: handled.append(True))
@@ -73,7 +73,7 @@ def test_openvino_reports_nothing_of_its_use_and_leaves_signals_to_their_handler
         predictors = [runtimes.for_openvino(nn.ReLU().eval(), source, "float32") for source in sources]
         assert predictors[0](-torch.ones(1, 1, 8, 8)).sum() == 0
         while predictors:
-            del predictors[0]  # in the order in which they were made
+            del predictors[0]  # in the order of their creation
         signal.raise_signal(signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)
@@ -83,7 +83,7 @@ def test_openvino_reports_nothing_of_its_use_and_leaves_signals_to_their_handler
 
 @pytest.fixture(scope="module")
 def openvino_process(tmp_path_factory):
-    """The home folder of a process that predicts with OpenVINO for two sizes, frees both and gets a signal; and it."""
+    """Home folder and result of a process that uses OpenVINO for two sizes, frees both and receives a signal."""
     installed("openvino")
     home = tmp_path_factory.mktemp("home")
     script = (
@@ -106,14 +106,14 @@ def openvino_process(tmp_path_factory):
     return home, done
 
 
-@pytest.mark.slow  # in this process: above
-def test_openvino_is_imported_without_what_reports_its_use(openvino_process):
+@pytest.mark.slow  # tested in this process above
+def test_openvino_is_imported_without_usage_reports(openvino_process):
     home, done = openvino_process
     assert done.stdout.splitlines()[:1] == ["[]"], done.stderr
     assert not list(home.iterdir())
 
 
 @pytest.mark.slow
-def test_a_signal_after_several_sizes_reaches_its_handler(openvino_process):
+def test_signal_after_several_sizes_reaches_its_handler(openvino_process):
     _, done = openvino_process
     assert (done.returncode, done.stdout.splitlines()[1:]) == (0, ["handled"]), done.stderr

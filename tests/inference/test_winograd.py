@@ -18,7 +18,7 @@ pytestmark = pytest.mark.cpu_sensitive
 
 
 def predictions(conv, image, **settings):
-    """What a convolution answers in float64, and what its Winograd form does."""
+    """Return the predictions of a convolution in float64 and of its Winograd form."""
     with torch.inference_mode():
         found = WinogradConv2d(conv, **settings)(image)
         return conv.double()(image.double()), found
@@ -31,7 +31,7 @@ def assert_close(expected, found):
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("padding_mode", ["zeros", "replicate", "reflect", "circular"])
-def test_equals_the_convolution_for_every_padding_and_bias(padding_mode, bias):
+def test_winograd_equals_the_convolution_for_every_padding_and_bias(padding_mode, bias):
     conv = nn.Conv2d(5, 7, 3, padding=1, padding_mode=padding_mode, bias=bias)
     assert_close(*predictions(conv, torch.randn(2, 5, 13, 18), least_tiles=0))
 
@@ -42,7 +42,7 @@ def test_equals_the_convolution_for_every_padding_and_bias(padding_mode, bias):
     ids=str,
 )
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_equals_the_convolution_for_tiny_long_and_odd_images(shape, layout):
+def test_winograd_equals_the_convolution_for_tiny_long_and_odd_images(shape, layout):
     conv = nn.Conv2d(3, 20, 3, padding=1)
     image = torch.randn(shape).contiguous(memory_format=layout)
     expected, found = predictions(conv, image, least_tiles=0)
@@ -58,20 +58,20 @@ def test_equals_the_convolution_for_tiny_long_and_odd_images(shape, layout):
     sizes=st.tuples(*[st.integers(1, 3), st.integers(1, 40), st.integers(1, 40)], *[st.integers(1, 45)] * 2),
     seed=st.integers(0, 2**16),
 )
-def test_equals_the_convolution_for_any_size(sizes, seed):
+def test_winograd_equals_the_convolution_for_any_size(sizes, seed):
     n, n_in, n_out, height, width = sizes
     torch.manual_seed(seed)
     conv = nn.Conv2d(n_in, n_out, 3, padding=1)
     assert_close(*predictions(conv, torch.randn(n, n_in, height, width) + 1, least_tiles=0))
 
 
-def test_rounding_of_a_wide_layer_is_a_few_millionths():
+def test_winograd_rounding_error_of_a_wide_layer_is_a_few_millionths():
     conv = nn.Conv2d(256, 128, 3, padding=1)
     expected, found = predictions(conv, torch.randn(1, 256, 48, 48).relu_())
     assert (found - expected).square().mean().sqrt() / expected.std() < 4e-6
 
 
-def test_filters_transform_as_in_the_paper():
+def test_transformed_filters_match_the_paper():
     weight = torch.randn(2, 3, 3, 3)
     filters = transformed_filters(weight)
     assert filters.shape == (36, 16, 16)
@@ -83,13 +83,13 @@ def test_filters_transform_as_in_the_paper():
 
 
 @pytest.mark.parametrize(("side", "same"), [(44, True), (48, False)])
-def test_small_images_take_the_convolution_itself(side, same):
+def test_winograd_uses_the_convolution_for_small_images(side, same):
     conv, image = nn.Conv2d(32, 32, 3, padding=1), torch.randn(1, 32, side, side)
     with torch.inference_mode():
         assert torch.equal(WinogradConv2d(conv)(image), conv(image)) == same
 
 
-def test_gradients_flow_as_through_the_convolution():
+def test_winograd_gradients_equal_those_of_the_convolution():
     conv = nn.Conv2d(3, 4, 3, padding=1)
     image = torch.randn(1, 3, 60, 60, requires_grad=True)
     WinogradConv2d(conv)(image).square().sum().backward()
@@ -99,7 +99,7 @@ def test_gradients_flow_as_through_the_convolution():
     torch.testing.assert_close(found, (image.grad, conv.weight.grad), rtol=0, atol=0)
 
 
-def test_other_dtypes_and_autocast_take_the_convolution():
+def test_winograd_uses_the_convolution_for_other_dtypes_and_autocast():
     conv, image = nn.Conv2d(3, 4, 3, padding=1), torch.randn(1, 3, 60, 60)
     fast = WinogradConv2d(conv)
     with torch.inference_mode():
@@ -109,7 +109,7 @@ def test_other_dtypes_and_autocast_take_the_convolution():
         assert torch.equal(fast(image.double()), conv(image.double()))
 
 
-def test_an_image_of_other_channels_is_refused_as_by_the_convolution():
+def test_winograd_rejects_other_channels_like_the_convolution():
     with pytest.raises(RuntimeError, match="to have 3 channels, but got 2"):
         WinogradConv2d(nn.Conv2d(3, 4, 3, padding=1))(torch.zeros(1, 2, 60, 60))
 
@@ -125,12 +125,12 @@ def test_an_image_of_other_channels_is_refused_as_by_the_convolution():
     ],
     ids=["kernel", "padding", "stride", "groups", "dilation"],
 )
-def test_other_convolutions_are_refused(conv):
+def test_winograd_rejects_other_convolutions(conv):
     with pytest.raises(InputError, match="has no Winograd form, expected kernel 3"):
         WinogradConv2d(conv)
 
 
-def test_only_wide_plain_convolutions_are_replaced_and_the_network_stays():
+def test_with_winograd_replaces_only_wide_plain_convolutions_and_keeps_the_network():
     network = nn.Sequential(
         nn.Conv2d(112, 128, 3, padding=1),
         nn.ReLU(),
@@ -146,7 +146,7 @@ def test_only_wide_plain_convolutions_are_replaced_and_the_network_stays():
     assert isinstance(with_winograd(network[0]), WinogradConv2d)
 
 
-def test_a_generator_agrees_with_its_eager_form():
+def test_with_winograd_predicts_like_the_generator():
     torch.manual_seed(3)
     network = create("deoldify-artistic", encoder="resnet18", width_factor=0.75).eval()
     fast = with_winograd(fold_norms(network, large_in_one_go=True)).to(memory_format=torch.channels_last)

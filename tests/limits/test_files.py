@@ -1,4 +1,4 @@
-"""Tiny files that claim to be huge, and files that are not files."""
+"""Small files that declare huge sizes, and named pipes instead of files."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def png(width, height, depth, color):
 
 
 def tiff(side, compression, data, tile=None):
-    """One page of `side` x `side` 16-bit pixels in one strip, or in tiles of which one is there."""
+    """Return a TIFF page of `side` x `side` 16-bit pixels in one strip, or in tiles of which only one is stored."""
     tags = {256: side, 257: side, 258: 16, 259: compression, 262: 1, 277: 1}
     tags |= {273: 8, 278: side, 279: len(data)} if tile is None else {322: tile, 323: tile, 324: 8, 325: len(data)}
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(tags.items()))
@@ -52,7 +52,7 @@ def tiff(side, compression, data, tile=None):
 
 
 def zarr_array(folder, shape, chunks):
-    """A version 3 array without any chunk."""
+    """Create a version 3 array without chunks."""
     folder.mkdir()
     document = {
         "zarr_format": 3,
@@ -85,14 +85,14 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_open_movie_refuses_to_decode_a_bomb(name, tmp_path):
+def test_open_movie_rejects_a_decompression_bomb(name, tmp_path):
     (tmp_path / name).write_bytes(BOMBS[name])
     with pytest.raises((FormatError, DeviceMemoryError), match=r"GB .*(GB|MB|kB)|too many pixels") as caught:
         open_movie(tmp_path / name).region(0, 0, 0, slice(0, 10), slice(0, 10))
     assert "\n" not in str(caught.value)
 
 
-def test_open_movie_refuses_to_decode_a_chunk_that_is_a_bomb(tmp_path):
+def test_open_movie_rejects_a_chunk_that_is_a_decompression_bomb(tmp_path):
     path = zarr_array(tmp_path / "chunk.zarr", [1, 1, 1, 60_000, 60_000], [1, 1, 1, 60_000, 60_000])
     chunk = path / "c" / "0" / "0" / "0" / "0" / "0"
     chunk.parent.mkdir(parents=True)
@@ -111,12 +111,12 @@ def test_open_movie_refuses_to_decode_a_chunk_that_is_a_bomb(tmp_path):
         ([10**9, 1, 1, 64, 64], "declares 1000000000 planes .* at most 10000000 are supported"),
     ],
 )
-def test_open_movie_refuses_numbers_that_cannot_be_meant(tmp_path, shape, message):
+def test_open_movie_rejects_implausible_numbers_of_planes(tmp_path, shape, message):
     with pytest.raises(FormatError, match=message):
         open_movie(zarr_array(tmp_path / "cells.zarr", shape, [1, 1, 1, 64, 64]))
 
 
-def test_movie_refuses_a_frame_larger_than_memory_and_reads_a_part(tmp_path):
+def test_movie_rejects_a_frame_larger_than_memory_but_reads_a_part(tmp_path):
     path = zarr_array(tmp_path / "plane.zarr", [2, 1, 1, 10**6, 10**6], [1, 1, 1, 512, 512])
     movie = open_movie(path, absent_chunks="fill")
     assert movie.region(1, 0, 0, slice(5, 9), slice(0, 8)).shape == (4, 8)
@@ -126,7 +126,7 @@ def test_movie_refuses_a_frame_larger_than_memory_and_reads_a_part(tmp_path):
         np.asarray(movie)
 
 
-def test_movie_of_the_most_planes_opens():
+def test_movie_accepts_the_maximal_number_of_planes():
     class Long(ArraySource):
         def __init__(self):
             super().__init__(np.zeros((1, 4, 4), np.uint8))
@@ -152,12 +152,12 @@ def test_open_movie_reads_parts_of_a_tiled_tiff_of_ten_gigapixels(tmp_path):
 
 
 @pytest.mark.parametrize(("nbytes", "stored"), [(200 << 20, 100), (1 << 30, 20 << 20)])
-def test_check_decoded_size_accepts_the_compression_of_images(nbytes, stored):
+def test_check_decoded_size_accepts_typical_compression_ratios(nbytes, stored):
     check_decoded_size("cells.tif", nbytes, stored)
 
 
 @pytest.mark.parametrize(("n_recorded", "most"), [(1, 500_000), (6000, 600_000), (10**6, 2_000_000)])
-def test_check_missing_bounds_the_list_by_the_recorded_planes(n_recorded, most):
+def test_check_missing_limits_missing_planes_by_recorded_planes(n_recorded, most):
     check_missing("cells", most, n_recorded, "copy it again")
     with pytest.raises(FormatError, match=rf"{n_recorded} planes and lacks {most + 1}, at most {most} may"):
         check_missing("cells", most + 1, n_recorded, "copy it again")
@@ -165,7 +165,7 @@ def test_check_missing_bounds_the_list_by_the_recorded_planes(n_recorded, most):
 
 @pytest.mark.timeout(60)  # opening a pipe waits for a writer
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_every_reader_refuses_a_named_pipe(tmp_path):
+def test_every_reader_rejects_a_named_pipe(tmp_path):
     kinds = {
         "movie": ["a.tif", "a.png", "a.czi", "a.mp4", "a.bmp", "a"],
         "model": ["a.safetensors", "a.pth"],
@@ -191,7 +191,7 @@ def test_every_reader_refuses_a_named_pipe(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_named_pipe_in_a_folder_is_not_a_frame(tmp_path):
+def test_open_movie_rejects_a_named_pipe_in_a_folder(tmp_path):
     for number in (1, 2, 4):
         tifffile.imwrite(tmp_path / f"cells_{number:03}.tif", np.full((8, 8), number, np.uint8))
     os.mkfifo(tmp_path / "cells_003.tif")

@@ -19,7 +19,7 @@ V1_MOUNTS = (
 
 
 def group(folder, **files):
-    """One control group: values by file name, with _ for the first dot."""
+    """Write the files of a control group: values by file name, with _ for the first dot."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, value in files.items():
         (folder / name.replace("memory_", "memory.", 1)).write_text(f"{value}\n")

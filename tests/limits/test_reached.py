@@ -26,7 +26,7 @@ OTHERS = [
     RuntimeError("shapes do not match"),
     FormatError("cells.tif is damaged"),
     OSError(errno.ENOENT, "No such file"),
-    DeviceMemoryError("told already"),
+    DeviceMemoryError("reported already"),
     ImportError("No module named 'openvino'"),
 ]
 
@@ -37,14 +37,14 @@ def test_is_out_of_memory_recognizes_errors_of_libraries(error):
 
 
 @pytest.mark.parametrize("error", OTHERS, ids=lambda error: f"{type(error).__name__} {error}"[:40])
-def test_is_out_of_memory_lets_other_errors_pass(error):
+def test_is_out_of_memory_is_false_for_other_errors(error):
     assert not is_out_of_memory(error)
     with pytest.raises(type(error)) as caught, limit_errors("reading cells.tif"):
         raise error
     assert caught.value is error
 
 
-def test_is_out_of_memory_knows_onnxruntime():
+def test_is_out_of_memory_recognizes_errors_of_onnxruntime():
     state = pytest.importorskip("onnxruntime.capi.onnxruntime_pybind11_state")
     assert is_out_of_memory(state.RuntimeException("Failed to allocate memory for requested buffer of size 4"))
     assert not is_out_of_memory(state.RuntimeException("Invalid rank for input"))

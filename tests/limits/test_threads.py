@@ -9,7 +9,7 @@ import pytest
 from decrappify.errors import ThreadLimitError
 from decrappify.limits.threads import check_threads, check_zarr_threads, is_thread_limit, threads_that_start
 
-# Zarr marks its loop as started before its thread is: where that fails, the next call waits for ever.
+# Zarr marks its loop as started before starting its thread; if that fails, the next call blocks indefinitely.
 ZARR_WITHOUT_THREADS = """
 import sys, threading
 from decrappify.io import open_movie
@@ -25,13 +25,13 @@ for _ in range(2):
 
 @pytest.fixture
 def no_threads():
-    """Let no thread start: there is no room for a stack of 2**46 bytes."""
+    """Prevent the start of threads by a stack size of 2**46 bytes."""
     before = threading.stack_size(1 << 46)
     yield
     threading.stack_size(before)
 
 
-def test_threads_that_start_leaves_none_running():
+def test_threads_that_start_stops_its_threads():
     before = threading.active_count()
     assert threads_that_start(3) == 3
     assert threading.active_count() == before
@@ -42,18 +42,18 @@ def test_check_threads_names_needed_and_possible(no_threads):
         check_threads(2, "restoring")
 
 
-def test_is_thread_limit_knows_the_error_of_python(no_threads):
+def test_is_thread_limit_recognizes_the_error_of_python(no_threads):
     with pytest.raises(RuntimeError) as caught:
         threading.Thread(target=print).start()
     assert is_thread_limit(caught.value)
     assert not is_thread_limit(RuntimeError("shapes do not match"))
 
 
-def test_check_zarr_threads_passes_while_they_can_start():
+def test_check_zarr_threads_passes_if_threads_can_start():
     check_zarr_threads()
 
 
-def test_open_movie_of_zarr_does_not_wait_for_a_thread_that_cannot_start(tmp_path):
+def test_open_movie_of_zarr_raises_if_no_thread_can_start(tmp_path):
     import numpy as np
 
     from decrappify.io import save_movie

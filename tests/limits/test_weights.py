@@ -20,7 +20,7 @@ ARCHITECTURE = {"name": "residual-unet", "n_frames": 1, "base_channels": 16, "de
 
 
 def compressed(path, content):
-    """A file of torch whose members are compressed."""
+    """Write a file of torch with compressed members."""
     torch.save(content, path.with_suffix(".stored"))
     with zipfile.ZipFile(path.with_suffix(".stored")) as stored, zipfile.ZipFile(path, "w", 8) as archive:
         for member in stored.infolist():
@@ -29,7 +29,7 @@ def compressed(path, content):
     return path
 
 
-def test_compressed_weights_are_refused_before_they_are_unpacked(tmp_path):
+def test_readers_reject_compressed_weights_before_unpacking(tmp_path):
     path = compressed(tmp_path / "net.pth", {"0.weight": torch.zeros(1 << 25)})
     for read in (read_state_dict, read_weights, lambda path: load_checkpoint(path, {})):
         with pytest.raises(
@@ -38,7 +38,7 @@ def test_compressed_weights_are_refused_before_they_are_unpacked(tmp_path):
             read(path)
 
 
-def test_read_state_dict_refuses_one_number_repeated(tmp_path):
+def test_read_state_dict_rejects_one_repeated_value(tmp_path):
     torch.save({"0.weight": torch.zeros(1).expand(1 << 30)}, tmp_path / "net.pth")
     with pytest.raises(ModelFileError, match=r"declares weights of 4\.3 GB, .* implausible for a file of 1\.\d kB"):
         read_state_dict(tmp_path / "net.pth")
@@ -60,7 +60,7 @@ def test_read_state_dict_refuses_one_number_repeated(tmp_path):
         ({"depth": 10, "growth": 1.5}, "contains weights that do not fit its architecture"),
     ],
 )
-def test_load_model_refuses_absurd_headers_before_building(change, message, tmp_path):
+def test_load_model_rejects_implausible_headers_before_building(change, message, tmp_path):
     header = {
         "format_version": 1,
         "architecture": ARCHITECTURE | change,
@@ -82,12 +82,12 @@ def test_load_model_refuses_absurd_headers_before_building(change, message, tmp_
         ("dynamic-unet", {"width_factor": 99.0, "encoder": "resnet101", "form": "wide"}),
     ],
 )
-def test_create_refuses_more_parameters_than_can_be_meant(name, settings):
+def test_create_rejects_implausible_numbers_of_parameters(name, settings):
     with pytest.raises(InputError, match="parameters with these settings, expected at most 500,000,000"):
         create(name, **settings)
 
 
-def test_weights_that_do_not_fit_into_memory_are_refused_before_they_are_copied(tmp_path, monkeypatch):
+def test_weights_larger_than_memory_raise_before_copying(tmp_path, monkeypatch):
     weights = [torch.empty(25_000_000, device="meta")]
     with (tmp_path / "m.safetensors").open("wb") as file:
         file.truncate(100_000_000)

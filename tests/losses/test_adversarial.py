@@ -16,7 +16,7 @@ def logits():
     return [3 * torch.randn(4, 9, generator=generator) for _ in range(2)]
 
 
-def test_cross_entropy_has_the_target_of_the_image_on_every_patch(logits):
+def test_bce_losses_equal_the_cross_entropy_of_every_patch(logits):
     real, fake = logits
     ones, zeros = (torch.full((4, 1), value).expand(4, 9) for value in (1.0, 0.0))
     against = F.binary_cross_entropy_with_logits
@@ -24,7 +24,7 @@ def test_cross_entropy_has_the_target_of_the_image_on_every_patch(logits):
     torch.testing.assert_close(generator_adversarial_loss(fake), against(fake, ones))
 
 
-def test_hinge_and_least_squares_by_hand():
+def test_hinge_and_least_squares_match_manual_results():
     real, fake = torch.tensor([[2.0, 0.5]]), torch.tensor([[-3.0, 0.0]])
     assert critic_loss(real, fake, "hinge").item() == pytest.approx((0.25 + 0.5) / 2)
     assert generator_adversarial_loss(fake, "hinge").item() == pytest.approx(1.5)
@@ -33,7 +33,7 @@ def test_hinge_and_least_squares_by_hand():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_image_counts_alike_however_many_patches_the_other_side_has(kind, logits):
+def test_adversarial_losses_weight_images_equally(kind, logits):
     real, fake = logits
     torch.testing.assert_close(critic_loss(real.repeat(2, 3), fake, kind), critic_loss(real, fake, kind))
     per_image = torch.stack([generator_adversarial_loss(fake[i : i + 1], kind) for i in range(4)])
@@ -41,18 +41,18 @@ def test_every_image_counts_alike_however_many_patches_the_other_side_has(kind, 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_step_down_moves_both_sides_where_they_should_go(kind, logits):
+def test_adversarial_gradients_have_the_expected_signs(kind, logits):
     real, fake = (x.requires_grad_() for x in logits)
-    of_real, of_fake = torch.autograd.grad(critic_loss(real, fake, kind), [real, fake])
-    (of_generated,) = torch.autograd.grad(generator_adversarial_loss(fake, kind), fake)
-    assert (of_real[real < 1] < 0).all()
-    assert (of_fake[fake > 0] > 0).all()
-    assert (of_generated[fake < 1] < 0).all()
+    real_gradient, fake_gradient = torch.autograd.grad(critic_loss(real, fake, kind), [real, fake])
+    (generator_gradient,) = torch.autograd.grad(generator_adversarial_loss(fake, kind), fake)
+    assert (real_gradient[real < 1] < 0).all()
+    assert (fake_gradient[fake > 0] > 0).all()
+    assert (generator_gradient[fake < 1] < 0).all()
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("kind", KINDS)
-def test_half_precision_is_summed_in_float32_and_does_not_overflow(kind, dtype):
+def test_adversarial_losses_sum_half_precision_in_float32(kind, dtype):
     real, fake = torch.full((2, 81), -300.0, dtype=dtype), torch.full((2, 81), 300.0, dtype=dtype)
     for half, full in (
         (critic_loss(real, fake, kind), critic_loss(real.float(), fake.float(), kind)),
@@ -63,7 +63,7 @@ def test_half_precision_is_summed_in_float32_and_does_not_overflow(kind, dtype):
         torch.testing.assert_close(half, full)
 
 
-def test_accuracy_is_the_share_of_correctly_classified_patches(logits):
+def test_patch_accuracy_is_the_share_of_correctly_classified_patches(logits):
     real, fake = logits
     found = patch_accuracy(real, fake)
     right = torch.cat([(real.sigmoid() > 0.5) == 1, (fake.sigmoid() > 0.5) == 0])
@@ -74,7 +74,7 @@ def test_accuracy_is_the_share_of_correctly_classified_patches(logits):
 @pytest.mark.parametrize(
     "make", [lambda x: critic_loss(x, x, "wasserstein"), lambda x: generator_adversarial_loss(x, "wasserstein")]
 )
-def test_an_unknown_kind_is_refused(make):
+def test_adversarial_losses_reject_an_unknown_kind(make):
     message = "unknown adversarial loss 'wasserstein', expected one of bce, hinge, least-squares"
     with pytest.raises(InputError, match=message):
         make(torch.zeros(1, 1))

@@ -21,20 +21,20 @@ FORMS = {"deoldify": ((20, 70, 10), 0), "lesson7": ((5, 15, 2), 5e3)}
 PARTS = ["pixel", "feat_0", "feat_1", "feat_2", "gram_0", "gram_1", "gram_2"]
 
 
-WHOLE = vgg.cfgs["D"]
+FULL = vgg.cfgs["D"]
 
 
 @pytest.fixture(autouse=True, scope="module")
 def narrow():
-    """An eighth of the channels is enough for all that does not depend on the number of sums in a convolution."""
+    """Use an eighth of the channels in all tests that do not depend on the rounding errors of wide convolutions."""
     with pytest.MonkeyPatch.context() as patch:
         in_place_of_vgg16(patch)
         yield
 
 
 @pytest.fixture
-def whole(monkeypatch):
-    monkeypatch.setitem(vgg.cfgs, "D", WHOLE)
+def full_width(monkeypatch):
+    monkeypatch.setitem(vgg.cfgs, "D", FULL)
 
 
 @pytest.fixture(scope="module")
@@ -44,15 +44,15 @@ def losses():
 
 @pytest.fixture(scope="module")
 def state(losses):
-    """Weights as torchvision names them, with running statistics away from their start."""
-    made = {f"features.{key}": value.clone() for key, value in losses["deoldify"].features.state_dict().items()}
+    """Weights with torchvision's names and random running statistics."""
+    weights = {f"features.{key}": value.clone() for key, value in losses["deoldify"].features.state_dict().items()}
     generator = torch.Generator().manual_seed(9)
-    for key, value in made.items():
+    for key, value in weights.items():
         if key.endswith(("bias", "running_mean")):
             value.normal_(0, 0.1, generator=generator)
         elif key.endswith("running_var"):
             value.uniform_(0.5, 1.5, generator=generator)
-    return made
+    return weights
 
 
 @pytest.fixture
@@ -62,12 +62,12 @@ def images():
 
 def make_images(channels=3, seed=0, shape=(2, 32, 40)):
     generator = torch.Generator().manual_seed(seed)
-    number, height, width = shape
-    return [torch.randn(number, channels, height, width, generator=generator) for _ in range(2)]
+    n_images, height, width = shape
+    return [torch.randn(n_images, channels, height, width, generator=generator) for _ in range(2)]
 
 
 def taps_of(state, x):
-    """The trunk written out, with nothing in place and in float64."""
+    """Return the tapped features, computed layer by layer in float64 without in-place operations."""
     taps, index = [], 0
     x, state = x.double(), {key: value.double() for key, value in state.items()}
     for count in (2, 2, 3, 3, 3):
@@ -101,7 +101,7 @@ def save(state, path):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_parts_are_those_of_the_network_written_out(form, state, images, tmp_path):
+def test_feature_loss_parts_equal_a_direct_computation(form, state, images, tmp_path):
     loss = FeatureLoss(form, save(state, tmp_path / "vgg.pth"))
     found = loss.parts(*images)
     expected = parts_of(state, form, *images)
@@ -110,8 +110,8 @@ def test_parts_are_those_of_the_network_written_out(form, state, images, tmp_pat
     assert loss(*images).item() == pytest.approx(sum(expected), rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["whole.pth", "trunk.pth", "half.pth", "whole.safetensors"])
-def test_a_file_may_hold_the_whole_network_or_its_trunk(name, state, images, tmp_path):
+@pytest.mark.parametrize("name", ["complete.pth", "trunk.pth", "half.pth", "complete.safetensors"])
+def test_feature_loss_loads_the_complete_network_or_its_convolutions(name, state, images, tmp_path):
     expected = parts_of(state, "deoldify", *images)
     if name == "trunk.pth":
         state = {key.removeprefix("features."): value for key, value in state.items()}
@@ -123,7 +123,7 @@ def test_a_file_may_hold_the_whole_network_or_its_trunk(name, state, images, tmp
     assert loss(*images).item() == pytest.approx(sum(expected), rel=1e-3 if name == "half.pth" else 1e-5)
 
 
-def test_the_weights_of_torchvision_come_from_the_cache_of_torch_hub(state, images, tmp_path, monkeypatch):
+def test_feature_loss_loads_torchvision_weights_from_the_torch_hub_cache(state, images, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     folder = tmp_path / "hub" / "checkpoints"
     folder.mkdir(parents=True)
@@ -132,12 +132,12 @@ def test_the_weights_of_torchvision_come_from_the_cache_of_torch_hub(state, imag
 
 
 @pytest.mark.parametrize("failure", [urllib.error.URLError("no\nnetwork"), RuntimeError("invalid hash value")])
-def test_error_without_cache_and_network_names_the_file_to_copy(failure, tmp_path, monkeypatch):
-    def refuse(*_, **__):
+def test_feature_loss_without_cache_and_network_names_the_file_to_copy(failure, tmp_path, monkeypatch):
+    def fail(*_, **__):
         raise failure
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+    monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
     with pytest.raises(MissingFileError) as caught:
         FeatureLoss()
     message = str(caught.value)
@@ -148,7 +148,7 @@ def test_error_without_cache_and_network_names_the_file_to_copy(failure, tmp_pat
     assert "weights='random' needs no file but is not perceptual" in message
 
 
-def test_random_weights_are_reproducible_and_leave_the_global_generator(losses, caplog):
+def test_random_weights_are_reproducible_and_keep_the_global_generator(losses, caplog):
     before = torch.get_rng_state()
     with caplog.at_level(logging.WARNING, "decrappify"):
         again = FeatureLoss(weights="random")
@@ -160,7 +160,7 @@ def test_random_weights_are_reproducible_and_leave_the_global_generator(losses, 
     assert all(torch.equal(value, expected[key]) for key, value in again.features.state_dict().items())
 
 
-def test_the_network_is_a_constant_of_whatever_trains_with_it(images):
+def test_feature_network_is_not_trained_with_its_parent_module(images):
     training = nn.ModuleDict({"generator": nn.Conv2d(3, 3, 1), "loss": FeatureLoss(weights="random")})
     features = training["loss"].features
     before = copy.deepcopy(features.state_dict())
@@ -175,15 +175,15 @@ def test_the_network_is_a_constant_of_whatever_trains_with_it(images):
     assert len(features) == 43
 
 
-def test_copies_and_files_of_it_still_compute(losses, images, tmp_path):
+def test_feature_loss_can_be_copied_and_saved(losses, images, tmp_path):
     torch.save(losses["deoldify"], tmp_path / "loss.pt")
     for other in (copy.deepcopy(losses["deoldify"]), torch.load(tmp_path / "loss.pt", weights_only=False)):
         assert torch.equal(other(*images), losses["deoldify"](*images))
 
 
-@pytest.mark.usefixtures("whole")
+@pytest.mark.usefixtures("full_width")
 @pytest.mark.parametrize("form", ["deoldify", pytest.param("lesson7", marks=pytest.mark.slow)])
-def test_the_gradient_is_that_of_float64(form, images):
+def test_feature_loss_gradient_matches_float64(form, images):
     gradients, loss = [], FeatureLoss(form, "random")
     for dtype in (torch.float32, torch.float64):
         prediction, target = (image.clone().to(dtype) for image in images)
@@ -193,16 +193,16 @@ def test_the_gradient_is_that_of_float64(form, images):
     assert (gradients[0] - gradients[1]).norm() < 1e-3 * gradients[1].norm()
 
 
-def test_a_target_with_a_gradient_gets_it_and_one_without_costs_no_graph(losses, images):
+def test_feature_loss_builds_a_graph_only_if_a_gradient_is_required(losses, images):
     one, other = (image.clone().requires_grad_() for image in images)
     losses["deoldify"](one, other).backward()
-    backwards = images[1].clone().requires_grad_()
-    losses["deoldify"](backwards, images[0]).backward()  # symmetric, so this is the gradient of the other one
-    torch.testing.assert_close(other.grad, backwards.grad)
+    swapped = images[1].clone().requires_grad_()
+    losses["deoldify"](swapped, images[0]).backward()  # the loss is symmetric
+    torch.testing.assert_close(other.grad, swapped.grad)
     assert not losses["deoldify"](*images).requires_grad
 
 
-def test_validation_in_inference_mode_comes_before_training(images):
+def test_feature_loss_trains_after_a_validation_in_inference_mode(images):
     loss = FeatureLoss(weights="random")
     with torch.inference_mode():
         expected = loss(images[0].double(), images[1].double()).item()
@@ -214,14 +214,14 @@ def test_validation_in_inference_mode_comes_before_training(images):
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_is_compared_in_float32(form, dtype, losses, images):
+def test_feature_loss_compares_half_precision_in_float32(form, dtype, losses, images):
     halves = [image.to(dtype) for image in images]
     found = losses[form](*halves)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, losses[form](*(half.float() for half in halves)))
 
 
-def test_autocast_stays_close(losses, images):
+def test_feature_loss_under_autocast_is_close(losses, images):
     expected = losses["lesson7"].parts(*images)
     with torch.autocast("cpu", torch.bfloat16):
         found = losses["lesson7"].parts(*images)
@@ -232,7 +232,7 @@ def test_autocast_stays_close(losses, images):
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("channels", [1, 2, 5])
-def test_other_channels_are_separate_gray_images(channels, form, losses):
+def test_feature_loss_averages_channels_as_gray_images(channels, form, losses):
     prediction, target = make_images(channels, shape=(1, 16, 24))
     gray = [
         losses[form](prediction[:, c : c + 1].repeat(1, 3, 1, 1), target[:, c : c + 1].repeat(1, 3, 1, 1))
@@ -242,7 +242,7 @@ def test_other_channels_are_separate_gray_images(channels, form, losses):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_unit_data_are_normalized_first(channels, losses):
+def test_feature_loss_normalizes_unit_data(channels, losses):
     prediction, target = (image.sigmoid() for image in make_images(channels))
     unit = FeatureLoss("lesson7", "random", data="unit")
     mean, std = (torch.tensor(x).view(1, 3, 1, 1) for x in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
@@ -251,14 +251,14 @@ def test_unit_data_are_normalized_first(channels, losses):
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 50), (64, 31)])
-def test_any_size_from_16_pixels_works(size, losses):
+def test_feature_loss_accepts_sizes_from_16_pixels(size, losses):
     prediction, target = make_images(shape=(1, *size))
     assert losses["deoldify"](prediction, target).item() > 0
     assert losses["lesson7"](target, target).item() == 0
 
 
 @pytest.mark.parametrize("name", ["feature-deoldify", "feature-lesson7", *(loss.name for loss in list_losses())])
-def test_content_losses_have_names(name, losses):
+def test_content_loss_returns_the_named_loss(name, losses):
     images = [image.sigmoid() for image in make_images(1)]
     found = content_loss(name, vgg_weights="random", data="normalized")(*images)
     form = name.removeprefix("feature-")
@@ -276,7 +276,7 @@ def test_content_losses_have_names(name, losses):
         ),
     ],
 )
-def test_unknown_names_are_refused(make, message):
+def test_unknown_names_raise(make, message):
     with pytest.raises(InputError, match=message):
         make()
 
@@ -289,7 +289,7 @@ def test_unknown_names_are_refused(make, message):
         (((1, 3, 15, 40), (1, 3, 15, 40)), "at least 16 x 16 pixels, found 15 x 40"),
     ],
 )
-def test_images_that_cannot_be_compared_are_refused(shapes, message, losses):
+def test_feature_loss_rejects_unsuitable_images(shapes, message, losses):
     with pytest.raises(InputError, match=message):
         losses["deoldify"](*(torch.zeros(shape) for shape in shapes))
 
@@ -308,7 +308,7 @@ def test_images_that_cannot_be_compared_are_refused(shapes, message, losses):
         ("other.pth", {"conv1.weight": torch.zeros(1)}, r"other.pth does not contain torchvision's VGG16-BN"),
     ],
 )
-def test_other_files_are_refused_in_one_line(name, content, message, tmp_path):
+def test_feature_loss_rejects_unsuitable_files_in_one_line(name, content, message, tmp_path):
     path = tmp_path / name
     path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
     with pytest.raises(ModelFileError, match=message) as caught:
@@ -316,7 +316,7 @@ def test_other_files_are_refused_in_one_line(name, content, message, tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_is_not_there_is_missing(tmp_path):
+def test_feature_loss_rejects_a_missing_file(tmp_path):
     with pytest.raises(MissingFileError, match=r"no\.pth is not a file; needs 'imagenet', 'random' or a file"):
         FeatureLoss(weights=tmp_path / "no.pth")
 
@@ -328,9 +328,9 @@ def parity_file(recipe, tmp_path_factory):
 
 
 @pytest.mark.cpu_sensitive
-@pytest.mark.usefixtures("whole")
+@pytest.mark.usefixtures("full_width")
 @pytest.mark.parametrize("form", FORMS)
-def test_parity(form, parity_file, parity, recipe):
+def test_feature_loss_matches_the_original(form, parity_file, parity, recipe):
     loss = FeatureLoss(form, parity_file)
     info = json.loads((parity / "featureloss_info.json").read_text())[f"{form}_FeatureLoss"]
     prediction, target = (torch.from_numpy(recipe.make_input((2, 3, 64, 64), seed)) for seed in (4001, 4002))

@@ -29,7 +29,7 @@ def images():
 
 
 @pytest.mark.parametrize("name", [loss.name for loss in list_losses()])
-def test_losses_are_zero_at_the_target_positive_elsewhere_and_have_gradients(images, name):
+def test_pixel_losses_are_zero_for_equal_images_and_have_gradients(images, name):
     prediction, target, _ = images
     loss = pixel_loss(name)
     assert loss(target, target).item() == pytest.approx(0, abs=1e-6)
@@ -48,7 +48,7 @@ def test_check_pixel_loss_accepts_registered_names():
         check_pixel_loss("own")
 
 
-def test_an_error_in_a_registered_loss_names_the_loss(images):
+def test_error_in_a_registered_loss_names_the_loss(images):
     @register_loss("faulty", meaning="a loss")
     def faulty(prediction, target):
         raise ValueError("no\ntarget")
@@ -99,13 +99,13 @@ def test_tuple_loss_rejects_a_loss_that_is_not_a_scalar(images, loss, message):
         tuple_loss(images[0], images[1], loss)
 
 
-def test_charbonnier_is_between_l1_and_l1_less_epsilon():
+def test_charbonnier_matches_the_formula():
     difference = torch.tensor([[[[-2.0, 0.5], [0.0, 0.01]]]])
     expected = (np.sqrt(difference.numpy() ** 2 + 1e-4) - 1e-2).mean()
     assert charbonnier(difference, torch.zeros(1, 1, 2, 2)).item() == pytest.approx(expected)
 
 
-def test_ssim_is_that_of_scikit_image(images):
+def test_ssim_map_equals_scikit_image(images):
     prediction, target = (image.detach().double() for image in images[:2])
     _, full = structural_similarity(
         prediction[0, 0].numpy(),
@@ -119,7 +119,7 @@ def test_ssim_is_that_of_scikit_image(images):
     np.testing.assert_allclose(ssim_map(prediction, target)[0, 0], full[5:-5, 5:-5], atol=1e-9)
 
 
-def test_the_tuple_loss_is_half_of_both_errors_and_the_weighted_difference(images):
+def test_tuple_loss_averages_both_errors_and_the_weighted_difference(images):
     first, second, target = images
     loss = pixel_loss("l1")
     total, stability = tuple_loss(first, target, loss, prediction_2=second, stability_weight=0.5)
@@ -127,7 +127,7 @@ def test_the_tuple_loss_is_half_of_both_errors_and_the_weighted_difference(image
     torch.testing.assert_close(total, (loss(first, target) + loss(second, target) + 0.5 * loss(first, second)) / 2)
 
 
-def test_with_one_prediction_the_tuple_loss_is_the_pixel_loss(images):
+def test_tuple_loss_of_one_prediction_is_the_pixel_loss(images):
     total, stability = tuple_loss(images[0], images[1], pixel_loss("l2"), stability_weight=3.0)
     torch.testing.assert_close(total, pixel_loss("l2")(images[0], images[1]))
     assert stability.item() == 0
@@ -143,12 +143,12 @@ def test_with_one_prediction_the_tuple_loss_is_the_pixel_loss(images):
         ),
     ],
 )
-def test_errors_are_one_line(make, message):
+def test_pixel_loss_rejects_unknown_names_and_small_images(make, message):
     with pytest.raises(InputError, match=message):
         make()
 
 
-def test_rmse_weighs_every_image_by_its_own_error():
+def test_rmse_is_computed_per_image():
     target = torch.zeros(2, 1, 4, 4)
     prediction = torch.stack([torch.full((1, 4, 4), 0.1), torch.full((1, 4, 4), 0.3)])
     assert float(rmse(prediction, target)) == pytest.approx(0.2, abs=2e-3)

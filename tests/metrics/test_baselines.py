@@ -10,7 +10,7 @@ from decrappify.metrics.baselines import best_gaussian
 from decrappify.metrics.fidelity import psnr, si_psnr
 
 
-def test_best_gaussian_is_the_best_of_all(scene, rng):
+def test_best_gaussian_equals_the_numerical_optimum(scene, rng):
     source = scene + rng.normal(0, 0.2, scene.shape)
     best = best_gaussian(source, scene)
 
@@ -48,7 +48,7 @@ def test_best_gaussian_filters_a_single_frame_in_space_only(scene, rng, dtype):
     assert best.psnr == psnr(best.restored, reference, data_range=200) > psnr(source, reference, data_range=200)
 
 
-def test_best_gaussian_refuses_invalid_input(scene):
+def test_best_gaussian_rejects_invalid_input(scene):
     broken = scene.copy()
     broken[5] = np.nan
     with pytest.raises(InputError, match=r"source has shape .* and reference has"):

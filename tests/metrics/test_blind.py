@@ -38,7 +38,7 @@ def test_residual_autocorrelation_is_the_mean_over_both_axes(rng):
     assert residual_autocorrelation(residual + 7, np.full_like(residual, 3)) == pytest.approx(expected)
 
 
-def test_blind_metrics_refuse_invalid_input(scene):
+def test_blind_metrics_reject_invalid_input(scene):
     with pytest.raises(InputError, match="source and restored are equal up to an offset"):
         residual_autocorrelation(scene, scene)
     with pytest.raises(InputError, match=r"source has shape .* and restored has"):

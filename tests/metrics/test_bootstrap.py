@@ -54,7 +54,7 @@ def test_paired_difference_of_infinite_scores_is_zero(rng):
     assert paired_difference([1.0, math.nan], [0.0, 2.0], rng).n == 1
 
 
-def test_bootstrap_refuses_invalid_input(rng):
+def test_bootstrap_rejects_invalid_input(rng):
     with pytest.raises(InputError, match="level is 95 and n_resamples is 10000"):
         bootstrap_interval([1.0, 2.0], rng, level=95)
     with pytest.raises(InputError, match="n_resamples is 5, need"):

@@ -40,6 +40,6 @@ def test_chroma_flicker_accepts_an_iterator(rng):
         ([np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8)], r"\(4, 5\), the previous one \(4, 4\)"),
     ],
 )
-def test_chroma_flicker_refuses_other_arrays(film, message):
+def test_chroma_flicker_rejects_other_arrays(film, message):
     with pytest.raises(InputError, match=message):
         chroma_flicker(film)

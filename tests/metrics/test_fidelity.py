@@ -15,7 +15,7 @@ from decrappify.metrics import pairs
 from decrappify.metrics.fidelity import affine_fit, linearity, nrmse_affine, psnr, si_psnr, ssim
 
 gray = arrays(np.float64, (2, 5, 6), elements=st.floats(0, 1000, width=16))
-quickly = settings(max_examples=25, deadline=None)
+few_examples = settings(max_examples=25, deadline=None)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_ssim_of_a_movie_uses_one_range_and_averages_frames(noisy, scene):
     assert ssim(noisy, dim) == pytest.approx(expected, rel=1e-12)
 
 
-def test_si_psnr_has_its_closed_form(noisy, scene):
+def test_si_psnr_equals_its_closed_form(noisy, scene):
     rho = np.corrcoef(noisy.ravel(), scene.ravel())[0, 1]
     expected = 20 * math.log10(np.ptp(scene) / scene.std()) - 10 * math.log10(1 - rho**2)
     assert si_psnr(noisy, scene) == pytest.approx(expected, rel=1e-10)
@@ -88,7 +88,7 @@ def test_nrmse_of_a_few_spots_on_black_falls_back_to_the_full_range(rng):
 
 
 @given(restored=gray, reference=gray, seed=st.integers(0, 2**32 - 1))
-@quickly
+@few_examples
 def test_fidelity_is_independent_of_pixel_order(restored, reference, seed):
     assume(np.ptp(reference) > 0)
     order = np.random.default_rng(seed).permutation(reference.size)
@@ -98,7 +98,7 @@ def test_fidelity_is_independent_of_pixel_order(restored, reference, seed):
 
 
 @given(reference=gray, gain=st.floats(0.01, 100), offset=st.floats(-1e4, 1e4))
-@quickly
+@few_examples
 def test_affine_metrics_are_invariant_to_gain_and_offset(reference, gain, offset):
     assume(reference.std() > 1)
     restored = gain * reference + offset
@@ -124,7 +124,7 @@ def test_linearity_bins_are_quantiles(rng):
 
 
 @pytest.mark.parametrize("bright", [1, 60, 99])
-def test_linearity_of_two_gray_levels_is_the_line_between_them(bright):
+def test_linearity_of_two_gray_levels_is_the_line_through_them(bright):
     reference = np.zeros(100)
     reference[:bright] = 4.0
     assert linearity((2 * reference + 1).reshape(10, 10), reference.reshape(10, 10)) == pytest.approx(
@@ -156,7 +156,7 @@ def test_pixel_sample_includes_every_column(monkeypatch, spacing):
 
 
 @pytest.mark.parametrize("metric", [psnr, si_psnr, ssim, nrmse_affine, affine_fit, linearity])
-def test_fidelity_refuses_invalid_input(metric, scene):
+def test_fidelity_rejects_invalid_input(metric, scene):
     broken = scene.copy()
     broken[2, 3, 4] = np.nan
     with pytest.raises(InputError, match=r"restored has shape .*\(12, 48, 64\) and reference has \(11, 48, 64\)"):
@@ -170,12 +170,12 @@ def test_fidelity_refuses_invalid_input(metric, scene):
 
 
 @pytest.mark.parametrize("shape", [(), (5,), (1, 2, 3, 4), (0, 4, 4)])
-def test_fidelity_refuses_other_numbers_of_axes(shape):
+def test_fidelity_rejects_other_numbers_of_axes(shape):
     with pytest.raises(InputError, match=r"expected \(Y, X\) or \(T, Y, X\)"):
         psnr(np.zeros(shape), np.zeros(shape))
 
 
-def test_fidelity_refuses_invalid_arguments(scene):
+def test_fidelity_rejects_invalid_arguments(scene):
     with pytest.raises(InputError, match="dtype complex128, expected integers or real floats"):
         psnr(scene + 1j, scene)
     with pytest.raises(InputError, match="SSIM needs at least 11 × 11"):

@@ -32,7 +32,7 @@ def test_similarity_equals_scikit_image(cells, rng, noise):
 @pytest.mark.parametrize(
     ("weights", "tolerance"),
     [
-        # torchmetrics takes the coarsest scale's borders too, from reflected pixels; without that scale the two agree.
+        # torchmetrics includes the borders of the coarsest scale, by reflection; without that scale, both agree.
         ((0.1, 0.3, 0.4, 0.2, 0.0), 1e-7),
         (SCALE_WEIGHTS, 2e-3),
     ],
@@ -105,11 +105,13 @@ def test_micro_ssim_gain_maximizes_similarity(cells, rng):
         center = terms.reference_mean.std() / terms.restored_mean.std()
         scan = [terms.similarity(1.0, gain).mean() for gain in np.geomspace(center / 2, 2 * center, 200)]
         assert found.values[0] == pytest.approx(max(scan), abs=1e-3)
-    assert terms.similarity(1.0, 1e-3).mean() > 2 * found.values[0], "dark background would choose a gain of 0"
+    assert terms.similarity(1.0, 1e-3).mean() > 2 * found.values[0], (
+        "with the dark background, the optimal gain would be 0"
+    )
 
 
 @pytest.mark.parametrize("metric", [ms_ssim, foreground_ssim, lambda r, g: micro_ssim([r], [g])])
-def test_multiscale_metrics_refuse_invalid_input(metric, rng):
+def test_multiscale_metrics_reject_invalid_input(metric, rng):
     with pytest.raises(InputError, match=r"frames are 10 × 40 pixels, .* needs at least 11 × 11"):
         metric(*rng.random((2, 10, 40)))
     with pytest.raises(InputError, match="must be equal"):
@@ -118,6 +120,6 @@ def test_multiscale_metrics_refuse_invalid_input(metric, rng):
         metric(rng.random((20, 20)), np.ones((20, 20)))
 
 
-def test_micro_ssim_refuses_unpaired_images():
+def test_micro_ssim_rejects_unpaired_images():
     with pytest.raises(InputError, match="there are 1 restored and 0 reference images"):
         micro_ssim([np.zeros((20, 20))], [])

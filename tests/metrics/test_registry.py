@@ -1,4 +1,4 @@
-"""Metrics are registered from outside the package, and every table is made from the registry."""
+"""Registration of user-defined metrics, and tables generated from the registry."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_registered_metric_is_in_every_form_of_the_report(pair, tmp_path):
 @pytest.mark.parametrize(
     ("value", "message"), [(1, "ZeroDivisionError: division by zero"), (0, "ValueError: could not")]
 )
-def test_an_error_in_a_registered_metric_names_the_metric(pair, value, message):
+def test_error_in_a_registered_metric_names_the_metric(pair, value, message):
     @register_metric(key="faulty", label="faulty", direction=None, meaning="a metric", tables=("scorecard",))
     def faulty(restored):
         return value / 0 if value else "high"
@@ -112,7 +112,7 @@ def test_metric_receives_frames_movies_and_sums_by_name(pair):
         ({"tables": ("page",)}, lambda restored: 0.0, "metric 'mine' has tables"),
     ],
 )
-def test_register_metric_refuses_invalid_metrics(options, function, message):
+def test_register_metric_rejects_invalid_metrics(options, function, message):
     before = list_metrics()
     with pytest.raises(InputError, match=message):
         register_metric(**{"key": "mine", "label": "mine", "direction": None, "meaning": "mine"} | options)(function)

@@ -51,12 +51,12 @@ def test_frc_of_a_noisy_and_a_clean_image_is_the_root(fading, rng):
     assert curve.correlation[3:] == pytest.approx(on_rings(np.sqrt(snr / (1 + snr)))[3:], abs=0.06)
 
 
-def test_thresholds_correspond_to_the_same_signal(fading, rng):
+def test_frc_thresholds_correspond_to_the_same_signal(fading, rng):
     reference, _ = fading
     one, two, both = (reference + rng.normal(size=reference.shape) * sd for sd in (2**0.5, 2**0.5, 1))
     halves = frc(one, two).resolution_px(BETWEEN_HALVES)
     against_reference = frc(both, reference).resolution_px(AGAINST_REFERENCE)
-    # FRC of halves = 1/7 where the halves' SNR is 1/6, so that the whole has 1/3; sqrt(1/3 / (4/3)) = 0.5.
+    # FRC of halves = 1/7 where the halves' SNR is 1/6, so that of their sum is 1/3; sqrt(1/3 / (4/3)) = 0.5.
     exact = 1 / (0.06 * np.log(20 * 3))
     assert (halves, against_reference) == pytest.approx((exact, exact), rel=0.06)
     assert np.sqrt(2 / 7 / (1 + 1 / 7)) == pytest.approx(AGAINST_REFERENCE)
@@ -79,7 +79,7 @@ def test_frc_is_invariant_to_gain_offset_and_isotropic_blur(fading, rng):
     )
 
 
-def test_resolution_px_at_the_ends():
+def test_resolution_px_of_extreme_curves():
     frequency = np.linspace(0, 0.5, 33)
     assert RingCorrelation(frequency, np.ones(33)).resolution_px(0.5) == 2.0
     assert RingCorrelation(frequency, np.zeros(33)).resolution_px(0.5) == np.inf
@@ -87,7 +87,7 @@ def test_resolution_px_at_the_ends():
 
 
 @pytest.mark.parametrize("threshold", [0, 1, 7, float("nan")])
-def test_resolution_px_refuses_other_thresholds(threshold):
+def test_resolution_px_rejects_other_thresholds(threshold):
     with pytest.raises(InputError, match=r"threshold is .*, expected a correlation between 0 and 1"):
         RingCorrelation(np.linspace(0, 0.5, 33), np.ones(33)).resolution_px(threshold)
 
@@ -142,7 +142,7 @@ def test_binomial_halves_account_for_read_noise(rng):
 @pytest.mark.parametrize(
     ("gain", "offset", "read_noise"), [(0, 0, 0), (-1, 0, 0), (float("nan"), 0, 0), (1, float("inf"), 0), (1, 0, -1)]
 )
-def test_binomial_halves_refuse_an_impossible_camera(rng, gain, offset, read_noise):
+def test_binomial_halves_reject_an_impossible_camera(rng, gain, offset, read_noise):
     with pytest.raises(InputError, match=r"gain is .* needs a gain above 0"):
         binomial_halves(np.ones((4, 4)), rng, gain=gain, offset=offset, read_noise=read_noise)
 
@@ -173,6 +173,6 @@ def test_decorrelation_of_noise_is_infinite(rng):
         (np.full((40, 40), 7), "image is constant .every pixel 7"),
     ],
 )
-def test_decorrelation_refuses_invalid_input(image, message):
+def test_decorrelation_rejects_invalid_input(image, message):
     with pytest.raises(InputError, match=message):
         decorrelation_resolution(image)

@@ -86,7 +86,7 @@ def test_score_movie_of_a_single_frame_has_no_temporal_metrics(trio):
     assert {card.tde, card.tdr, card.gain_jitter, card.flicker_floor, card.flicker_ratio, card.static_from} == {None}
 
 
-def test_score_movie_leaves_out_metrics_that_do_not_apply(trio):
+def test_score_movie_omits_metrics_that_do_not_apply(trio):
     restored, reference, _ = trio
     motionless = np.repeat(reference[:1], len(reference), axis=0)
     card = score_movie(restored, motionless, motionless, options=ScoreOptions(with_ssim=False))
@@ -144,7 +144,7 @@ def test_score_movie_uses_constant_memory(monkeypatch):
     assert peak(400) < 1.1 * peak(100)
 
 
-def test_score_movie_refuses_invalid_input(trio):
+def test_score_movie_rejects_invalid_input(trio):
     restored, reference, source = trio
     broken = reference.astype(np.float32)
     broken[4, 0, 0] = np.nan

@@ -44,7 +44,7 @@ def test_spectrum_ratio_to_an_empty_band_is_infinite(rng):
     assert spectrum_ratio(rng.normal(size=(32, 32)), np.zeros((32, 32))) == (np.inf,) * 3
 
 
-def test_spectrum_refuses_invalid_input(rng):
+def test_spectrum_rejects_invalid_input(rng):
     with pytest.raises(InputError, match="frames are 15 × 40 pixels, a spectrum needs at least 16 × 16"):
         radial_spectrum(rng.normal(size=(15, 40)))
     with pytest.raises(InputError, match="frame 0 of image contains NaN"):

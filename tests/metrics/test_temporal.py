@@ -12,7 +12,7 @@ from decrappify.metrics.temporal import flicker_floor, gain_jitter, noise_draw_f
 
 @pytest.fixture
 def cases(scene, rng) -> dict[str, np.ndarray]:
-    """One restoration for each way of being right or wrong."""
+    """Restorations with known temporal errors, by name."""
     texture = rng.normal(size=scene.shape)
     gains = 1 + 0.03 * rng.normal(size=len(scene))
     return {
@@ -95,7 +95,7 @@ def test_gain_jitter_is_the_spread_of_the_gains(cases, scene, rng):
     assert gain_jitter(cases["flicker"], scene) < 0.3 * gain_jitter(cases["gain"], scene)
 
 
-def test_gain_jitter_leaves_out_blank_frames(scene):
+def test_gain_jitter_ignores_blank_frames(scene):
     blinking = scene.copy()
     blinking[3] = 0.1
     assert gain_jitter(2 * blinking, blinking) == pytest.approx(0, abs=1e-12)
@@ -132,7 +132,7 @@ def test_quiet_mask_is_a_quarter_away_from_motion(scene, rng):
 
 
 @pytest.mark.parametrize("metric", [tde, tdr, gain_jitter, flicker_floor])
-def test_temporal_metrics_refuse_invalid_pairs(metric, scene):
+def test_temporal_metrics_reject_invalid_pairs(metric, scene):
     with pytest.raises(InputError, match=r"restored has shape .*\(12, 48, 64\) and reference has \(12, 48, 63\)"):
         metric(scene, scene[..., 1:])
     with pytest.raises(InputError, match="has a single frame; a temporal metric needs"):
@@ -142,12 +142,12 @@ def test_temporal_metrics_refuse_invalid_pairs(metric, scene):
 
 
 @pytest.mark.parametrize("metric", [tde, tdr])
-def test_tde_and_tdr_refuse_a_static_reference(metric, scene):
+def test_tde_and_tdr_reject_a_static_reference(metric, scene):
     with pytest.raises(InputError, match="reference never changes"):
         metric(scene, np.repeat(scene[:1], len(scene), axis=0))
 
 
-def test_temporal_metrics_refuse_other_invalid_input(scene):
+def test_temporal_metrics_reject_other_invalid_input(scene):
     with pytest.raises(InputError, match="every frame of reference is constant"):
         gain_jitter(scene, np.ones_like(scene))
     with pytest.raises(InputError, match="reference is constant"):

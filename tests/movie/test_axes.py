@@ -28,7 +28,7 @@ from decrappify.movie import Movie, axis_letter, parse_axes
         (10, 5, 64, 64, 4),
     ],
 )
-def test_parse_axes_asks_where_frames_of_that_shape_are_unlikely(shape):
+def test_parse_axes_rejects_shapes_of_unlikely_frames(shape):
     unlikely = rf"^array of shape .*: frames of {shape[-2]} x {shape[-1]} pixels are unlikely; "
     with pytest.raises(InputError, match=unlikely) as caught:
         parse_axes(shape)
@@ -58,17 +58,17 @@ def test_parse_axes_asks_where_frames_of_that_shape_are_unlikely(shape):
         ((2, 1, 3, 512, 64), "TCZYX"),
     ],
 )
-def test_parse_axes_go_by_the_number_of_dimensions_elsewhere(shape, axes):
+def test_parse_axes_follows_the_number_of_dimensions_otherwise(shape, axes):
     assert parse_axes(shape) == axes
 
 
-def test_parse_axes_of_other_numbers_of_dimensions_are_requested():
+def test_parse_axes_requires_axes_for_other_numbers_of_dimensions():
     for shape in ((5,), (2, 3, 8, 9), (1, 2, 3, 4, 8, 9)):
         with pytest.raises(InputError, match=r"has \d axes; expected .* or pass the axes, such as axes='TCYX'"):
             parse_axes(shape)
 
 
-def test_parse_axes_takes_samples_for_channels():
+def test_parse_axes_converts_samples_to_channels():
     assert parse_axes((8, 9, 3), "yxs") == "YXC"
     for axes in ("CYXS", "YXSS", "YXQ", "TYX", 5):
         with pytest.raises(InputError, match=f"axes={axes!r} does not fit array"):
@@ -91,7 +91,7 @@ def test_parse_axes_of_a_file_keeps_samples_and_channels():
     assert parse_axes((2, 3, 8, 9, 3), names="TCYXS", is_named=True, with_samples=True) == "TCYXS"
 
 
-def test_arrays_of_every_kind_ask_for_axes(tmp_path, rng):
+def test_open_movie_requires_axes_for_arrays_of_every_kind(tmp_path, rng):
     pixels = rng.integers(0, 9, (32, 40, 3), dtype=np.uint8)
     stored = zarr.create_array(tmp_path / "plain.zarr", data=pixels)
     for source in (pixels, stored, tmp_path / "plain.zarr"):
@@ -102,7 +102,7 @@ def test_arrays_of_every_kind_ask_for_axes(tmp_path, rng):
         np.testing.assert_array_equal(movie.frame(0, 2), pixels[..., 2])
 
 
-def test_stored_arrays_that_name_their_dimensions_need_no_axes(tmp_path):
+def test_open_movie_uses_dimension_names_of_stored_arrays(tmp_path):
     stored = zarr.create_array(tmp_path / "n.zarr", data=np.ones((32, 40, 3)), dimension_names=["y", "x", "channel"])
     for source in (stored, tmp_path / "n.zarr"):
         assert open_movie(source).shape == (1, 3, 1, 32, 40)
@@ -117,7 +117,7 @@ def test_stored_arrays_that_name_their_dimensions_need_no_axes(tmp_path):
     assert Movie.from_array(stored, "TYX").shape == (32, 1, 1, 40, 3)
 
 
-def test_arrays_that_numpy_cannot_read_as_they_are_are_refused():
+def test_open_movie_rejects_tensors_and_masked_pixels():
     with pytest.raises(
         InputError, match=r"^a Tensor of dtype torch.float32 is not an array that NumPy can read; convert"
     ):

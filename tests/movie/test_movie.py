@@ -40,19 +40,19 @@ def movie(pixels):
         ((7, 5), "XY", (1, 1, 1, 5, 7)),
     ],
 )
-def test_arrays_of_any_order_become_five_axes(rng, shape, axes, expected):
+def test_from_array_converts_any_order_to_five_axes(rng, shape, axes, expected):
     array = rng.integers(0, 255, shape, dtype=np.uint8)
     movie = Movie.from_array(array, axes)
     assert movie.shape == expected
-    wanted = [
+    order = [
         (axes or {2: "YX", 3: "TYX"}[array.ndim]).index(axis)
         for axis in "TCZYX"
         if axis in (axes or "TYX"[-array.ndim :])
     ]
-    np.testing.assert_array_equal(np.asarray(movie), array.transpose(wanted).reshape(expected))
+    np.testing.assert_array_equal(np.asarray(movie), array.transpose(order).reshape(expected))
 
 
-def test_frames_and_regions_are_those_of_the_array(movie, pixels):
+def test_frame_and_region_equal_those_of_the_array(movie, pixels):
     np.testing.assert_array_equal(movie.frame(-1, 1, 2), pixels[5, 1, 2])
     np.testing.assert_array_equal(movie.region(2, 0, 1, slice(1, 4), slice(-3, None)), pixels[2, 0, 1, 1:4, -3:])
     assert (len(movie), movie.nbytes, movie.dtype) == (6, pixels.nbytes, np.uint16)
@@ -61,7 +61,7 @@ def test_frames_and_regions_are_those_of_the_array(movie, pixels):
 
 @settings(max_examples=20, deadline=None)
 @given(st.slices(6), st.slices(2), st.slices(3))
-def test_a_selection_is_numpys(frames, channels, slices):
+def test_select_matches_numpy(frames, channels, slices):
     pixels = np.arange(6 * 2 * 3 * 4).reshape(6, 2, 3, 2, 2)
     expected = pixels[frames][:, channels][:, :, slices]
     if expected.size == 0:
@@ -73,7 +73,7 @@ def test_a_selection_is_numpys(frames, channels, slices):
 
 @settings(max_examples=30, deadline=None)
 @given(st.tuples(st.integers(-7, 7), st.integers(-7, 7)), st.tuples(st.integers(-9, 9), st.integers(-9, 9)))
-def test_a_crop_is_numpys(rows, columns):
+def test_crop_matches_numpy(rows, columns):
     pixels = np.arange(2 * 5 * 7).reshape(2, 1, 1, 5, 7)
     expected = pixels[..., slice(*rows), slice(*columns)]
     movie = Movie.from_array(pixels)
@@ -86,7 +86,7 @@ def test_a_crop_is_numpys(rows, columns):
     np.testing.assert_array_equal(np.asarray(part.crop(slice(1), slice(-1, None))), expected[..., :1, -1:])
 
 
-def test_a_crop_keeps_metadata_and_refuses_steps(movie):
+def test_crop_keeps_metadata_and_rejects_steps(movie):
     part = movie.crop(columns=slice(2, 4))
     assert (part.shape, part.pixel_size_um, part.channel_names) == (
         (6, 2, 3, 5, 2),
@@ -97,7 +97,7 @@ def test_a_crop_keeps_metadata_and_refuses_steps(movie):
         movie.crop(rows=slice(0, 5, 2))
 
 
-def test_a_selection_keeps_metadata_and_carries_steps(movie):
+def test_select_keeps_metadata_and_scales_spacings_by_steps(movie):
     part = movie.select(slice(0, 6, 2), 1, slice(None, None, 2))
     assert part.shape == (3, 1, 2, 5, 7)
     assert (part.frame_interval_s, part.pixel_size_um) == (4.0, (2.0, 0.2, 0.1))
@@ -106,14 +106,14 @@ def test_a_selection_keeps_metadata_and_carries_steps(movie):
     assert movie[2].shape == movie[np.int64(2)].shape == (1, 2, 3, 5, 7)
 
 
-def test_z_is_used_as_time_and_back(movie, pixels):
-    played = movie.z_as_time()
-    np.testing.assert_array_equal(np.asarray(played), pixels.swapaxes(0, 2))
-    np.testing.assert_array_equal(np.asarray(played.z_as_time()), pixels)
-    assert (played.frame_interval_s, played.provenance["z_as_time"]) == (None, True)
+def test_z_as_time_swaps_the_axes_and_back(movie, pixels):
+    swapped = movie.z_as_time()
+    np.testing.assert_array_equal(np.asarray(swapped), pixels.swapaxes(0, 2))
+    np.testing.assert_array_equal(np.asarray(swapped.z_as_time()), pixels)
+    assert (swapped.frame_interval_s, swapped.provenance["z_as_time"]) == (None, True)
 
 
-def test_nothing_of_a_lazy_array_is_computed_before_a_frame_is_read():
+def test_lazy_array_is_computed_per_frame():
     def read(block_info):
         if block_info[None]["chunk-location"][0] != 2:
             raise RuntimeError("another frame was read")
@@ -141,7 +141,7 @@ def test_replace_raises_for_a_spacing_that_is_not_positive(changes, message):
     assert movie.replace(frame_interval_s=None, pixel_size_um=(None, 0.1, 0.1)).frame_interval_s is None
 
 
-def test_booleans_become_bytes_and_unknown_scales_none():
+def test_from_array_converts_booleans_and_drops_invalid_spacings():
     movie = Movie.from_array(np.eye(3, dtype=bool), frame_interval_s=0.0, pixel_size_um=(float("nan"), -1, 0.5))
     assert movie.frame(0).dtype == np.uint8
     assert (movie.frame_interval_s, movie.pixel_size_um) == (None, (None, None, 0.5))
@@ -170,13 +170,13 @@ def test_booleans_become_bytes_and_unknown_scales_none():
         (lambda: Movie.from_array(np.zeros((2, 3, 3)))[5:], "frames 5:None select nothing"),
     ],
 )
-def test_errors_are_one_line(make, message):
+def test_movie_errors_are_one_line(make, message):
     with pytest.raises(InputError, match=message) as caught:
         make()
     assert "\n" not in str(caught.value)
 
 
-def test_a_movie_closes_its_source(movie):
+def test_movie_closes_its_source(movie):
     closed = []
     movie._source.close = lambda: closed.append(True)
     with movie:
@@ -184,7 +184,7 @@ def test_a_movie_closes_its_source(movie):
     assert closed == [True]
 
 
-def test_movie_tuple_index_reads_as_numpy(movie, pixels):
+def test_movie_tuple_index_matches_numpy(movie, pixels):
     for index in [np.s_[1, 0, 2], np.s_[1:5:2, :, 0], np.s_[..., 2:, ::3], np.s_[-1, ..., 4], np.s_[2, 1, 1, 3, 6]]:
         np.testing.assert_array_equal(movie[index], pixels[index])
     assert movie[1:1, 0].shape == (0, 3, 5, 7)
@@ -192,7 +192,7 @@ def test_movie_tuple_index_reads_as_numpy(movie, pixels):
 
 
 @pytest.mark.parametrize("index", ["0", (0, 0, 0, 0, 0, 0), ([0, 1],), (slice(None, None, -1),), True, (9,)])
-def test_movie_unsupported_index_is_refused_in_one_line(movie, index):
+def test_movie_rejects_unsupported_indices_in_one_line(movie, index):
     with pytest.raises(InputError, match=r"^[^\n]+$"):
         movie[index]
 

@@ -11,11 +11,11 @@ from decrappify.errors import DecrappifyError, InputError
 from decrappify.movie import FrameSource, Movie, bin_movie, cast_movie
 
 SHAPE = (4, 2, 3, 6, 7)
-LOST = {(0, 0, 0), (3, 1, 2)}
+MISSING = {(0, 0, 0), (3, 1, 2)}
 
 
 class Files(FrameSource):
-    """Random planes of a movie with a file, a version per plane, missing planes and a count of open handles."""
+    """Planes with a file, a version per plane, missing planes and a flag that is cleared on closing."""
 
     def __init__(self, path, pixels, missing=()):
         self._pixels, self._path, self.is_open = pixels, path, True
@@ -38,12 +38,12 @@ class Files(FrameSource):
 @pytest.fixture
 def source(tmp_path, rng):
     pixels = rng.integers(1, 999, SHAPE, dtype=np.uint16)
-    for plane in LOST:
+    for plane in MISSING:
         pixels[plane] = 0
-    return Files(tmp_path / "cells.raw", pixels, LOST)
+    return Files(tmp_path / "cells.raw", pixels, MISSING)
 
 
-def of_numpy(step, pixels):
+def apply_to_array(step, pixels):
     name, argument = step
     if name == "select":
         return pixels[argument[0]][:, argument[1]][:, :, argument[2]]
@@ -60,7 +60,7 @@ def of_numpy(step, pixels):
     return blocks.mean(axis=(4, 6), dtype=np.float32)
 
 
-def of_movie(step, movie):
+def apply_to_movie(step, movie):
     name, argument = step
     if name == "select":
         return movie.select(*argument)
@@ -87,12 +87,12 @@ def test_views_composed_in_any_order_match_numpy(steps):
     expected = np.random.default_rng(0).integers(0, 999, SHAPE).astype(np.float32)
     movie = Movie.from_array(expected)
     for step in steps:
-        expected = of_numpy(step, expected)
+        expected = apply_to_array(step, expected)
         if not expected.size:
             with pytest.raises(InputError, match="select nothing"):
-                of_movie(step, movie)
+                apply_to_movie(step, movie)
             return
-        movie = of_movie(step, movie)
+        movie = apply_to_movie(step, movie)
     assert (movie.shape, movie.dtype) == (expected.shape, expected.dtype)
     np.testing.assert_array_equal(np.asarray(movie), expected)
     rows, columns = slice(0, -1), slice(expected.shape[4] // 2, None)
@@ -114,11 +114,11 @@ def test_views_composed_in_any_order_match_numpy(steps):
 )
 def test_views_keep_files_missing_planes_and_versions_and_close_the_source(source, view, plane, version):
     movie = Movie(source, origin=source.files[0].parent)
-    seen = view(movie)
-    assert (seen.files, seen.origin) == (set(source.files), source.files[0].parent)
-    assert seen.missing == {place for place in seen.planes() if not seen.frame(*place).any()}
-    assert seen.version(*plane) == version
-    seen.close()
+    viewed = view(movie)
+    assert (viewed.files, viewed.origin) == (set(source.files), source.files[0].parent)
+    assert viewed.missing == {place for place in viewed.planes() if not viewed.frame(*place).any()}
+    assert viewed.version(*plane) == version
+    viewed.close()
     assert not source.is_open
 
 
@@ -157,7 +157,7 @@ def test_views_of_views_read_the_source_directly(source):
     assert movie._source._source is source
 
 
-def test_views_are_pickled(source):
+def test_views_can_be_pickled(source):
     movie = bin_movie(cast_movie(Movie(source).select(slice(2)), np.float64), 2)
     np.testing.assert_array_equal(np.asarray(pickle.loads(pickle.dumps(movie))), np.asarray(movie))
 
@@ -194,13 +194,13 @@ def test_movie_replace_changes_metadata_only(source):
     movie = Movie(source, name="cells", frame_interval_s=2.0, pixel_size_um=(None, 0.1, 0.1), provenance={"by": "me"})
     other = movie.replace(name="other", frame_interval_s=1.0)
     assert (other.name, other.frame_interval_s, other.pixel_size_um) == ("other", 1.0, (None, 0.1, 0.1))
-    assert (other.provenance, other.missing, other.files) == ({"by": "me"}, LOST, movie.files)
+    assert (other.provenance, other.missing, other.files) == ({"by": "me"}, MISSING, movie.files)
     assert (movie.name, movie.frame_interval_s) == ("cells", 2.0)
     with pytest.raises(InputError, match="channel_names of cells has 1 entries, expected 2"):
         movie.replace(channel_names=["a"])
 
 
-def test_movie_of_another_source_is_refused():
+def test_movie_rejects_a_source_of_another_type():
     with pytest.raises(
         InputError, match=r"^source of movie is a ndarray, expected a subclass of decrappify.movie.FrameSource"
     ):
