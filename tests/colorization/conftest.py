@@ -1,4 +1,4 @@
-"""Tiny untrained colorization models, and pictures to color."""
+"""Tiny untrained colorization models, and images to colorize."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from decrappify.model import Model
 from decrappify.networks import create
 from decrappify.normalization import IMAGENET
 
-from .films import Counting, tiny_model
+from .films import CountingColorizer, tiny_model
 
 CARD = {"name": "tiny", "task": "colorization", "preset": "own"}
 
@@ -34,7 +34,7 @@ def colorizer(color_model):
 
 @pytest.fixture(scope="session")
 def photo():
-    """Smooth gray with fine grain, (60, 90, 3) uint8."""
+    """A smooth gray image with fine grain, (60, 90, 3) uint8."""
     y, x = np.mgrid[:60, :90]
     grain = np.random.default_rng(3).integers(-8, 9, (60, 90))
     gray = (120 + 60 * np.sin(x / 15) + 40 * np.cos(y / 9) + grain).clip(0, 255).astype(np.uint8)
@@ -43,7 +43,7 @@ def photo():
 
 @pytest.fixture
 def album(tmp_path, photo):
-    """A folder of three pictures, and two files that are to be passed over."""
+    """A folder of three images and two files to be skipped."""
     folder = tmp_path / "album"
     folder.mkdir()
     for name in ("p10.png", "p2.jpg", "p1.bmp"):
@@ -55,10 +55,10 @@ def album(tmp_path, photo):
 
 @pytest.fixture
 def film_colorizer():
-    """Quicker than `colorizer`, and counts its pictures."""
-    return Counting(tiny_model(), render_factor=2, inference=InferenceOptions(device="cpu"))
+    """A colorizer that is faster than `colorizer` and counts its images."""
+    return CountingColorizer(tiny_model(), render_factor=2, inference=InferenceOptions(device="cpu"))
 
 
 @pytest.fixture
-def short_pieces(monkeypatch):
+def short_segments(monkeypatch):
     monkeypatch.setattr(film, "SEGMENT_FRAMES", 8)

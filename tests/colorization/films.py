@@ -1,4 +1,4 @@
-"""Tiny films to color, made by PyAV alone, what they hold, and a colorizer that colors them quickly."""
+"""Tiny films written by PyAV, functions that read their contents, and a fast colorizer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RATE = Fraction(25)
 
 
 def tiny_model(seed: int = 0) -> Model:
-    """A network of two layers that gives any picture senseless colors, in a millisecond."""
+    """Create a model with random weights that colorizes an image in a millisecond."""
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(seed)
         network = create("small", base_channels=16, depth=1, n_frames=1, in_channels=3, out_channels=3)
@@ -31,22 +31,22 @@ def tiny_model(seed: int = 0) -> Model:
     return Model(network, IMAGENET, card={"task": "colorization", "preset": "video", "name": f"tiny-{seed}"})
 
 
-class Counting(Colorizer):
-    """Counts the pictures that go through the network, and notes the batches and torch's threads."""
+class CountingColorizer(Colorizer):
+    """A colorizer that counts its images and records batch sizes and torch's number of threads."""
 
-    n_pictures = 0
+    n_images = 0
     batches: tuple[int, ...] = ()
     threads: tuple[int, ...] = ()
 
-    def color_of(self, pictures: list[Array]) -> list[Array]:
-        self.n_pictures += len(pictures)
-        self.batches += (len(pictures),)
+    def color_of(self, images: list[Array]) -> list[Array]:
+        self.n_images += len(images)
+        self.batches += (len(images),)
         self.threads += (torch.get_num_threads(),)
-        return super().color_of(pictures)
+        return super().color_of(images)
 
 
 def gray_film(n_frames: int = 12, height: int = 48, width: int = 64) -> Array:
-    """A disc that moves over a ramp, (T, Y, X, 3) uint8, red, green and blue alike."""
+    """Return a gray film of a disc that moves over a ramp, (T, Y, X, 3) uint8."""
     y, x = np.mgrid[:height, :width]
     frames = [
         60 + 100 * x / width + 60 * np.exp(-((y - height / 2) ** 2 + (x - 3 * t) ** 2) / 150) for t in range(n_frames)
@@ -64,14 +64,14 @@ def write_film(
     time_base: Fraction | None = None,
     tags: tuple[int, int, int, int] | None = None,
     sample_aspect_ratio: Fraction | None = None,
-    turned: int = 0,
+    rotation: int = 0,
     sound: str | None = None,
     n_sounds: int = 1,
     options: dict[str, str] | None = None,
     metadata: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
 ) -> Path:
-    """A film; `tags` are matrix, primaries, transfer and range."""
+    """Write a film; `tags` are matrix, primaries, transfer and range."""
     with av.open(str(path), "w", options=container_options or {}) as container:
         container.metadata.update(metadata or {})
         stream = container.add_stream(codec, rate=RATE, options=options or {})
@@ -83,8 +83,8 @@ def write_film(
             context.colorspace, context.color_primaries, context.color_trc, context.color_range = tags
         if sample_aspect_ratio is not None:
             stream.codec_context.sample_aspect_ratio = sample_aspect_ratio
-        if turned:
-            stream.set_display_rotation(turned)
+        if rotation:
+            stream.set_display_rotation(rotation)
         sounds = [container.add_stream(sound, rate=48000, layout="mono") for _ in range(n_sounds)] if sound else []
         for track in sounds:
             track.bit_rate = 64000
@@ -119,7 +119,7 @@ def _write_sound(container: Any, stream: Any, n_frames: int, seed: int) -> None:
 
 
 def copy_packets(streams: list[Any], container: Any, n_packets: int | None = None) -> None:
-    """Put streams of other containers into this one as they are, or the first packets of each."""
+    """Copy streams of other containers into this one unchanged, or the first packets of each."""
     for source, stream in [(source, container.add_stream_from_template(source)) for source in streams]:
         for packet in itertools.islice(source.container.demux(source), n_packets):
             if packet.size:
@@ -128,7 +128,7 @@ def copy_packets(streams: list[Any], container: Any, n_packets: int | None = Non
 
 
 def change_file(path: Path, change: str) -> None:
-    """Let a file grow, be cut, replaced by one of the same size, written in place, or removed; or change its mode."""
+    """Extend, truncate, replace (by a file of the same size), rewrite in place or remove a file, or change its mode."""
     content, before = path.read_bytes(), path.stat()
     if change == "rewrite":
         with path.open("r+b") as file:
@@ -148,13 +148,13 @@ def change_file(path: Path, change: str) -> None:
 
 
 def decoded(path: Path) -> Array:
-    """(T, Y, X, 3) uint8 as a player shows it, without turning."""
+    """Return the decoded frames, (T, Y, X, 3) uint8, without rotation."""
     with av.open(str(path)) as container:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
 
 
 def luma(path: Path) -> Array:
-    """(T, Y, X): the Y plane as it is stored, in 8 bits."""
+    """Return the stored Y planes in 8 bits, (T, Y, X)."""
     with av.open(str(path)) as container:
         return np.stack([_plane(frame.reformat(format="yuv420p")) for frame in container.decode(video=0)])
 
@@ -165,18 +165,18 @@ def _plane(frame: Any) -> Array:
     return rows[: frame.height, : frame.width].astype(int)
 
 
-def gray_of(pictures: Array) -> Array:
-    return pictures @ np.array([0.299, 0.587, 0.114])
+def gray_of(images: Array) -> Array:
+    return images @ np.array([0.299, 0.587, 0.114])
 
 
 def shown_at(path: Path) -> list[Fraction]:
-    """Seconds at which each frame is shown."""
+    """Return the presentation time of each frame in seconds."""
     with av.open(str(path)) as container:
         return [frame.pts * frame.time_base for frame in container.decode(video=0)]
 
 
 def packets(path: Path, kind: str) -> list[list[tuple[bytes, Fraction, Fraction]]]:
-    """Of each stream of a kind: bytes, presentation and decoding times of its packets."""
+    """Return the bytes, presentation and decoding times of the packets, for each stream of a kind."""
     with av.open(str(path)) as container:
         streams = [stream for stream in container.streams if stream.type == kind]
         found: dict[int, list[tuple[bytes, Fraction, Fraction]]] = {stream.index: [] for stream in streams}
@@ -188,7 +188,7 @@ def packets(path: Path, kind: str) -> list[list[tuple[bytes, Fraction, Fraction]
 
 
 def layout(path: Path) -> dict[str, Any]:
-    """Tags, rate and sizes of the picture stream."""
+    """Return tags, rate and sizes of the video stream."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         codec = stream.codec_context

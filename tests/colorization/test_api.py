@@ -32,7 +32,7 @@ def model_file(tmp_path, color_model):
 
 @pytest.fixture
 def shipped(tmp_path, monkeypatch):
-    """An empty folder in place of the shipped models."""
+    """An empty folder instead of the shipped models."""
     folder = tmp_path / "shipped"
     folder.mkdir()
     monkeypatch.setattr(catalog, "_SHIPPED", folder)
@@ -47,17 +47,17 @@ def shipped(tmp_path, monkeypatch):
         *(pytest.param(*case, marks=pytest.mark.slow) for case in ((True, np.uint16), (False, np.uint8))),
     ],
 )
-def test_an_array_returns_an_array(color_model, colorizer, photo, dtype, gray):
-    picture = (photo[..., 0] if gray else photo).astype(dtype)
-    before = picture.copy()
-    colored = colorize(picture, model=color_model, **FAST)
+def test_colorize_returns_an_array_for_an_array(color_model, colorizer, photo, dtype, gray):
+    image = (photo[..., 0] if gray else photo).astype(dtype)
+    before = image.copy()
+    colored = colorize(image, model=color_model, **FAST)
     assert (colored.shape, colored.dtype) == (photo.shape, dtype)
-    np.testing.assert_array_equal(colored, colorizer(picture))
-    np.testing.assert_array_equal(picture, before)
-    assert (colorize(picture, model=color_model, options=ColorizationOptions(watermark=True), **FAST) != colored).any()
+    np.testing.assert_array_equal(colored, colorizer(image))
+    np.testing.assert_array_equal(image, before)
+    assert (colorize(image, model=color_model, options=ColorizationOptions(watermark=True), **FAST) != colored).any()
 
 
-def test_an_image_to_a_file_or_to_an_array(tmp_path, album, model_file, colorizer, photo):
+def test_colorize_of_an_image_file_writes_a_file_or_returns_an_array(tmp_path, album, model_file, colorizer, photo):
     path = colorize(album / "p10.png", tmp_path / "out.png", model=model_file, **FAST)
     assert path == tmp_path / "out.png"
     np.testing.assert_array_equal(np.asarray(Image.open(path)), colorizer(photo))
@@ -65,7 +65,7 @@ def test_an_image_to_a_file_or_to_an_array(tmp_path, album, model_file, colorize
     np.testing.assert_array_equal(array, colorizer(photo))
 
 
-def test_a_folder_to_a_folder(tmp_path, album, color_model):
+def test_colorize_of_a_folder_writes_a_folder(tmp_path, album, color_model):
     output = colorize(
         album,
         tmp_path / "out",
@@ -78,7 +78,7 @@ def test_a_folder_to_a_folder(tmp_path, album, color_model):
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_film_to_a_film(tmp_path, suffix):
+def test_colorize_of_a_film_writes_a_film(tmp_path, suffix):
     source = write_film(tmp_path / f"film{suffix}", gray_film(3))
     output = colorize(
         source, tmp_path / "out.mp4", options=ColorizationOptions(preset="video"), model=tiny_model(), **FAST
@@ -87,7 +87,7 @@ def test_a_film_to_a_film(tmp_path, suffix):
     assert np.ptp(decoded(output).astype(int), axis=3).max() > 8
 
 
-def test_a_film_may_be_steadied(tmp_path, command):
+def test_colorize_applies_steady_to_films(tmp_path, command):
     source, model = write_film(tmp_path / "film.mkv", gray_film(4)), tiny_model()
     model.save(tmp_path / "tiny.safetensors")
     fast = {"model": model} | FAST
@@ -100,7 +100,7 @@ def test_a_film_may_be_steadied(tmp_path, command):
     np.testing.assert_array_equal(decoded(tmp_path / "same.mkv"), decoded(steady))
 
 
-def test_weights_as_they_are_published(tmp_path, photo, caplog):
+def test_colorize_accepts_published_weights(tmp_path, photo, caplog):
     torch.manual_seed(0)
     network = create("dynamic-unet", encoder="resnet18", width_factor=0.1, norm="spectral", y_range=(-3.0, 3.0))
     torch.save({"model": network.state_dict(), "opt": {}}, tmp_path / "Mine_gen.pth")
@@ -110,30 +110,30 @@ def test_weights_as_they_are_published(tmp_path, photo, caplog):
     assert not caplog.records
 
 
-def test_decrappify_has_it():
+def test_colorize_is_exported_by_decrappify():
     assert decrappify.colorize is colorize
 
 
 @pytest.mark.parametrize("preset", ["artistic", "stable", "video"])
-def test_without_a_model_the_message_states_where_weights_come_from(shipped, photo, preset):
+def test_colorize_without_model_names_the_source_of_weights(shipped, photo, preset):
     weights = f"Colorize{preset.capitalize()}_gen.pth"
     match = rf"no model of preset '{preset}' .* {weights} .*README of jantic/DeOldify.*pass model=.*import-weights"
     with pytest.raises(MissingFileError, match=match):
         colorize(photo, options=ColorizationOptions(preset=preset))
 
 
-def test_without_a_model_of_ones_own(shipped, photo):
+def test_colorize_without_model_of_preset_own_raises(shipped, photo):
     with pytest.raises(MissingFileError, match=r"no model of preset 'own' .*; pass one with model="):
         colorize(photo, options=ColorizationOptions(preset="own"))
 
 
-def test_a_shipped_model_is_found_by_its_preset(shipped, color_model, photo):
+def test_colorize_finds_a_shipped_model_by_its_preset(shipped, color_model, photo):
     card = color_model.card | {"preset": "artistic"}
     Model(color_model.network, IMAGENET, card=card).save(shipped / "color.safetensors")
     assert colorize(photo, **FAST).shape == photo.shape
 
 
-def test_the_presets_of_weights_and_call_may_differ_but_not_silently(color_model, photo, caplog):
+def test_colorize_warns_if_the_preset_differs_from_that_of_the_model(color_model, photo, caplog):
     model = Model(color_model.network, IMAGENET, card=color_model.card | {"preset": "stable"})
     with caplog.at_level(logging.WARNING):
         colorize(photo, model=model, options=ColorizationOptions(preset="video"), **FAST)
@@ -153,7 +153,7 @@ def test_the_presets_of_weights_and_call_may_differ_but_not_silently(color_model
         ({"output": "out.png"}, InputError, "the result for an array is an array; omit output"),
     ],
 )
-def test_other_settings_are_refused(color_model, photo, settings, error, match):
+def test_colorize_rejects_unsuitable_settings(color_model, photo, settings, error, match):
     kinds = {"options": ColorizationOptions, "inference": InferenceOptions}
     with pytest.raises(error, match=match):
         colorize(
@@ -163,7 +163,7 @@ def test_other_settings_are_refused(color_model, photo, settings, error, match):
         )
 
 
-def test_sources_and_outputs_must_fit(tmp_path, album, color_model):
+def test_colorize_rejects_unsuitable_sources_and_outputs(tmp_path, album, color_model):
     with pytest.raises(MissingFileError, match=r"p11.png does not exist; did you mean p1"):
         colorize(album / "p11.png", model=color_model)
     with pytest.raises(FormatError, match=r"notes.txt is a text file"):
@@ -180,7 +180,7 @@ def test_sources_and_outputs_must_fit(tmp_path, album, color_model):
         colorize(album / "p2.jpg", album / "p10.png", model="never-looked-for")
 
 
-def test_the_command_line(tmp_path, album, model_file, command, colorizer):
+def test_colorize_command_colorizes_files_and_folders(tmp_path, album, model_file, command, colorizer):
     result = command(
         "colorize", album / "p2.jpg", tmp_path / "out.jpg", "--model", model_file, "--render-factor", 4, "--watermark",
         "--device", "cpu", "--precision", "float32",
@@ -194,20 +194,20 @@ def test_the_command_line(tmp_path, album, model_file, command, colorizer):
 
 
 @pytest.mark.parametrize("render_factor", ["big", "3.5", "0"])
-def test_the_command_line_prints_one_line(tmp_path, album, model_file, command, render_factor):
+def test_colorize_command_reports_an_error_in_one_line(tmp_path, album, model_file, command, render_factor):
     arguments = ["colorize", album / "p2.jpg", tmp_path / "o.png", "--model", model_file]
     stderr = command(*arguments, "--render-factor", render_factor, exit_code=2).stderr
     assert stderr.startswith("decrappify: --render-factor is ")
     assert len(stderr.splitlines()) == 1
 
 
-def test_importing_the_package_loads_nothing_heavy():
+def test_import_of_colorization_does_not_load_large_packages():
     code = "import sys, decrappify.colorization; print(*{'torch', 'PIL', 'av', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
 
 
-def test_a_colorizer_is_public():
-    from decrappify.colorization.colorizer import Colorizer as Home
+def test_colorizer_is_exported():
+    from decrappify.colorization.colorizer import Colorizer as Defined
 
-    assert Colorizer is Home
+    assert Colorizer is Defined

@@ -1,4 +1,4 @@
-"""Films as a whole: pictures, times, sizes and what is written about them."""
+"""Colorized films: images, times, sizes and metadata."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ BT601, BT709, BT2020 = (6, 6, 6), (1, 1, 1), (9, 9, 16)
         ("film.gif", ".mp4", {"codec": "gif", "pixel_format": "rgb8"}),
     ],
 )
-@pytest.mark.usefixtures("short_pieces")
-def test_films_of_all_kinds_keep_luma_and_times(tmp_path, film_colorizer, name, suffix, settings):
+@pytest.mark.usefixtures("short_segments")
+def test_colorize_film_keeps_luma_and_times_of_all_kinds(tmp_path, film_colorizer, name, suffix, settings):
     source = write_film(tmp_path / name, gray_film(), **settings)
     output = colorize_film(source, tmp_path / f"color{suffix}", film_colorizer, batch_size=4)
     kind = layout(output)
     assert kind["codec"] == "h264"
-    assert kind["format"] in ("yuv420p", "yuvj420p")  # the same, but for the range that is tagged
+    assert kind["format"] in ("yuv420p", "yuvj420p")  # equal except for the tagged range
     assert kind["rate"] == layout(source)["rate"]
     expected = [Fraction(t, 25) for t in range(12)] if source.suffix == ".avi" else shown_at(source)
     tolerance = 1e-3 if suffix == ".mkv" else 1e-9
@@ -53,18 +53,18 @@ def test_films_of_all_kinds_keep_luma_and_times(tmp_path, film_colorizer, name, 
     assert np.ptp(decoded(output).astype(int), axis=3).max() > 8, "the result has no color"
 
 
-def test_the_colorized_images_are_those_of_the_colorizer(tmp_path, film_colorizer):
+def test_colorize_film_writes_the_images_of_the_colorizer(tmp_path, film_colorizer):
     source = write_film(tmp_path / "film.mkv", gray_film(3, 192, 256), codec="ffv1", pixel_format="yuv444p")
     output = colorize_film(source, tmp_path / "color.mkv", film_colorizer)
-    expected = np.stack([film_colorizer(picture) for picture in decoded(source)])
+    expected = np.stack([film_colorizer(image) for image in decoded(source)])
     error = np.abs(decoded(output).astype(int) - expected)
     assert error.mean() < 2  # 4:2:0 and crf 17
     assert np.abs(decoded(source).astype(int) - expected).mean() > 2 * error.mean()
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-@pytest.mark.usefixtures("short_pieces")
-def test_variable_frame_rate_keeps_every_time_stamp(tmp_path, film_colorizer, suffix):
+@pytest.mark.usefixtures("short_segments")
+def test_colorize_film_keeps_time_stamps_of_a_variable_frame_rate(tmp_path, film_colorizer, suffix):
     times = np.cumsum([0, *([20, 40, 200, 35] * 5)]).tolist()
     source = write_film(tmp_path / "film.mp4", gray_film(21), times=times, time_base=Fraction(1, 1000))
     assert shown_at(source) == [Fraction(time, 1000) for time in times]
@@ -75,7 +75,7 @@ def test_variable_frame_rate_keeps_every_time_stamp(tmp_path, film_colorizer, su
 @pytest.mark.parametrize(
     ("tags", "color_range"), [(BT709, 1), (BT709, 2), (BT601, 1), (BT2020, 1), ((2, 2, 2), 2), ((2, 2, 2), 0)]
 )
-def test_color_tags_are_kept_and_used(tmp_path, film_colorizer, tags, color_range):
+def test_colorize_film_keeps_and_uses_color_tags(tmp_path, film_colorizer, tags, color_range):
     settings = {"pixel_format": "yuv420p10le", "codec": "libx264"} if tags == BT2020 else {}
     source = write_film(tmp_path / "film.mp4", gray_film(3), tags=(*tags, color_range), **settings)
     output = colorize_film(source, tmp_path / "color.mp4", film_colorizer)
@@ -84,20 +84,20 @@ def test_color_tags_are_kept_and_used(tmp_path, film_colorizer, tags, color_rang
 
 
 @pytest.mark.parametrize(("height", "width"), [(47, 63), (48, 63), (33, 40)])
-def test_odd_sizes_repeat_the_edge(tmp_path, film_colorizer, height, width):
+def test_colorize_film_pads_odd_sizes_with_the_edge(tmp_path, film_colorizer, height, width):
     source = write_film(tmp_path / "film.mkv", gray_film(3, height, width), codec="ffv1", pixel_format="yuv444p")
     output = colorize_film(source, tmp_path / "color.mp4", film_colorizer)
     assert layout(output)["size"] == (height + height % 2, width + width % 2)
     assert np.abs(luma(output)[:, :height, :width] - luma(source)).mean() < 4
 
 
-@pytest.mark.parametrize(("turned", "turns"), [(90, 1), (180, 2), (270, 3)])
-def test_a_turned_film_becomes_upright(tmp_path, film_colorizer, turned, turns):
-    source = write_film(tmp_path / "film.mp4", gray_film(3), turned=turned, sample_aspect_ratio=Fraction(4, 3))
+@pytest.mark.parametrize(("rotation", "turns"), [(90, 1), (180, 2), (270, 3)])
+def test_colorize_film_applies_the_rotation(tmp_path, film_colorizer, rotation, turns):
+    source = write_film(tmp_path / "film.mp4", gray_film(3), rotation=rotation, sample_aspect_ratio=Fraction(4, 3))
     with av.open(str(source)) as container:
-        rotation = next(container.decode(video=0)).rotation
+        display_rotation = next(container.decode(video=0)).rotation
     output = colorize_film(source, tmp_path / "color.mp4", film_colorizer)
-    expected = np.rot90(luma(source), rotation // 90, axes=(1, 2))
+    expected = np.rot90(luma(source), display_rotation // 90, axes=(1, 2))
     found = luma(output)
     assert found.shape == expected.shape
     assert np.abs(found - expected).mean() < 4
@@ -108,7 +108,7 @@ def test_a_turned_film_becomes_upright(tmp_path, film_colorizer, turned, turns):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows forbids such names")
 @pytest.mark.parametrize("name", ["2024-11-14T22:57:44.mp4", "pipe:1.mkv", "-y.mov", "file:%03d é.mp4"])
-def test_a_path_is_never_taken_for_a_protocol(tmp_path, monkeypatch, film_colorizer, name):
+def test_colorize_film_does_not_interpret_paths_as_protocols(tmp_path, monkeypatch, film_colorizer, name):
     monkeypatch.chdir(tmp_path)
     plain = write_film(tmp_path / f"plain{Path(name).suffix}", gray_film(3))
     (tmp_path / "in").mkdir()
@@ -122,7 +122,7 @@ def test_a_path_is_never_taken_for_a_protocol(tmp_path, monkeypatch, film_colori
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_the_file_states_that_it_is_colorized_by_an_ai(tmp_path, film_colorizer, suffix):
+def test_colorize_film_writes_the_statement_into_the_comment(tmp_path, film_colorizer, suffix):
     metadata = {"title": "Trains", "comment": "filmed in 1927"}
     source = write_film(tmp_path / "film.mp4", gray_film(3), metadata=metadata)
     output = colorize_film(source, tmp_path / f"color{suffix}", film_colorizer)
@@ -132,7 +132,7 @@ def test_the_file_states_that_it_is_colorized_by_an_ai(tmp_path, film_colorizer,
         assert part in found["comment"]
 
 
-def test_watermark_is_in_the_images_if_requested(tmp_path, film_colorizer):
+def test_colorize_film_adds_a_watermark_on_request(tmp_path, film_colorizer):
     source = write_film(tmp_path / "film.mp4", gray_film(3, 128, 256))
     plain = decoded(colorize_film(source, tmp_path / "plain.mp4", film_colorizer))
     marked = decoded(
@@ -143,14 +143,14 @@ def test_watermark_is_in_the_images_if_requested(tmp_path, film_colorizer):
     assert change[:60].max() < 30
 
 
-@pytest.mark.usefixtures("short_pieces")
-def test_batches_end_with_their_piece(tmp_path, film_colorizer):
+@pytest.mark.usefixtures("short_segments")
+def test_batches_do_not_cross_segments(tmp_path, film_colorizer):
     source = write_film(tmp_path / "film.mp4", gray_film(19))
     colorize_film(source, tmp_path / "color.mp4", film_colorizer, batch_size=3)
     assert film_colorizer.batches == (3, 3, 2, 3, 3, 2, 3)
 
 
-def test_an_existing_output_is_replaced_only_if_requested(tmp_path, film_colorizer):
+def test_colorize_film_replaces_an_existing_output_on_request(tmp_path, film_colorizer):
     source, output = write_film(tmp_path / "film.mp4", gray_film(3)), tmp_path / "color.mp4"
     output.write_bytes(b"mine")
     with pytest.raises(OutputExistsError, match=r"color\.mp4 already exists"):
@@ -159,7 +159,7 @@ def test_an_existing_output_is_replaced_only_if_requested(tmp_path, film_coloriz
     assert decoded(colorize_film(source, output, film_colorizer, overwrite=True)).shape == (3, 48, 64, 3)
 
 
-def test_options_out_of_range_are_refused(tmp_path, film_colorizer):
+def test_colorize_film_rejects_unsuitable_options(tmp_path, film_colorizer):
     source = write_film(tmp_path / "film.mp4", gray_film(3))
     with pytest.raises(FormatError, match=r"color\.avi cannot be written as a film; needs a name that ends in \.mp4"):
         colorize_film(source, tmp_path / "color.avi", film_colorizer)
@@ -177,7 +177,7 @@ def test_options_out_of_range_are_refused(tmp_path, film_colorizer):
     ("name", "n_frames"),
     [("colour/bikes.mp4", 10), pytest.param("movies/bulk-water_480f.mov", 15, marks=pytest.mark.slow)],
 )
-def test_the_beginning_of_real_films(real_data, tmp_path, film_colorizer, name, n_frames):
+def test_colorize_film_keeps_layout_and_times_of_real_films(real_data, tmp_path, film_colorizer, name, n_frames):
     source, output = tmp_path / f"start{Path(name).suffix}", tmp_path / "color.mp4"
     cut(real_data / name, source, n_frames)
     colorize_film(source, output, film_colorizer, batch_size=4)

@@ -1,4 +1,4 @@
-"""Damaged films, and files that are none."""
+"""Damaged films, and files of other kinds."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from .films import (
         ("empty.mkv", b"", FormatError, "empty.mkv cannot be read as a video"),
     ],
 )
-def test_other_files_than_films_are_refused(tmp_path, film_colorizer, name, content, error, message):
+def test_colorize_film_rejects_missing_and_other_files(tmp_path, film_colorizer, name, content, error, message):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(error, match=message):
@@ -48,7 +48,7 @@ def test_other_files_than_films_are_refused(tmp_path, film_colorizer, name, cont
     assert not list(tmp_path.glob("color*"))
 
 
-def test_stills_and_sound_are_not_films(tmp_path, film_colorizer):
+def test_colorize_film_rejects_images_and_sound(tmp_path, film_colorizer):
     from PIL import Image
 
     Image.fromarray(gray_film(1)[0]).save(tmp_path / "still.png")
@@ -61,7 +61,7 @@ def test_stills_and_sound_are_not_films(tmp_path, film_colorizer):
         colorize_film(tmp_path / "sound.mp4", tmp_path / "color.mp4", film_colorizer)
 
 
-def test_a_truncated_film_is_refused(tmp_path, film_colorizer):
+def test_truncated_film_raises_with_its_missing_frames(tmp_path, film_colorizer):
     whole = write_film(tmp_path / "film.mp4", gray_film(40), container_options={"movflags": "faststart"})
     content = whole.read_bytes()
     (tmp_path / "half.mp4").write_bytes(content[: len(content) * 3 // 4])
@@ -73,7 +73,7 @@ def test_a_truncated_film_is_refused(tmp_path, film_colorizer):
 
 
 def damaged_film(path: Path, *, first: int, last: int, **settings: Any) -> Path:
-    """A film of 30 frames and sound in which the packets `first` to `last` are overwritten."""
+    """Write a film of 30 frames and sound, and overwrite the packets `first` to `last`."""
     source = write_film(
         path, gray_film(30), sound="aac", options={"g": "5", "bf": "0", "sc_threshold": "0"}, **settings
     )
@@ -88,19 +88,19 @@ def damaged_film(path: Path, *, first: int, last: int, **settings: Any) -> Path:
 @pytest.mark.parametrize(
     ("name", "codec"), [("film.mkv", "mpeg4"), ("film.mp4", "libx264"), ("film.avi", "mpeg4"), ("film.mov", "mpeg4")]
 )
-def test_a_damaged_film_is_refused_with_its_damaged_frames(tmp_path, film_colorizer, name, codec):
+def test_damaged_film_raises_with_its_damaged_frames(tmp_path, film_colorizer, name, codec):
     source = damaged_film(tmp_path / name, first=7, last=8, codec=codec)
     with pytest.raises(
         FormatError, match=r"is damaged: .* of \d+ frames .*\(frames 7 to 9 at 0.\d+ to 0.\d+ s\); copy it"
     ):
         colorize_film(source, tmp_path / "color.mkv", film_colorizer)
-    assert film_colorizer.n_pictures == 0
+    assert film_colorizer.n_images == 0
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
 
 
 @pytest.mark.parametrize("damaged", ["skip", "keep"])
-@pytest.mark.usefixtures("short_pieces")
-def test_a_damaged_film_keeps_times_and_states_the_omitted_frames(tmp_path, film_colorizer, caplog, damaged):
+@pytest.mark.usefixtures("short_segments")
+def test_damaged_film_keeps_times_and_names_the_omitted_frames(tmp_path, film_colorizer, caplog, damaged):
     source = damaged_film(tmp_path / "film.mkv", first=7, last=8, codec="mpeg4")
     with caplog.at_level(logging.WARNING):
         output = colorize_film(
@@ -119,7 +119,7 @@ def test_a_damaged_film_keeps_times_and_states_the_omitted_frames(tmp_path, film
     assert [p[0] for p in packets(output, "audio")[0]] == [p[0] for p in packets(source, "audio")[0]]
 
 
-def test_frames_without_time_stamps_keep_the_places_of_those_left_out(tmp_path, film_colorizer):
+def test_frames_without_time_stamps_keep_their_times_if_others_are_omitted(tmp_path, film_colorizer):
     source = write_film(tmp_path / "film.avi", gray_film(40), options={"g": "5", "bf": "2"})
     content = bytearray(source.read_bytes())
     coded = [p[0] for p in packets(source, "video")[0]]
@@ -144,7 +144,9 @@ def test_frames_without_time_stamps_keep_the_places_of_those_left_out(tmp_path, 
         ("film.gif", "gif", "rgb8", "", 0.6),
     ],
 )
-def test_a_truncated_film_is_refused_or_reported(tmp_path, film_colorizer, name, codec, pixel_format, flags, part):
+def test_truncated_film_raises_or_is_colorized_on_request(
+    tmp_path, film_colorizer, name, codec, pixel_format, flags, part
+):
     options = {"movflags": flags} if flags else {}
     source = write_film(
         tmp_path / name, gray_film(40), codec=codec, pixel_format=pixel_format, container_options=options
@@ -163,7 +165,7 @@ def test_a_truncated_film_is_refused_or_reported(tmp_path, film_colorizer, name,
     ("name", "codec", "pixel_format", "mark"),
     [("film.mp4", "libx264", "yuv420p", b"moof"), ("film.gif", "gif", "rgb8", b"\x21\xf9\x04")],
 )
-def test_parts_that_a_damaged_header_hides_are_missed(tmp_path, film_colorizer, name, codec, pixel_format, mark):
+def test_film_with_a_damaged_header_raises(tmp_path, film_colorizer, name, codec, pixel_format, mark):
     options = {"movflags": "frag_keyframe+empty_moov"} if codec == "libx264" else {}
     settings = {"g": "5", "bf": "0"} if codec == "libx264" else {}
     source = write_film(
@@ -178,7 +180,7 @@ def test_parts_that_a_damaged_header_hides_are_missed(tmp_path, film_colorizer, 
 
 
 def without_clusters(path: Path, first: int, last: int) -> Path:
-    """A Matroska film of 40 frames in clusters of five, of which some are deleted."""
+    """Write a Matroska film of 40 frames in clusters of five, and delete the clusters `first` to `last`."""
     options = {"g": "5", "bf": "0", "sc_threshold": "0"}
     write_film(path, gray_film(40), options=options, container_options={"cluster_time_limit": "190"})
     content, ends = path.read_bytes(), [0]
@@ -195,7 +197,7 @@ def without_clusters(path: Path, first: int, last: int) -> Path:
         (3, 4, r"10 of 40 .*\(frames 15 to 24 at 0.60 "),
     ],
 )
-def test_clusters_deleted_from_a_film_are_missing_frames(tmp_path, film_colorizer, first, last, places):
+def test_deleted_clusters_are_missing_frames(tmp_path, film_colorizer, first, last, places):
     source = without_clusters(tmp_path / "film.mkv", first, last)
     with pytest.raises(FormatError, match=rf"film.mkv is damaged: {places}.*; copy it again; .* variable rate"):
         colorize_film(source, tmp_path / "color.mp4", film_colorizer)
@@ -205,8 +207,8 @@ def test_clusters_deleted_from_a_film_are_missing_frames(tmp_path, film_colorize
 
 
 @pytest.mark.parametrize("change", ["grow", "cut", "replace", "remove", "rewrite", "mode"])
-@pytest.mark.usefixtures("short_pieces")
-def test_a_film_that_changes_while_it_is_colorized_stops(tmp_path, film_colorizer, change):
+@pytest.mark.usefixtures("short_segments")
+def test_colorize_film_stops_if_the_film_changes(tmp_path, film_colorizer, change):
     source = write_film(tmp_path / "film.mkv", gray_film(30), codec="rawvideo" if change == "rewrite" else "libx264")
 
     def progress(**_: Any) -> Any:
@@ -231,7 +233,7 @@ def test_a_film_that_changes_while_it_is_colorized_stops(tmp_path, film_colorize
     assert not (tmp_path / "color.mp4").exists()
 
 
-def test_images_of_another_size_are_scaled_and_times_keep_growing(tmp_path, film_colorizer, caplog):
+def test_images_of_another_size_are_scaled_and_times_increase(tmp_path, film_colorizer, caplog):
     first = write_film(tmp_path / "first.ts", gray_film(10), codec="mpeg2video")
     second = write_film(tmp_path / "second.ts", gray_film(8, 96, 128), codec="mpeg2video")
     source = tmp_path / "film.ts"
@@ -242,13 +244,13 @@ def test_images_of_another_size_are_scaled_and_times_keep_growing(tmp_path, film
         )
     assert "did not increase" in caplog.text
     times = shown_at(output)
-    assert len(times) in (17, 18)  # the joint costs one
+    assert len(times) in (17, 18)  # one frame may be lost at the joint
     assert (np.diff(times) > 0).all()
     assert decoded(output).shape[1:] == (48, 64, 3)
     assert np.abs(luma(output)[-8:] - luma(second)[:, ::2, ::2]).mean() < 8
 
 
-def test_tags_in_latin_1_are_passed_on_as_text(tmp_path, film_colorizer):
+def test_tags_in_latin_1_are_kept_as_text(tmp_path, film_colorizer):
     whole = write_film(tmp_path / "whole.mp4", gray_film(3), metadata={"title": "Muenchen"}, sound="aac")
     source = tmp_path / "film.mp4"
     source.write_bytes(whole.read_bytes().replace(b"Muenchen", b"M\xfcnchen!"))
@@ -257,15 +259,15 @@ def test_tags_in_latin_1_are_passed_on_as_text(tmp_path, film_colorizer):
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="needs names that are not UTF-8")
-def test_names_that_are_not_utf8_are_colorized(tmp_path, film_colorizer):
+def test_colorize_film_accepts_names_that_are_not_utf8(tmp_path, film_colorizer):
     source = write_film(tmp_path / "film.mp4", gray_film(3))
     source = source.rename(tmp_path / os.fsdecode(b"f\xe9lm.mp4"))
     output = colorize_film(source, tmp_path / os.fsdecode(b"c\xf6lour.mp4"), film_colorizer)
     assert output.stat().st_size > 0
 
 
-@pytest.mark.slow  # another command with closed streams: _common/test_terminal.py
-def test_a_film_is_colorized_with_its_standard_streams_closed(tmp_path):
+@pytest.mark.slow  # _common/test_terminal.py tests another command with closed streams
+def test_colorize_command_runs_with_closed_standard_streams(tmp_path):
     source, model = write_film(tmp_path / "film.mp4", gray_film(3)), tmp_path / "tiny.safetensors"
     tiny_model().save(model)
     options = ["colorize", source, tmp_path / "color.mp4", "--model", model, "--render-factor", "2"]
@@ -275,7 +277,7 @@ def test_a_film_is_colorized_with_its_standard_streams_closed(tmp_path):
     assert len(shown_at(tmp_path / "color.mp4")) == 3
 
 
-def test_ways_to_treat_damage_are_for_films(tmp_path, film_colorizer, photo):
+def test_damaged_option_is_for_films_only(tmp_path, film_colorizer, photo):
     with pytest.raises(InputError, match="damaged='all' is not known, expected 'error', 'skip' or 'keep'"):
         colorize_film(
             tmp_path / "film.mp4", tmp_path / "color.mp4", film_colorizer, options=ColorizationOptions(damaged="all")

@@ -13,7 +13,7 @@ from decrappify.metrics.chroma import chroma_flicker
 from .films import decoded, gray_film, tiny_model, write_film
 
 
-def test_steady_colors_flicker_less(tmp_path):
+def test_steady_reduces_chroma_flicker(tmp_path):
     noise = np.random.default_rng(0).normal(0, 25, (30, 48, 64, 1))
     frames = np.clip(gray_film(30) + noise, 0, 255).astype(np.uint8)
     source = write_film(tmp_path / "film.mkv", frames, codec="ffv1", pixel_format="yuv444p")
@@ -26,7 +26,7 @@ def test_steady_colors_flicker_less(tmp_path):
     assert steady["luma"] == pytest.approx(plain["luma"], rel=0.1)
 
 
-def test_steady_begins_anew_at_a_cut():
+def test_steadier_restarts_at_a_cut():
     red, blue = (np.tile(np.array(color, np.uint8), (4, 4, 1)) for color in ((200, 0, 0), (0, 0, 200)))
     dark, bright = np.zeros((40, 40, 3), np.uint8), np.full((40, 40, 3), 150, np.uint8)
     same = Steadier(0.75)([dark, dark], [red, blue])

@@ -18,7 +18,7 @@ from decrappify.io.images.photographs import read_description, read_photograph
 
 
 def described(path):
-    """The description of a picture without the note of its source."""
+    """Return the description of an image without its source."""
     return read_description(path).partition(", source CRC-32")[0]
 
 
@@ -27,14 +27,14 @@ def names(folder):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
-def test_an_image_file(tmp_path, album, colorizer, photo, suffix):
+def test_colorize_still_writes_a_colorized_image(tmp_path, album, colorizer, photo, suffix):
     output = colorize_still(album / "p10.png", tmp_path / f"out{suffix}", colorizer)
     assert described(output) == colorizer.statement(4)
     difference = np.abs(read_photograph(output).pixels.astype(int) - colorizer(photo)).mean()
     assert difference == 0 if suffix != ".jpg" else difference < 4
 
 
-def test_a_16_bit_image_keeps_16_bits(tmp_path, colorizer, photo):
+def test_colorize_still_keeps_16_bits(tmp_path, colorizer, photo):
     from decrappify.io.images.photograph_writer import write_photograph
     from decrappify.io.images.photographs import Photograph
 
@@ -45,7 +45,7 @@ def test_a_16_bit_image_keeps_16_bits(tmp_path, colorizer, photo):
     assert described(tmp_path / "out.png") == f"a scan; {colorizer.statement(4)}"
 
 
-def test_the_watermark_only_on_request(tmp_path, album, colorizer):
+def test_colorize_still_adds_a_watermark_on_request(tmp_path, album, colorizer):
     plain = read_photograph(colorize_still(album / "p10.png", tmp_path / "a.png", colorizer)).pixels
     marked = colorize_still(album / "p10.png", tmp_path / "b.png", colorizer, watermark=True)
     differs = (read_photograph(marked).pixels != plain).any(axis=2)
@@ -53,7 +53,7 @@ def test_the_watermark_only_on_request(tmp_path, album, colorizer):
     assert not differs[:30].any()
 
 
-def test_a_still_is_refused_before_it_is_colorized(tmp_path, album, colorizer):
+def test_colorize_still_rejects_unsuitable_outputs(tmp_path, album, colorizer):
     with pytest.raises(InputError, match=r"p10.png is the input itself; choose another name"):
         colorize_still(album / "p10.png", album / "p10.png", colorizer, overwrite=True)
     with pytest.raises(FormatError, match="has an unsupported image format"):
@@ -63,7 +63,7 @@ def test_a_still_is_refused_before_it_is_colorized(tmp_path, album, colorizer):
 
 
 @pytest.mark.parametrize("batch_size", [None, 2, 10])
-def test_a_folder(tmp_path, album, colorizer, bar, batch_size):
+def test_colorize_folder_colorizes_all_images(tmp_path, album, colorizer, bar, batch_size):
     output = colorize_folder(album, tmp_path / "new" / "out", colorizer, batch_size=batch_size, progress=bar)
     assert names(output) == ["p1.png", "p10.png", "p2.jpg"]
     assert bar.settings == {"total": 3, "desc": "colorize", "unit": "image", "initial": 0}
@@ -71,7 +71,7 @@ def test_a_folder(tmp_path, album, colorizer, bar, batch_size):
     assert all(described(path) == colorizer.statement(4) for path in output.iterdir())
 
 
-def test_a_folder_goes_in_natural_order_and_on_where_it_was_stopped(tmp_path, album, colorizer, bar):
+def test_colorize_folder_uses_natural_order_and_resumes(tmp_path, album, colorizer, bar):
     output, cancel = tmp_path / "out", bar.cancel_at(1)
     with pytest.raises(Cancelled, match="finished images are kept, repeat the call"):
         colorize_folder(album, output, colorizer, progress=bar, cancel=cancel)
@@ -84,9 +84,7 @@ def test_a_folder_goes_in_natural_order_and_on_where_it_was_stopped(tmp_path, al
 
 @pytest.mark.cpu_sensitive
 @pytest.mark.parametrize(("then", "now"), [(2, 1), pytest.param(1, 2, marks=pytest.mark.slow)])
-def test_a_resumed_folder_has_the_batches_and_threads_that_it_began_with(
-    tmp_path, album, bar, film_colorizer, then, now
-):
+def test_resumed_folder_uses_its_original_batches_and_threads(tmp_path, album, bar, film_colorizer, then, now):
     with threads_put_back():
         torch.set_num_threads(then)
         whole = colorize_folder(album, tmp_path / "whole", film_colorizer, batch_size=2)
@@ -108,7 +106,7 @@ def test_a_resumed_folder_has_the_batches_and_threads_that_it_began_with(
     }
 
 
-def test_the_record_of_another_or_a_damaged_run_is_passed_over(tmp_path, album, film_colorizer, caplog):
+def test_colorize_folder_ignores_the_record_of_another_or_damaged_run(tmp_path, album, film_colorizer, caplog):
     other = {"colorizer": "another", "render_factor": 2, "runtime": {"threads": 7, "processor": "riscv64"}}
     for number, content in enumerate((json.dumps(other), "{", "[]")):
         output = tmp_path / str(number)
@@ -122,7 +120,7 @@ def test_the_record_of_another_or_a_damaged_run_is_passed_over(tmp_path, album, 
 
 
 def damaged_tiff(path: Path, tag: int, place: int, value: int) -> None:
-    """A TIFF file of 12 rows with one field of a directory entry replaced: 2 its type, 4 its count, 8 its value."""
+    """Write a TIFF file of 12 rows and replace the type (2), count (4) or value (8) of a directory entry."""
     tifffile.imwrite(path, np.full((12, 9), 700, np.uint16), photometric="minisblack", byteorder="<")
     content = bytearray(path.read_bytes())
     entry = content.find(tag.to_bytes(2, "little"), 10)
@@ -130,7 +128,7 @@ def damaged_tiff(path: Path, tag: int, place: int, value: int) -> None:
     path.write_bytes(content)
 
 
-def test_images_damaged_in_every_way_are_named_at_the_end(tmp_path, album, film_colorizer, caplog):
+def test_colorize_folder_names_damaged_images_at_the_end(tmp_path, album, film_colorizer, caplog):
     whole = (album / "p10.png").read_bytes()
     damage = [(258, 4, 0), (258, 8, 0), (273, 2, 0x10002), (278, 8, 0), (256, 8, 0xFFFFFFFF), (257, 4, 0xFFFFFFFF)]
     for number, (tag, place, value) in enumerate(damage):
@@ -138,9 +136,9 @@ def test_images_damaged_in_every_way_are_named_at_the_end(tmp_path, album, film_
     (album / "r.png").write_bytes(whole[: len(whole) // 2])
     (album / "s.png").write_bytes(whole.replace(b"IHDR", b"IHDR\0"))
     (album / "t.jpg").write_bytes(b"")
-    with pytest.raises(InputError, match=r"\d of 12 images were not colorized, the others are in") as refused:
+    with pytest.raises(InputError, match=r"\d of 12 images were not colorized, the others are in") as caught:
         colorize_folder(album, tmp_path / "out", film_colorizer)
-    message = str(refused.value)
+    message = str(caught.value)
     assert message.isprintable()
     done = names(tmp_path / "out")
     assert {"p1.png", "p10.png", "p2.jpg"} <= set(done)
@@ -151,7 +149,7 @@ def test_images_damaged_in_every_way_are_named_at_the_end(tmp_path, album, film_
     assert len([record for record in caplog.records if "was not colorized" in record.message]) == 12 - len(done)
 
 
-def test_a_bad_image_does_not_stop_the_others(tmp_path, album, colorizer):
+def test_colorize_folder_continues_after_unreadable_images(tmp_path, album, colorizer):
     (album / "p0.jpg").write_text("<html>")
     Image.new("CMYK", (8, 8)).save(album / "p3.jpg")
     with pytest.raises(
@@ -162,7 +160,7 @@ def test_a_bad_image_does_not_stop_the_others(tmp_path, album, colorizer):
     assert names(tmp_path / "out") == ["p1.png", "p10.png", "p2.jpg"]
 
 
-def test_what_others_left_in_the_output_is_not_taken_for_finished(tmp_path, album, colorizer, color_model):
+def test_colorize_folder_does_not_accept_other_files_as_finished(tmp_path, album, colorizer, color_model):
     output = tmp_path / "out"
     other = Colorizer(color_model, render_factor=3, inference=InferenceOptions(device="cpu", precision="float32"))
     colorize_folder(album, output, other)
@@ -179,7 +177,7 @@ def test_what_others_left_in_the_output_is_not_taken_for_finished(tmp_path, albu
     assert all(described(path) == colorizer.statement(4) for path in output.iterdir())
 
 
-def test_auto_resumes_a_folder_with_its_earlier_choice(tmp_path, album, color_model):
+def test_colorize_folder_resumes_with_the_chosen_render_factor(tmp_path, album, color_model):
     auto = Colorizer(color_model, render_factor="auto", inference=InferenceOptions(device="cpu", precision="float32"))
     colorize_folder(album, tmp_path / "out", auto)
     assert described(tmp_path / "out" / "p1.png") == auto.statement(12)
@@ -187,7 +185,7 @@ def test_auto_resumes_a_folder_with_its_earlier_choice(tmp_path, album, color_mo
 
 
 @pytest.mark.parametrize("watermark", [False, True])
-def test_image_with_the_former_statement_is_finished_unless_its_watermark_differs(
+def test_image_with_the_former_statement_is_finished_unless_watermarked(
     tmp_path, album, colorizer, monkeypatch, watermark
 ):
     former = colorizer.identity.replace("AI-colorized", "AI-coloured")
@@ -201,13 +199,13 @@ def test_image_with_the_former_statement_is_finished_unless_its_watermark_differ
         colorize_folder(album, tmp_path / "out", colorizer)
 
 
-def test_without_resume_finished_images_are_in_the_way(tmp_path, album, colorizer):
+def test_colorize_folder_without_resume_rejects_finished_images(tmp_path, album, colorizer):
     colorize_folder(album, tmp_path / "out", colorizer)
     with pytest.raises(InputError, match=r"3 of 3 images .*p1.png already exists; replace it with overwrite=True"):
         colorize_folder(album, tmp_path / "out", colorizer, resume=False)
 
 
-def test_a_folder_is_refused_before_it_is_colorized(tmp_path, album, colorizer):
+def test_colorize_folder_rejects_unsuitable_folders(tmp_path, album, colorizer):
     with pytest.raises(InputError, match="is the input itself"):
         colorize_folder(album, album, colorizer)
     with pytest.raises(InputError, match=r"batch_size is 0, expected an integer of at least 1"):
@@ -225,7 +223,7 @@ def test_a_folder_is_refused_before_it_is_colorized(tmp_path, album, colorizer):
         colorize_folder(album, tmp_path / "out", colorizer)
 
 
-def test_a_finished_image_whose_pixels_are_damaged_is_named(tmp_path, album, colorizer):
+def test_colorize_folder_names_a_finished_image_with_damaged_pixels(tmp_path, album, colorizer):
     output = colorize_folder(album, tmp_path / "out", colorizer)
     path = next(output.glob("*.png"))
     content = path.read_bytes()
@@ -235,7 +233,7 @@ def test_a_finished_image_whose_pixels_are_damaged_is_named(tmp_path, album, col
         colorize_folder(album, output, colorizer)
 
 
-def test_a_finished_image_counts_only_for_the_same_file_and_watermark(tmp_path, album, colorizer):
+def test_finished_image_is_kept_only_for_the_same_file_and_watermark(tmp_path, album, colorizer):
     output = colorize_folder(album, tmp_path / "out", colorizer)
     (album / "p10.png").write_bytes((album / "p10.png").read_bytes() + b"changed")
     with pytest.raises(InputError, match=r"1 of 3 .*p10.png is damaged, or is not the result of this image"):
@@ -244,7 +242,7 @@ def test_a_finished_image_counts_only_for_the_same_file_and_watermark(tmp_path, 
         colorize_folder(album, output, colorizer, watermark=True)
 
 
-def test_a_folder_of_links_keeps_the_images_they_lead_to(tmp_path, album, colorizer):
+def test_colorize_folder_does_not_replace_the_targets_of_links(tmp_path, album, colorizer):
     (tmp_path / "links").mkdir()
     (tmp_path / "links" / "p10.png").symlink_to(album / "p10.png")
     before = (album / "p10.png").read_bytes()

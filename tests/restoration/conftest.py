@@ -1,4 +1,4 @@
-"""Small real networks with random weights, and movies that count how they are read."""
+"""Small networks with random weights, and movies that count their reads."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FAST = {"inference": ON_CPU}
 
 
 def grouped(**settings):
-    """Group settings into the values that `restore` accepts, on the ON_CPU in float32."""
+    """Group settings into the arguments of `restore`, on the CPU in float32."""
     inference = {name: settings.pop(name) for name in INFERENCE & settings.keys()}
     options = {name: settings.pop(name) for name in OPTIONS & settings.keys()}
     return settings | {"inference": replace(ON_CPU, **inference), "options": RestorationOptions(**options)}
@@ -36,7 +36,7 @@ INFERENCE, OPTIONS = ({field.name for field in fields(kind)} for kind in (Infere
 
 
 class PoolingNetwork(RestorationNetwork):
-    """Two poolings and back, a pixel shuffle for the scale; its receptive field is 14 pixels to each side."""
+    """Network with two poolings and a pixel shuffle for the scale; its receptive field is 14 pixels to each side."""
 
     def __init__(self, n_frames=1, in_channels=1, scale=1, seed=0):
         super().__init__()
@@ -68,7 +68,7 @@ class PoolingNetwork(RestorationNetwork):
 
 
 class WindowMean(RestorationNetwork):
-    """Mean over the window: purely local, so tiles change nothing; with one frame it is the identity."""
+    """Mean over the window: independent of tiles, as it is purely local; the identity for one frame."""
 
     def __init__(self, n_frames=1):
         super().__init__()
@@ -80,7 +80,7 @@ class WindowMean(RestorationNetwork):
 
 
 class Breaks(PoolingNetwork):
-    """Raises an error at its n-th tile."""
+    """A network that raises an error at its n-th tile."""
 
     def __init__(self, at, error):
         super().__init__(3)
@@ -94,7 +94,7 @@ class Breaks(PoolingNetwork):
 
 
 class CountingSource(ArraySource):
-    """Counts how often each plane is read."""
+    """A source that counts the reads of each plane."""
 
     def __init__(self, array):
         super().__init__(array)
@@ -110,7 +110,7 @@ def as_model(network):
 
 
 def files_of(path: Path) -> dict[str, bytes]:
-    """The contents of a file, or of all files of a folder."""
+    """Return the contents of a file, or of all files of a folder."""
     if path.is_file():
         return {"": path.read_bytes()}
     return {str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
@@ -124,7 +124,7 @@ def no_thread_left():
 
 @pytest.fixture
 def movie(rng):
-    """16-bit, 6 frames, 2 channels, 1 slice, with metadata."""
+    """A 16-bit movie of 6 frames, 2 channels and 1 slice, with metadata."""
     return Movie.from_array(
         rng.integers(90, 4000, (6, 2, 1, 45, 70), dtype=np.uint16),
         name="cells",

@@ -20,7 +20,7 @@ from .conftest import FAST, PoolingNetwork, WindowMean, as_model
         ((20, 24), None, 2),
     ],
 )
-def test_arrays_out_have_the_axes_of_arrays_in(rng, shape, axes, scale):
+def test_restore_array_keeps_the_axes_of_an_array(rng, shape, axes, scale):
     array = rng.integers(90, 4000, shape, dtype=np.uint16)
     model = as_model(PoolingNetwork(1, scale=scale))
     restored = restore_array(array, model, axes=axes, **FAST)
@@ -36,7 +36,7 @@ def test_arrays_out_have_the_axes_of_arrays_in(rng, shape, axes, scale):
     )
 
 
-def test_a_movie_and_a_file_return_all_five_axes(rng, tmp_path):
+def test_restore_array_returns_five_axes_for_movies_and_files(rng, tmp_path):
     array = rng.integers(90, 4000, (3, 20, 24), dtype=np.uint16)
     model = as_model(WindowMean(1))
     restored = restore_array(Movie.from_array(array), model, **FAST)
@@ -45,6 +45,6 @@ def test_a_movie_and_a_file_return_all_five_axes(rng, tmp_path):
     np.testing.assert_array_equal(restore_array(tmp_path / "out.ome.zarr", model, **FAST), restored)
 
 
-def test_axes_that_do_not_fit_are_refused(rng):
+def test_restore_array_rejects_unsuitable_axes(rng):
     with pytest.raises(InputError, match="axes='TYXC' does not fit"):
         restore_array(rng.random((3, 20, 24)), as_model(WindowMean(1)), axes="TYXC", **FAST)

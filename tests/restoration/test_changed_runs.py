@@ -1,4 +1,4 @@
-"""Unfinished runs that are continued with other options, or with an input that was changed meanwhile."""
+"""Unfinished runs resumed with other options or a changed input."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def as_tiff(pixels, path):
     return path.with_suffix(".tif")
 
 
-def break_off(movie, output, planes=5, **options):
-    """Leave an unfinished run behind, as a kill does."""
+def interrupt(movie, output, planes=5, **options):
+    """Create the unfinished output of an interrupted run."""
     with pytest.raises(ValueError, match="network"):
         restore(movie, as_model(Breaks(planes + 2, ValueError("network"))), output, **grouped(**options))
 
 
 def all_but_three(pixels):
-    """Another movie that has the first, the middle and the last frame of this one."""
+    """Return another movie with the same first, middle and last frame."""
     changed = pixels[:, ::-1].copy()
     for t in (0, len(pixels) // 2, len(pixels) - 1):
         changed[t] = pixels[t]
@@ -54,11 +54,11 @@ def all_but_three(pixels):
 
 
 @pytest.mark.parametrize("write", [as_zarr, as_tiff, None])
-def test_a_run_is_not_finished_with_another_input(pixels, tmp_path, write):
+def test_restore_does_not_resume_with_another_input(pixels, tmp_path, write):
     output, path = tmp_path / "out.ome.zarr", tmp_path / "cells"
     path = write(pixels, path) if write else None
     with open_movie(path or pixels) as movie:  # as the command line does
-        break_off(movie, output)
+        interrupt(movie, output)
     other = all_but_three(pixels)
     if path is not None:
         write(other, path)
@@ -67,18 +67,18 @@ def test_a_run_is_not_finished_with_another_input(pixels, tmp_path, write):
         open_movie(path or other) as movie,
         pytest.raises(
             OutputExistsError, match=f"unfinished output of another run: {name} now has other pixels"
-        ) as refused,
+        ) as caught,
     ):
         restore(movie, MODEL, output, **FAST)
-    assert "in frame 1 (channel 0, slice 0)" in str(refused.value)
-    assert "\n" not in str(refused.value)
+    assert "in frame 1 (channel 0, slice 0)" in str(caught.value)
+    assert "\n" not in str(caught.value)
     with open_movie(path or other) as movie, restore(movie, MODEL, output, overwrite=True, **FAST) as restored:
         np.testing.assert_array_equal(np.asarray(restored), np.asarray(restore(other, MODEL, **FAST)))
 
 
-def test_one_changed_plane_is_found_also_where_it_was_only_a_neighbor(pixels, tmp_path):
+def test_restore_detects_a_changed_neighbor_of_the_last_finished_plane(pixels, tmp_path):
     output = tmp_path / "out.ome.zarr"
-    break_off(pixels, output, planes=3)
+    interrupt(pixels, output, planes=3)
     journal = Journal(tmp_path / "out.ome.zarr.partial" / "journal")
     rows = [row for note in journal.notes.values() for row in note.get("read", [])]
     read = {tuple(row[:3]) for row in [*journal.state["read"], *rows]}
@@ -89,10 +89,10 @@ def test_one_changed_plane_is_found_also_where_it_was_only_a_neighbor(pixels, tm
         restore(changed, MODEL, output, **FAST)
 
 
-def test_a_copied_or_touched_input_is_compared_and_the_run_is_finished(pixels, tmp_path, caplog):
+def test_restore_compares_a_copied_or_touched_input_and_resumes(pixels, tmp_path, caplog):
     path, output = as_tiff(pixels, tmp_path / "cells"), tmp_path / "out.ome.zarr"
     restore(path, MODEL, tmp_path / "whole.ome.zarr", **FAST).close()
-    break_off(path, output)
+    interrupt(path, output)
     os.utime(path, ns=(1, 1))
     (tmp_path / "copy").mkdir()
     copy = shutil.copy(path, tmp_path / "copy" / path.name)
@@ -103,11 +103,11 @@ def test_a_copied_or_touched_input_is_compared_and_the_run_is_finished(pixels, t
     assert files_of(output) == files_of(tmp_path / "whole.ome.zarr")
 
 
-def test_of_a_large_array_a_sample_is_compared_and_the_rest_when_it_is_read(pixels, tmp_path, caplog, monkeypatch):
+def test_restore_compares_a_sample_of_a_large_array(pixels, tmp_path, caplog, monkeypatch):
     monkeypatch.setattr("decrappify.restoration.records.input_record._AFFORDABLE_BYTES", 1000)
     monkeypatch.setattr("decrappify.restoration.records.input_record._SAMPLED_PLANES", 2)
     output = tmp_path / "out.ome.zarr"
-    break_off(pixels, output)
+    interrupt(pixels, output)
     source = CountingSource(pixels)
     restore(Movie(source), MODEL, output, **FAST).close()
     assert source.counts[2, 0, 0] == 0
@@ -122,7 +122,7 @@ def as_images(pixels, path):
 
 
 def file_of(path, t):
-    """File of a frame; a TIFF holds all."""
+    """Return the file of a frame; a TIFF file contains all frames."""
     return next(file for file in (path / f"0/c/{t}/0/0/0/0", path / f"t{t}.bmp", path) if file.is_file())
 
 
@@ -135,7 +135,7 @@ def with_another_link(path):
 
 
 def written_in_place(path):
-    """Other pixels in frame 1, in a file of the same size, inode and time."""
+    """Write other pixels of frame 1 into a file without changing its size, inode and time."""
     file = file_of(path, 1)
     before, content = file.stat(), bytearray(file_of(path, 4).read_bytes())
     assert len(content) == before.st_size
@@ -156,7 +156,7 @@ def written_in_place(path):
         (as_images, written_in_place),
     ],
 )
-def test_restore_compares_the_pixels_of_a_file_that_changes_meanwhile(pixels, tmp_path, write, change, caplog):
+def test_restore_detects_pixels_that_change_during_the_run(pixels, tmp_path, write, change, caplog):
     path, output = write(pixels, tmp_path / "cells"), tmp_path / "out.ome.zarr"
     options = {"on_plane": lambda t, c, z: t == 4 and change(path)} | FAST
     if change is written_in_place:
@@ -170,7 +170,7 @@ def test_restore_compares_the_pixels_of_a_file_that_changes_meanwhile(pixels, tm
     assert "changed" not in caplog.text
 
 
-def test_a_plane_that_reads_differently_within_one_run_is_an_error(pixels):
+def test_restore_raises_if_a_plane_changes_between_reads(pixels):
     class Changing(ArraySource):
         reads = 0
 
@@ -205,7 +205,7 @@ def _read(record):
     return [record._planes[t, 0, 0] for t in range(record.movie.shape[0])]
 
 
-REFUSED = [
+REJECTED = [
     ({"dtype": "float32"}, "dtype was 'uint16' and is 'float32' now"),
     ({"frames": "0:8"}, r"frames was \[0, 9, 1\] and is \[0, 8, 1\] now"),
     ({"outliers": "keep"}, "outliers was 'replace' and is 'keep' now"),
@@ -217,21 +217,21 @@ REFUSED = [
 ]
 
 
-def test_options_that_change_pixels_are_refused_by_their_names(pixels, tmp_path):
+def test_restore_does_not_resume_with_options_that_change_pixels(pixels, tmp_path):
     output = tmp_path / "out.ome.zarr"
-    break_off(pixels, output)
+    interrupt(pixels, output)
     before = files_of(tmp_path)
-    for option, change in REFUSED:
+    for option, change in REJECTED:
         message = f"out.ome.zarr.partial.* contains .* of another run: {change}"
-        with pytest.raises(OutputExistsError, match=message) as refused:
+        with pytest.raises(OutputExistsError, match=message) as caught:
             restore(pixels, MODEL, output, **grouped(**option))
-        assert "\n" not in str(refused.value)
+        assert "\n" not in str(caught.value)
         assert files_of(tmp_path) == before
 
 
-def test_other_tiles_are_refused_and_replaced_on_request(rng, tmp_path):
+def test_restore_does_not_resume_with_other_tiles(rng, tmp_path):
     pixels, output = rng.integers(90, 4000, (4, 150, 90), dtype=np.uint16), tmp_path / "out.ome.zarr"
-    break_off(pixels, output, planes=1, tile_size=96, tile_overlap=40)
+    interrupt(pixels, output, planes=1, tile_size=96, tile_overlap=40)
     for option, was in (({"tile_size": 80}, 96), ({"tile_overlap": 48}, 40)):
         ((name, value),) = option.items()
         with pytest.raises(OutputExistsError, match=rf"{name} was {was} and is {value} now"):
@@ -242,8 +242,8 @@ def test_other_tiles_are_refused_and_replaced_on_request(rng, tmp_path):
         assert restored.provenance["restoration"]["tile_size"] == 80
 
 
-HONORED = [
-    {"tile_size": 512},  # larger than the frame, as the planned one
+ACCEPTED = [
+    {"tile_size": 512},  # larger than the frame, like the planned one
     {"tile_size": 64, "tile_overlap": 8},
     {"device": "auto"},
     {"precision": "auto", "backend": "auto"},
@@ -252,25 +252,25 @@ HONORED = [
 ]
 
 
-def test_options_that_cannot_change_a_pixel_are_taken(pixels, tmp_path):
+def test_restore_resumes_with_options_that_do_not_change_pixels(pixels, tmp_path):
     restore(pixels, MODEL, tmp_path / "whole.ome.zarr", **FAST).close()
-    for number, options in enumerate(HONORED):
+    for number, options in enumerate(ACCEPTED):
         output = tmp_path / f"{number}.ome.zarr"
-        break_off(pixels, output)
+        interrupt(pixels, output)
         restore(pixels, MODEL, output, **grouped(**options)).close()
         assert files_of(output) == files_of(tmp_path / "whole.ome.zarr"), options
 
 
 @pytest.mark.parametrize("suffix", [".ome.zarr", ".ome.tif"])
-def test_metadata_of_the_last_call_are_those_of_the_result(pixels, tmp_path, suffix):
+def test_restore_stores_the_metadata_of_the_last_call(pixels, tmp_path, suffix):
     output = tmp_path / f"out{suffix}"
-    break_off(open_movie(pixels, frame_interval_s=2.0), output)
+    interrupt(open_movie(pixels, frame_interval_s=2.0), output)
     with restore(open_movie(pixels, frame_interval_s=0.5), MODEL, output, **FAST) as restored:
         assert restored.frame_interval_s == 0.5
 
 
 @pytest.mark.parametrize("missing", ["blank", pytest.param("nearest", marks=pytest.mark.slow)])
-def test_frames_finished_before_a_nan_are_kept_by_the_advice_of_its_error(rng, tmp_path, missing):
+def test_restore_keeps_frames_before_a_nan_if_resumed_as_advised(rng, tmp_path, missing):
     pixels = rng.integers(90, 4000, (40, 16, 16)).astype(np.float32)
     measured = {t for t, _ in sampled_planes(Movie.from_array(pixels), 0)}
     first, second = [t for t in range(10, 40) if t not in measured][:2]
@@ -286,17 +286,17 @@ def test_frames_finished_before_a_nan_are_kept_by_the_advice_of_its_error(rng, t
     assert files_of(output) == files_of(whole)
 
 
-def test_a_fill_run_is_not_finished_as_one_without_nan(pixels, tmp_path):
+def test_restore_does_not_resume_a_fill_run_without_nan_option(pixels, tmp_path):
     output = tmp_path / "out.ome.zarr"
-    break_off(pixels.astype(np.float32), output, nan="fill")
+    interrupt(pixels.astype(np.float32), output, nan="fill")
     with pytest.raises(OutputExistsError, match="nan was 'fill' and is 'error' now"):
         restore(pixels.astype(np.float32), MODEL, output, **FAST)
     restore(pixels.astype(np.float32), MODEL, output, options=RestorationOptions(nan="zero"), **FAST).close()
 
 
-def test_a_run_of_a_device_that_is_gone_is_continued_with_a_warning(pixels, tmp_path, caplog, monkeypatch):
+def test_restore_resumes_on_another_device_with_a_warning(pixels, tmp_path, caplog, monkeypatch):
     output = tmp_path / "out.ome.zarr"
-    break_off(pixels, output)
+    interrupt(pixels, output)
     journal = Journal(tmp_path / "out.ome.zarr.partial" / "journal")
     journal.append_from_here()
     journal.save_state(journal.state | {"device": "cuda", "asked": {"device": "auto"}})
@@ -314,7 +314,7 @@ def _without_gpu(device):
     return preparing.torch.device("cpu")
 
 
-def test_frames_beyond_the_end_are_reported(pixels, caplog):
+def test_restore_reports_frames_beyond_the_end(pixels, caplog):
     assert len(restore(pixels, MODEL, options=RestorationOptions(frames="7:60"), **FAST)) == 2
     assert "frames='7:60' of movie yields 2 frame(s), as the movie has 9 (0 to 8)" in caplog.text
     caplog.clear()
@@ -322,7 +322,7 @@ def test_frames_beyond_the_end_are_reported(pixels, caplog):
     assert "yields" not in caplog.text
 
 
-def test_restore_names_swapped_and_unusable_arguments(pixels):
+def test_restore_rejects_swapped_and_unsuitable_arguments(pixels):
     for arguments in ((MODEL, pixels), ("fluorescence-movie", pixels), ("runs/model.safetensors", "cells.tif")):
         with pytest.raises(InputError, match=r"expects the movie first .* found the model .* first; swap"):
             restore(*arguments)

@@ -19,7 +19,7 @@ def write(tmp_path, rng):
     return folder
 
 
-def test_restore_of_a_folder_of_frames_states_how_it_was_read(write, tiny_models, tmp_path, command):
+def test_restore_of_a_folder_of_frames_reports_its_interpretation(write, tiny_models, tmp_path, command):
     source, output = write(["t1", "t2", "t3"]), tmp_path / "out.ome.zarr"
     result = command("restore", source, output, "--model", tiny_models["movie"], "--device", "cpu")
     assert result.stderr.count("\n") == 1
@@ -59,7 +59,7 @@ def test_info_lists_the_wells_and_sites_of_a_folder(write, command):
 
 
 @pytest.mark.usefixtures("undrawn_reports")
-def test_benchmark_of_two_folders_states_how_they_were_read(write, tiny_models, tmp_path, command):
+def test_benchmark_of_two_folders_reports_their_interpretation(write, tiny_models, tmp_path, command):
     source = write(["t1", "t2"], (32, 32))
     arguments = ["--model", tiny_models["still"], "--device", "cpu", "--baselines", "input", "--output"]
     result = command("benchmark", source, source, *arguments, tmp_path / "movie")

@@ -1,4 +1,4 @@
-"""Runs in processes of their own: killed at random moments, and watched for their memory."""
+"""Runs in separate processes: killed at random times, or with measured peak memory."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def start(*arguments):
 
 
 def kill_when(process, journal: Path, planes: int, delay: float) -> None:
-    """SIGKILL the process `delay` seconds after it has written so many planes."""
+    """Send SIGKILL to the process `delay` seconds after it has written `planes` planes."""
     while process.poll() is None:
         if journal.is_file() and journal.read_bytes().count(b"\n[") >= planes:
             time.sleep(delay)
@@ -73,18 +73,18 @@ def kill_when(process, journal: Path, planes: int, delay: float) -> None:
 @pytest.mark.slow
 @pytest.mark.cpu_sensitive
 @pytest.mark.parametrize("suffix", [".ome.zarr", ".ome.tif"])
-def test_killed_three_times_and_resumed_is_byte_identical(rng, tmp_path, model_file, suffix):
+def test_restore_killed_three_times_resumes_byte_for_byte(rng, tmp_path, model_file, suffix):
     movie = Movie.from_array(rng.integers(0, 4000, (30, 192, 200), dtype=np.uint16), pixel_size_um=(None, 0.2, 0.2))
     source = save_movie(movie, tmp_path / "cells.ome.zarr")
-    # The name of the output is part of some formats, so both runs write the same one.
+    # The name of the output is part of some formats, so both runs use the same name.
     whole, output = (tmp_path / folder / f"restored{suffix}" for folder in ("whole", "killed"))
     for path in (whole, output):
         path.parent.mkdir()
     assert start(source, model_file, whole).wait() == 0
     journal = output.with_name(f"{output.name}.partial") / "journal"
-    moments = random.Random()
-    for planes in sorted(moments.sample(range(1, 29), 3)):
-        kill_when(start(source, model_file, output), journal, planes, moments.uniform(0, 0.05))
+    generator = random.Random()
+    for planes in sorted(generator.sample(range(1, 29), 3)):
+        kill_when(start(source, model_file, output), journal, planes, generator.uniform(0, 0.05))
         assert not output.exists()
     assert start(source, model_file, output).wait() == 0
     assert files_of(output) == files_of(whole)
@@ -92,7 +92,7 @@ def test_killed_three_times_and_resumed_is_byte_identical(rng, tmp_path, model_f
 
 
 @pytest.mark.slow
-def test_memory_does_not_grow_with_the_movie(tmp_path, model_file):
+def test_restore_memory_does_not_grow_with_the_movie(tmp_path, model_file):
     peaks = []
     for n_frames in (20, 120):
         command = [sys.executable, "-c", MEMORY, str(n_frames), str(model_file), str(tmp_path / f"{n_frames}.ome.zarr")]

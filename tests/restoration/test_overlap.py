@@ -19,13 +19,13 @@ def no_thread_left():
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4])
-def test_results_arrive_in_order(depth):
+def test_run_overlapped_writes_results_in_order(depth):
     written = []
     run_overlapped(range(50), lambda i: i * i, written.append, depth=depth)
     assert written == [i * i for i in range(50)]
 
 
-def test_stages_run_at_the_same_time():
+def test_run_overlapped_runs_stages_concurrently():
     def produce():
         for i in range(8):
             time.sleep(0.02)
@@ -36,7 +36,7 @@ def test_stages_run_at_the_same_time():
     assert time.perf_counter() - start < 0.9 * 3 * 8 * 0.02
 
 
-def test_reader_runs_ahead_by_the_depth_only():
+def test_run_overlapped_limits_the_lead_of_the_reader():
     produced, ahead = [], []
 
     def produce():
@@ -49,7 +49,7 @@ def test_reader_runs_ahead_by_the_depth_only():
         ahead.append(len(produced) - i)
 
     run_overlapped(produce(), work, lambda _: None, depth=2)
-    assert max(ahead) <= 4  # one in work, two waiting, one ready to be handed over
+    assert max(ahead) <= 4  # one in process, two in the queue, one ready for the queue
 
 
 class Broken(Exception):
@@ -58,7 +58,7 @@ class Broken(Exception):
 
 @pytest.mark.parametrize("stage", ["reader", "work", "writer"])
 @pytest.mark.parametrize("error", [Broken, KeyboardInterrupt])
-def test_an_error_of_any_stage_is_raised_after_writing_finished_planes(stage, error):
+def test_run_overlapped_raises_errors_after_writing_finished_planes(stage, error):
     written = []
 
     def fail(i, here):
@@ -77,7 +77,7 @@ def test_an_error_of_any_stage_is_raised_after_writing_finished_planes(stage, er
 
 @contextmanager
 def threads_that_fail(after=0):
-    """Let the system refuse every thread but the first `after`: none has room for a stack of 2**46 bytes."""
+    """Prevent the start of all threads but the first `after`, by a stack size of 2**46 bytes."""
     real_start, started = threading.Thread.start, []
 
     def start(thread):
@@ -96,7 +96,7 @@ def threads_that_fail(after=0):
 
 
 @pytest.mark.parametrize("started", [0, 1])
-def test_run_overlapped_takes_turns_where_no_thread_starts(started, caplog):
+def test_run_overlapped_runs_sequentially_if_no_thread_starts(started, caplog):
     read, written = [], []
 
     def produce():
@@ -114,12 +114,12 @@ def test_run_overlapped_takes_turns_where_no_thread_starts(started, caplog):
 
 
 @pytest.mark.parametrize("side", ["sender", "receiver"])
-def test_channel_does_not_wait_for_a_thread_that_has_ended(side):
+def test_channel_does_not_block_on_a_finished_thread(side):
     channel = overlap._Channel(1)
-    gone = threading.Thread(target=lambda: None)
-    gone.start()
-    gone.join()
-    setattr(channel, side, gone)
+    finished = threading.Thread(target=lambda: None)
+    finished.start()
+    finished.join()
+    setattr(channel, side, finished)
     if side == "sender":
         assert list(channel) == []
     else:
@@ -127,7 +127,7 @@ def test_channel_does_not_wait_for_a_thread_that_has_ended(side):
         assert not channel.put(2)
 
 
-def test_run_overlapped_leaves_a_read_that_never_ends(monkeypatch, caplog):
+def test_run_overlapped_abandons_a_read_that_does_not_return(monkeypatch, caplog):
     monkeypatch.setattr(overlap, "_LAST_READ_S", 0.1)
     answer = threading.Event()
 

@@ -22,7 +22,7 @@ REGIONS = [
 
 @pytest.mark.parametrize(("rows", "columns"), REGIONS)
 @pytest.mark.parametrize(("n_frames", "scale"), [(1, 1), (3, 1), (3, 2)])
-def test_a_region_is_that_of_the_restored_movie(movie, rows, columns, n_frames, scale):
+def test_preview_region_equals_that_of_the_restored_movie(movie, rows, columns, n_frames, scale):
     model = as_model(PoolingNetwork(n_frames, scale=scale))
     whole = restore(movie, model, inference=InferenceOptions(device="cpu"))
     preview = Preview(movie, model, inference=InferenceOptions(device="cpu"))
@@ -33,7 +33,7 @@ def test_a_region_is_that_of_the_restored_movie(movie, rows, columns, n_frames, 
         np.testing.assert_allclose(region[0].astype(int), whole.frame(t, c)[place].astype(int), atol=1)
 
 
-def test_all_channels_of_a_model_come_together(movie):
+def test_preview_returns_all_channels_of_a_model(movie):
     model = as_model(PoolingNetwork(in_channels=2))
     region = Preview(movie, model, inference=InferenceOptions(device="cpu")).region(
         1, 0, 0, slice(8, 30), slice(10, 50)
@@ -42,7 +42,7 @@ def test_all_channels_of_a_model_come_together(movie):
     np.testing.assert_allclose(region.astype(int), expected.astype(int), atol=1)
 
 
-def test_the_slices_of_a_stack_are_used_as_window(rng):
+def test_preview_takes_windows_along_z(rng):
     stack = Movie.from_array(rng.integers(90, 4000, (1, 1, 5, 40, 44), dtype=np.uint16))
     model = as_model(PoolingNetwork(3))
     region = Preview(
@@ -54,7 +54,7 @@ def test_the_slices_of_a_stack_are_used_as_window(rng):
     np.testing.assert_allclose(region[0].astype(int), expected.astype(int), atol=1)
 
 
-def test_only_the_window_of_the_frame_is_read(rng):
+def test_preview_reads_only_the_window_of_the_frame(rng):
     source = CountingSource(rng.integers(90, 4000, (9, 48, 48), dtype=np.uint16))
     preview = Preview(Movie(source), as_model(PoolingNetwork(3)), inference=InferenceOptions(device="cpu"))
     source.counts.clear()
@@ -62,7 +62,7 @@ def test_only_the_window_of_the_frame_is_read(rng):
     assert source.counts == {(4, 0, 0): 1, (5, 0, 0): 1, (6, 0, 0): 1}
 
 
-def test_a_preview_can_be_cancelled_and_made_again(movie):
+def test_preview_can_be_cancelled_and_repeated(movie):
     preview = Preview(movie, as_model(PoolingNetwork()), inference=InferenceOptions(device="cpu"))
     cancel = threading.Event()
     cancel.set()
@@ -81,7 +81,7 @@ def test_a_preview_can_be_cancelled_and_made_again(movie):
         ((0, 0, 0), slice(0, 9), slice(-3, 9)),
     ],
 )
-def test_regions_outside_the_movie_are_refused(movie, place, rows, columns):
+def test_preview_rejects_regions_outside_the_movie(movie, place, rows, columns):
     preview = Preview(movie, as_model(PoolingNetwork()), inference=InferenceOptions(device="cpu"))
     with pytest.raises(InputError, match=r"is not a region of cells of shape \(6, 2, 1, 45, 70\)"):
         preview.region(*place, rows, columns)

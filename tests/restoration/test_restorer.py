@@ -23,7 +23,7 @@ pytestmark = pytest.mark.cpu_sensitive
 
 
 def worst_seam(network, shape, **options):
-    """Largest difference between tiled and untiled, as a fraction of the data range."""
+    """Return the largest difference between tiled and untiled restoration, as a fraction of the data range."""
     model = as_model(network)
     window = np.random.default_rng(5).random((network.n_frames * network.in_channels, *shape), np.float32)
     whole = Restorer(model, inference=replace(ON_CPU, tile_size=4096)).restore_window(window)
@@ -40,12 +40,12 @@ def worst_seam(network, shape, **options):
     st.sampled_from([1, 2, 4]),
     st.sampled_from([(1, 1), (3, 1), (1, 2)]),
 )
-def test_tiled_equals_untiled_everywhere(height, width, tile_size, scale, window):
+def test_tiled_restoration_equals_untiled_restoration(height, width, tile_size, scale, window):
     assert worst_seam(PoolingNetwork(*window, scale=scale), (height, width), tile_size=tile_size) < 1e-5
 
 
 @pytest.mark.parametrize("scale", [1, 2, 4])
-def test_worst_seam_of_the_default_network(scale, record_property):
+def test_worst_seam_of_the_default_network_is_below_a_thousandth(scale, record_property):
     network = ResidualUNet(n_frames=3, scale=scale, base_channels=16, depth=2)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
@@ -57,24 +57,24 @@ def test_worst_seam_of_the_default_network(scale, record_property):
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(5, 70), st.integers(0, 4))
-def test_a_local_network_does_not_see_tiles_at_all(height, width, tile_size, tile_overlap):
+def test_tiles_do_not_change_a_local_network(height, width, tile_size, tile_overlap):
     assert worst_seam(WindowMean(3), (height, width), tile_size=tile_size, tile_overlap=tile_overlap) < 1e-6
 
 
-def test_too_little_overlap_shows_and_is_warned_of(caplog):
+def test_too_little_overlap_causes_seams_and_a_warning(caplog):
     assert worst_seam(PoolingNetwork(), (100, 100), tile_size=32, tile_overlap=0) > 1e-3
     (warning,) = caplog.messages
     assert warning.startswith("tiles of 32 pixels overlap by 0, this model needs 36: seams of up to 18 % of the range")
 
 
-def test_one_tile_has_no_seams(caplog):
+def test_one_tile_has_no_seam_warning(caplog):
     restorer = Restorer(as_model(PoolingNetwork()), inference=replace(ON_CPU, tile_size=64, tile_overlap=0))
     restorer.restore_window(np.zeros((1, 60, 60), np.float32))
     assert not caplog.messages
 
 
-class Greedy(PoolingNetwork):
-    """Runs out of memory above `limit` pixels a side."""
+class MemoryLimited(PoolingNetwork):
+    """A network that runs out of memory above `limit` pixels per side."""
 
     def __init__(self, limit, error):
         super().__init__()
@@ -100,7 +100,7 @@ OUT_OF_MEMORY = [
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: str(error)[:20])
 def test_tiles_are_halved_until_they_fit(rng, caplog, error):
     window = rng.random((1, 300, 200), np.float32)
-    restorer = Restorer(as_model(Greedy(100, error)), inference=replace(ON_CPU, tile_size=256))
+    restorer = Restorer(as_model(MemoryLimited(100, error)), inference=replace(ON_CPU, tile_size=256))
     with caplog.at_level(logging.WARNING):
         restored = restorer.restore_window(window)
     assert restorer.tile_size <= 100
@@ -109,22 +109,22 @@ def test_tiles_are_halved_until_they_fit(rng, caplog, error):
     np.testing.assert_allclose(restored, expected, atol=1e-5)
 
 
-def test_smallest_tile_out_of_memory_ends_with_advice(rng):
-    restorer = Restorer(as_model(Greedy(50, MemoryError())), **FAST)
+def test_smallest_tile_out_of_memory_raises_with_advice(rng):
+    restorer = Restorer(as_model(MemoryLimited(50, MemoryError())), **FAST)
     with pytest.raises(
         DeviceMemoryError, match=r"not enough memory on .* for the smallest tile of 72 pixels; .*device='cpu'"
     ):
         restorer.restore_window(rng.random((1, 200, 200), np.float32))
 
 
-def test_other_errors_of_the_network_pass_through(rng):
-    restorer = Restorer(as_model(Greedy(50, RuntimeError("shapes do not match"))), **FAST)
+def test_restorer_does_not_catch_other_errors_of_the_network(rng):
+    restorer = Restorer(as_model(MemoryLimited(50, RuntimeError("shapes do not match"))), **FAST)
     with pytest.raises(RuntimeError, match="shapes do not match"):
         restorer.restore_window(rng.random((1, 200, 200), np.float32))
-    assert not is_out_of_memory(DeviceMemoryError("told already"))
+    assert not is_out_of_memory(DeviceMemoryError("reported already"))
 
 
-def test_cancel_stops_before_the_next_tile(rng):
+def test_restorer_is_cancelled_before_the_next_tile(rng):
     cancel = threading.Event()
     restorer = Restorer(as_model(PoolingNetwork()), inference=replace(ON_CPU, tile_size=80), cancel=cancel)
     cancel.set()
@@ -133,12 +133,12 @@ def test_cancel_stops_before_the_next_tile(rng):
 
 
 @pytest.mark.parametrize("shape", [(2, 8, 8), (8, 8)])
-def test_window_of_another_shape_is_refused(shape):
+def test_restorer_rejects_windows_of_another_shape(shape):
     with pytest.raises(InputError, match=r"does not fit the network, expected \(3 frames x 1 channels, Y, X\)"):
         Restorer(as_model(WindowMean(3)), **FAST).restore_window(np.zeros(shape, np.float32))
 
 
-def test_tile_too_small_for_its_overlap_names_both_options():
+def test_tile_too_small_for_its_overlap_raises_and_names_both_options():
     restorer = Restorer(as_model(PoolingNetwork()), inference=replace(ON_CPU, tile_size=32, tile_overlap=32))
     with pytest.raises(InputError, match="tile_size=32 is too small for tile_overlap=32"):
         restorer.restore_window(np.zeros((1, 100, 100), np.float32))

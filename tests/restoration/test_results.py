@@ -1,4 +1,4 @@
-"""Where a restored movie goes: memory, a store, an export."""
+"""Outputs of restored movies: memory, store and export."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from decrappify.restoration import RestorationOptions, restore
 from .conftest import FAST, Breaks, CountingSource, PoolingNetwork, WindowMean, as_model, files_of
 
 
-def test_result_too_large_for_memory_states_where_else(rng):
+def test_result_too_large_for_memory_raises_and_advises_an_output(rng):
     class Huge(CountingSource):
         def __init__(self):
             super().__init__(rng.random((1, 128, 128), np.float32))
@@ -30,7 +30,7 @@ def test_result_too_large_for_memory_states_where_else(rng):
         restore(Movie(Huge()), as_model(WindowMean(1)), **FAST)
 
 
-def test_store_equals_memory_and_carries_metadata(movie, tmp_path):
+def test_store_equals_memory_and_keeps_metadata(movie, tmp_path):
     expected = restore(movie, as_model(PoolingNetwork(3, scale=2)), **FAST)
     output = tmp_path / "restored.ome.zarr"
     with restore(movie, as_model(PoolingNetwork(3, scale=2)), output, **FAST) as restored:
@@ -42,26 +42,26 @@ def test_store_equals_memory_and_carries_metadata(movie, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["restored.ome.zarr"]
 
 
-def test_existing_output_is_refused_before_reading_and_replaced_on_request(movie, tmp_path):
+def test_existing_output_raises_before_reading_and_is_replaced_on_request(movie, tmp_path):
     output = tmp_path / "restored.ome.zarr"
     model = as_model(WindowMean(1))
     restore(movie, model, output, options=RestorationOptions(frames="0:2"), **FAST).close()
     source = CountingSource(np.asarray(movie))
     with pytest.raises(OutputExistsError, match="overwrite"):
         restore(Movie(source), model, output, **FAST)
-    assert max(source.counts.values()) == 1  # a few planes, to tell this input from others
+    assert max(source.counts.values()) == 1  # a few planes, to identify the input
     with restore(movie, model, output, overwrite=True, **FAST) as restored:
         assert restored.shape[0] == 6
 
 
-def test_the_input_is_never_the_output(movie, tmp_path):
+def test_restore_rejects_the_input_as_output(movie, tmp_path):
     path = tmp_path / "cells.ome.zarr"
     restore(movie, as_model(WindowMean(1)), path, **FAST).close()
     with pytest.raises(InputError, match="is the input itself; choose another name"):
         restore(path, as_model(WindowMean(1)), path, overwrite=True, **FAST)
 
 
-def test_exports_are_resumable_too(movie, tmp_path):
+def test_exports_can_be_resumed(movie, tmp_path):
     model = as_model(PoolingNetwork(3, scale=2))
     whole, output = tmp_path / "whole.ome.tif", tmp_path / "restored.ome.tif"
     with restore(movie, model, whole, **FAST) as restored:
@@ -76,7 +76,7 @@ def test_exports_are_resumable_too(movie, tmp_path):
     assert output.read_bytes() == whole.read_bytes()
 
 
-def test_what_the_format_cannot_hold_is_refused_before_computing(rng, tmp_path):
+def test_unsupported_output_raises_before_computing(rng, tmp_path):
     source = CountingSource(rng.integers(0, 99, (40, 16, 16)))
     with pytest.raises(InputError, match="int64, which OME-TIFF cannot store"):
         restore(Movie(source), as_model(Breaks(2, ValueError("computed"))), tmp_path / "restored.ome.tif", **FAST)
@@ -85,7 +85,7 @@ def test_what_the_format_cannot_hold_is_refused_before_computing(rng, tmp_path):
         restore(Movie(source), as_model(WindowMean(1)), tmp_path / "restored.docx", **FAST)
 
 
-def test_run_killed_between_export_and_clean_up_is_complete(movie, tmp_path, monkeypatch):
+def test_run_killed_between_export_and_cleanup_is_complete(movie, tmp_path, monkeypatch):
     def killed(folder):
         raise KeyboardInterrupt
 
@@ -101,7 +101,7 @@ def test_run_killed_between_export_and_clean_up_is_complete(movie, tmp_path, mon
         restore(movie, as_model(WindowMean(1)), output, **FAST)
 
 
-def test_film_is_exported_and_the_store_removed(movie, tmp_path):
+def test_film_is_exported_and_its_store_removed(movie, tmp_path):
     output = tmp_path / "restored.mp4"
     restore(movie.select(channels=0), as_model(WindowMean(1)), output, **FAST).close()
     assert [path.name for path in tmp_path.iterdir()] == ["restored.mp4"]
@@ -109,23 +109,23 @@ def test_film_is_exported_and_the_store_removed(movie, tmp_path):
         assert film.shape[0] == 6
 
 
-def test_each_plane_is_reported_when_it_can_be_read_from_the_growing_store(movie, tmp_path):
-    output, told = tmp_path / "out.ome.zarr", []
+def test_on_plane_is_called_when_the_plane_can_be_read(movie, tmp_path):
+    output, reported = tmp_path / "out.ome.zarr", []
 
     def on_plane(t, c, z):
         with open_movie(partial_path(output)) as growing:
-            told.append(((t, c, z), bool(growing.frame(t, c, z).any())))
+            reported.append(((t, c, z), bool(growing.frame(t, c, z).any())))
 
     restored = restore(
         movie, as_model(WindowMean(3)), output, inference=InferenceOptions(device="cpu"), on_plane=on_plane
     )
-    assert sorted(told) == [((t, c, 0), True) for t in range(6) for c in range(2)]
+    assert sorted(reported) == [((t, c, 0), True) for t in range(6) for c in range(2)]
     assert restored.shape == movie.shape
     assert not partial_path(output).exists()
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_an_input_named_like_a_leftover_of_the_output_is_kept(movie, tmp_path, overwrite):
+def test_input_named_like_a_temporary_output_is_kept(movie, tmp_path, overwrite):
     model, output = as_model(WindowMean(1)), tmp_path / "cells.ome.zarr"
     source = save_movie(movie, tmp_path / "raw.ome.zarr").rename(tmp_path / "cells.ome.zarr.old")
     if overwrite:
@@ -143,32 +143,32 @@ def test_an_input_named_like_a_leftover_of_the_output_is_kept(movie, tmp_path, o
 
 
 @pytest.mark.parametrize("suffix", [".ome.zarr", pytest.param(".ome.tif", marks=pytest.mark.slow)])
-def test_a_name_taken_by_another_movie_keeps_the_unfinished_run(movie, tmp_path, suffix):
+def test_output_that_exists_meanwhile_keeps_the_unfinished_run(movie, tmp_path, suffix):
     model, output = as_model(PoolingNetwork(3)), tmp_path / f"restored{suffix}"
     whole = tmp_path / f"whole{suffix}"
     restore(movie, model, whole, **FAST).close()
     with pytest.raises(ValueError, match="network"):
         restore(movie, as_model(Breaks(4, ValueError("network"))), output, **FAST)
     save_movie(movie[:2], tmp_path / f"other{suffix}").rename(output)
-    taken = files_of(output)
+    before = files_of(output)
     with pytest.raises(OutputExistsError, match="already exists, and its unfinished run is kept; move it"):
         restore(movie, model, output, **FAST)
-    assert files_of(output) == taken
+    assert files_of(output) == before
     output.rename(tmp_path / f"moved{suffix}")
     restore(movie, model, output, **FAST).close()
     assert files_of(output) == files_of(whole)
 
 
-def test_two_restorations_of_one_output_in_one_process_are_refused(movie, tmp_path):
-    model, output, refused = as_model(WindowMean(1)), tmp_path / "restored.ome.zarr", []
+def test_second_restoration_of_one_output_in_one_process_raises(movie, tmp_path):
+    model, output, errors = as_model(WindowMean(1)), tmp_path / "restored.ome.zarr", []
 
     def again(t, c, z):
-        if not refused:
+        if not errors:
             with pytest.raises(OutputError, match="is being written by process") as caught:
                 restore(movie, model, output, overwrite=True, **FAST)
-            refused.append(caught.value)
+            errors.append(caught.value)
             restore(movie, model, tmp_path / "other.ome.zarr", **FAST).close()
 
     restore(movie, model, output, on_plane=again, **FAST).close()
-    assert len(refused) == 1
+    assert len(errors) == 1
     assert files_of(output) == files_of(tmp_path / "other.ome.zarr")

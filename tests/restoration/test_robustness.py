@@ -29,8 +29,8 @@ def scene():
     """Moving structure with shot noise at a camera offset, (T, Y, X) uint16."""
     rng = np.random.default_rng(5)
     smooth = gaussian_filter(rng.random((64, 64)), 3)
-    good = (smooth - smooth.min()) / np.ptp(smooth)
-    photons = np.stack([np.roll(good, t, axis=1) for t in range(6)])
+    clean = (smooth - smooth.min()) / np.ptp(smooth)
+    photons = np.stack([np.roll(clean, t, axis=1) for t in range(6)])
     return (LEVEL + RANGE / 40 * rng.poisson(40 * photons)).astype(np.uint16)
 
 
@@ -46,19 +46,19 @@ def model():
 
 @pytest.fixture(scope="module")
 def expected(scene, model):
-    """The scene restored."""
+    """The restored scene."""
     return restore_array(scene, model, **FLOAT)
 
 
 def changes(restored, expected, places):
-    """Largest change of the other pixels, as a share of the range."""
+    """Return the largest change outside of `places`, as a share of the range."""
     difference = np.abs(restored - expected) / RANGE
     for t, y, x in places:
         difference[t, y, x] = 0
     return float(difference.max())
 
 
-def test_without_outliers_the_bits_are_those_of_a_run_that_keeps_them(cells, model, expected):
+def test_outlier_replacement_does_not_change_a_movie_without_outliers(cells, model, expected):
     found = measure_channel(Movie.from_array(cells), 0, NormalizationRule())
     assert found.normalization == measure(Movie.from_array(cells))
     assert found.limits.static == ()
@@ -81,7 +81,7 @@ def test_hot_pixels_hardly_change_others(cells, model, expected, factor, places)
 
 
 @pytest.mark.parametrize(("factor", "t"), [(3, 2), (6, 0), (20, 5)])
-def test_a_flash_hardly_changes_its_neighbors_and_keeps_its_brightness(cells, model, expected, factor, t):
+def test_flash_hardly_changes_its_neighbors_and_keeps_its_brightness(cells, model, expected, factor, t):
     flashing = cells.astype(np.float32)
     flashing[t] *= factor
     restored = restore_array(flashing, model, **FLOAT)
@@ -90,7 +90,7 @@ def test_a_flash_hardly_changes_its_neighbors_and_keeps_its_brightness(cells, mo
     np.testing.assert_allclose(restored[t], factor * expected[t], atol=0.05 * factor * RANGE)
 
 
-def test_a_blackout_is_restored_from_itself_alone_and_not_seen_by_its_neighbors(cells, caplog):
+def test_blackout_is_not_mixed_with_its_neighbors(cells, caplog):
     dark = cells.copy()
     dark[3] = LEVEL
     restored = restore_array(dark, as_model(WindowMean(3)), **FLOAT)
@@ -99,7 +99,7 @@ def test_a_blackout_is_restored_from_itself_alone_and_not_seen_by_its_neighbors(
     assert "frame(s) 3 are flashes (or blackouts)" in caplog.text
 
 
-def test_along_z_a_bright_slice_is_not_a_flash(cells):
+def test_bright_slice_of_a_stack_is_not_a_flash(cells):
     stack = cells.reshape(1, 1, 6, 64, 64).astype(np.float32)
     stack[0, 0, 3] *= 6
     options = {"backend": "torch", "dtype": "float32", "window_axis": "Z"}
@@ -123,7 +123,7 @@ def test_replaced_pixels_and_flashes_are_reported_once_and_recorded(cells, caplo
     assert "at (y, x) = (7, 9);" in caplog.text
 
 
-def test_outliers_do_not_move_the_normalization(cells):
+def test_outliers_do_not_change_the_normalization(cells):
     clean = measure(Movie.from_array(cells))
     movie = cells.astype(np.float32)
     movie[:, 20, 20] = 1e30
@@ -135,7 +135,7 @@ def test_outliers_do_not_move_the_normalization(cells):
     assert measure(Movie.from_array(movie)).scale > 5 * clean.scale
 
 
-def test_a_resumed_run_with_outliers_clipping_and_nan_is_the_same_to_the_byte(cells, tmp_path, bar, caplog):
+def test_restore_resumes_with_outliers_clipping_and_nan_byte_for_byte(cells, tmp_path, bar, caplog):
     movie = cells.astype(np.float32)
     movie[1:5, 3, 3] = 60000
     movie[2] *= 6
@@ -156,7 +156,7 @@ def test_a_resumed_run_with_outliers_clipping_and_nan_is_the_same_to_the_byte(ce
         assert restored.provenance["restoration"]["clipped"]["above"] > 0
 
 
-def test_clipping_states_its_share(cells, caplog):
+def test_restore_reports_the_share_of_clipped_pixels(cells, caplog):
     restored = restore(cells, as_model(WindowMean(1)), options=RestorationOptions(dtype="uint8"), **FAST)
     above = int(np.count_nonzero(cells > 255 + 0.01 * measure(Movie.from_array(cells)).scale))
     assert restored.provenance["restoration"]["clipped"] == {"below": 0, "above": above, "share": above / cells.size}
@@ -167,7 +167,7 @@ def test_clipping_states_its_share(cells, caplog):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "uint16"])
-def test_nan_is_filled_for_the_network_and_put_back(cells, model, expected, dtype):
+def test_nan_is_filled_for_the_network_and_restored_in_the_result(cells, model, expected, dtype):
     movie = cells.astype(np.float32)
     holes = np.zeros((64, 64), bool)
     holes[:6], holes[:, 60:], holes[30, 30] = True, True, True
@@ -178,12 +178,12 @@ def test_nan_is_filled_for_the_network_and_put_back(cells, model, expected, dtyp
         np.testing.assert_array_equal(np.isnan(restored), np.broadcast_to(holes, restored.shape))
     else:
         assert not restored[:, holes].any()
-    beside = binary_dilation(holes, iterations=4) & ~holes
+    adjacent = binary_dilation(holes, iterations=4) & ~holes
     error = np.abs(restored.astype(float) - expected) / RANGE
-    assert np.sqrt((error[:, beside] ** 2).mean()) < 0.02
+    assert np.sqrt((error[:, adjacent] ** 2).mean()) < 0.02
 
 
-def test_frames_of_nan_are_like_missing_ones(cells, caplog):
+def test_frames_of_nan_are_treated_as_missing(cells, caplog):
     movie = cells.astype(np.float32)
     movie[3] = np.nan
     restored = restore(movie, as_model(WindowMean(3)), options=RestorationOptions(dtype="float32", nan="fill"), **FAST)
@@ -198,7 +198,7 @@ def test_frames_of_nan_are_like_missing_ones(cells, caplog):
 
 
 @pytest.mark.parametrize("scale", [1, 2])
-def test_a_constant_channel_is_passed_through_with_a_warning(movie, scale, tmp_path, caplog):
+def test_constant_channel_is_copied_with_a_warning(movie, scale, tmp_path, caplog):
     pixels = np.asarray(movie).copy()
     pixels[:, 1] = 77
     mixed = movie.derived(Movie.from_array(pixels)._source)
@@ -213,7 +213,7 @@ def test_a_constant_channel_is_passed_through_with_a_warning(movie, scale, tmp_p
         restore(mixed.select(channels=1), model, **FAST)
 
 
-def test_a_constant_channel_of_several_that_are_restored_together_stays_constant(movie):
+def test_constant_channel_of_a_multichannel_model_stays_constant(movie):
     pixels = np.asarray(movie).copy()
     pixels[:, 1] = 77
     restored = np.asarray(restore(pixels, as_model(PoolingNetwork(3, in_channels=2)), **FAST))
@@ -221,7 +221,7 @@ def test_a_constant_channel_of_several_that_are_restored_together_stays_constant
     assert np.unique(restored[:, 0]).size > 100
 
 
-def test_previews_of_outliers_flashes_and_nan_are_those_of_the_movie(cells):
+def test_preview_with_outliers_flashes_and_nan_equals_the_restored_movie(cells):
     movie = cells.astype(np.float32)
     movie[:, 12, 13] = 60000
     movie[3] *= 6
@@ -235,13 +235,13 @@ def test_previews_of_outliers_flashes_and_nan_are_those_of_the_movie(cells):
         np.testing.assert_allclose(region[0], whole.frame(t)[:24, 5:40], rtol=1e-4, atol=0.5)
 
 
-def test_unknown_options_are_refused(cells):
+def test_restore_rejects_unknown_options(cells):
     for option in ("outliers", "missing"):
         with pytest.raises(InputError, match=f"{option}='all' is not known"):
             restore(cells, as_model(WindowMean(1)), **grouped(**{option: "all"}))
 
 
-def test_a_channel_constant_in_the_sampled_planes_only_is_restored(rng):
+def test_channel_constant_only_in_the_sampled_planes_is_measured(rng):
     movie = np.full((80, 12, 12), 50, np.float32)
     movie[1] += 100 * rng.random((12, 12)).astype(np.float32)
     found = measure_channel(Movie.from_array(movie, "TYX"), 0, NormalizationRule())
@@ -253,7 +253,7 @@ def test_a_channel_constant_in_the_sampled_planes_only_is_restored(rng):
     assert measure_channel(Movie.from_array(movie, "TYX"), 0, NormalizationRule()).constant == 50
 
 
-def test_a_channel_that_was_never_recorded_does_not_stop_the_other(cells, caplog):
+def test_channel_that_was_never_recorded_does_not_affect_the_other(cells, caplog):
     both = np.stack([cells, 0 * cells], axis=1)[:, :, None]
     movie = Movie.from_array(both, "TCZYX", missing=[(t, 1, 0) for t in range(6)])
     restored = restore(movie, as_model(WindowMean(3)), **FAST)

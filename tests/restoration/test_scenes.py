@@ -12,7 +12,7 @@ from decrappify.restoration.scenes import restore_scenes
 
 @pytest.fixture
 def series(tmp_path, rng):
-    """An OME-TIFF of three scenes; the second is a still, which a model of 3 frames cannot restore."""
+    """An OME-TIFF of three scenes; the second is a still image, which a model of 3 frames cannot restore."""
     path = tmp_path / "cells.ome.tif"
     with tifffile.TiffWriter(path, ome=True) as writer:
         for name, n_frames in (("A1", 4), ("still", 1), ("B2", 3)):
@@ -66,7 +66,7 @@ def test_restore_all_scenes_keeps_only_results_of_the_same_input_and_options(ser
     assert len(dc.open_movie(tmp_path / "out_A1.ome.zarr")) == 1
 
 
-def test_restore_all_scenes_keeps_nothing_of_an_input_whose_middle_has_changed(tiny_models, tmp_path, command, rng):
+def test_restore_all_scenes_detects_a_change_in_any_frame(tiny_models, tmp_path, command, rng):
     pixels = {name: rng.integers(100, 900, (5, 24, 32), dtype=np.uint16) for name in ("A1", "A2")}
 
     def write():
@@ -78,7 +78,7 @@ def test_restore_all_scenes_keeps_nothing_of_an_input_whose_middle_has_changed(t
     arguments += ["--model", tiny_models["still"], "--scene", "all"]
     write()
     command(*arguments)
-    write()  # other times, the same pixels
+    write()  # another modification time, the same pixels
     assert command(*arguments).stdout.count("restored earlier") == 2
     pixels["A2"][1, 3, 3] += 1  # neither the first, nor the middle, nor the last frame
     write()
@@ -88,7 +88,7 @@ def test_restore_all_scenes_keeps_nothing_of_an_input_whose_middle_has_changed(t
     assert result.stderr.count("is not the result of this scene, model and options") == 1
 
 
-def test_restore_scenes_keeps_with_overwrite_what_an_unfinished_call_restored(series, tiny_models, tmp_path):
+def test_restore_scenes_with_overwrite_keeps_results_of_an_unfinished_call(series, tiny_models, tmp_path):
     def kept(stop_after=3, **options):
         settings = {"overwrite": True, "resume": options.pop("resume", True)}
         arguments = settings | {
@@ -109,10 +109,10 @@ def test_restore_scenes_keeps_with_overwrite_what_an_unfinished_call_restored(se
     assert kept() == [True, True, False]
     assert (tmp_path / "out_A1.ome.zarr" / "zarr.json").stat().st_mtime_ns == before
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
-    assert kept() == [False, False, False]  # of a finished call, all are replaced
+    assert kept() == [False, False, False]  # all results of a finished call are replaced
 
 
-def test_restore_of_several_scenes_names_them_and_takes_the_first(series, tiny_models, tmp_path, command):
+def test_restore_of_several_scenes_names_them_and_uses_the_first(series, tiny_models, tmp_path, command):
     result = command("restore", series, tmp_path / "out.ome.zarr", "--model", tiny_models["movie"], "--device", "cpu")
     assert result.stderr.count("\n") == 1
     assert "cells.ome.tif contains 3 scenes (A1, still, B2) and only scene 0 (A1) was opened" in result.stderr
@@ -141,7 +141,7 @@ def test_restore_all_scenes_never_replaces_its_input(tiny_models, tmp_path, comm
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_a_warning_that_every_scene_repeats_is_shown_once(tmp_path, command):
+def test_warning_of_every_scene_is_shown_once(tmp_path, command):
     for name in ("control.tif", "treated.tif"):
         tifffile.imwrite(tmp_path / name, np.ones((5, 6), np.uint8))
     (tmp_path / "film.mp4").write_bytes(b"")
@@ -171,7 +171,7 @@ def test_info_lists_the_scenes_next_to_one_that_cannot_be_opened(tmp_path, comma
     assert result.stderr.endswith("1 of 2 scenes of " + tmp_path.name + " cannot be opened; see above\n")
 
 
-def test_restore_takes_a_scene_and_never_resumes_another_one(series, tiny_models, tmp_path, bar):
+def test_restore_does_not_resume_with_another_scene(series, tiny_models, tmp_path, bar):
     options = {"model": tiny_models["movie"], "output": tmp_path / "out.ome.zarr", "progress": bar}
     options["inference"] = dc.InferenceOptions(device="cpu")
     first, other = dc.open_movie(series, scene="A1"), dc.open_movie(series, scene=2)

@@ -36,7 +36,7 @@ def total_weight(grid):
 
 @settings(max_examples=30, deadline=None)
 @given(grids())
-def test_weights_sum_to_one_everywhere(grid):
+def test_tile_weights_sum_to_one(grid):
     np.testing.assert_allclose(total_weight(grid), 1, atol=1e-6)
 
 
@@ -54,7 +54,7 @@ def test_tiles_are_aligned_equal_and_no_larger_than_requested(grid):
         assert all(overlap >= grid.overlap for overlap in shared)
 
 
-def test_margin_counts_for_nothing_inside_and_fully_at_the_border():
+def test_tile_margin_has_weight_at_the_image_border_only():
     grid = TileGrid(frame_shape=(8, 100), tile_size=60, overlap=20, margin=8, scale=2)
     left, right = grid.columns
     assert (left.kept.start, right.kept.start) == (0, 16)
@@ -71,7 +71,7 @@ def test_frame_smaller_than_a_tile_is_one_tile():
 
 
 @pytest.mark.parametrize(("shape", "mode"), [((13, 30), "reflect"), ((3, 30), "edge"), ((1, 1), "edge")])
-def test_padding(rng, shape, mode):
+def test_pad_reflects_or_repeats_the_edge(rng, shape, mode):
     frame = rng.random((2, *shape))
     grid = TileGrid(frame_shape=shape, tile_size=64, overlap=8, multiple=8)
     height, width = grid.padded_shape
@@ -88,6 +88,6 @@ def test_padding(rng, shape, mode):
         (32, 12, "tile_overlap=12 must be a multiple"),
     ],
 )
-def test_impossible_grids_are_refused(tile_size, overlap, message):
+def test_tile_grid_rejects_unsuitable_sizes(tile_size, overlap, message):
     with pytest.raises(InputError, match=message):
         TileGrid(frame_shape=(100, 100), tile_size=tile_size, overlap=overlap, multiple=8)

@@ -12,20 +12,20 @@ from decrappify.windows import window_indices
 
 
 def sliding(length, n_frames, read=None, is_recorded=lambda i: True):
-    def of(i):
+    def frame(i):
         return Frame(np.full((1, 1, 1), i, np.float32))
 
-    return SlidingWindow(length, n_frames, read or of, lambda values: values, is_recorded)
+    return SlidingWindow(length, n_frames, read or frame, lambda values: values, is_recorded)
 
 
-def held(window):
+def frames_of(window):
     return tuple(int(frame[0, 0, 0]) for frame in window.frames)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(2, 12), st.sampled_from([1, 3, 5, 7]), st.data())
-def test_the_window_follows_the_rule_and_reads_each_frame_once(length, n_frames, data):
-    wanted = data.draw(st.lists(st.integers(0, length - 1), unique=True).map(sorted))
+def test_sliding_window_follows_the_rule_and_reads_each_frame_once(length, n_frames, data):
+    indices = data.draw(st.lists(st.integers(0, length - 1), unique=True).map(sorted))
     counts = Counter()
 
     def read(i):
@@ -33,6 +33,6 @@ def test_the_window_follows_the_rule_and_reads_each_frame_once(length, n_frames,
         return Frame(np.full((1, 1, 1), i, np.float32))
 
     window = sliding(length, n_frames, read)
-    for t in wanted:
-        assert held(window.at(t)) == window_indices(t, length, n_frames)
+    for t in indices:
+        assert frames_of(window.at(t)) == window_indices(t, length, n_frames)
     assert set(counts.values()) <= {1}

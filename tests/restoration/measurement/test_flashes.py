@@ -9,20 +9,20 @@ from decrappify.restoration.measurement.flashes import Brightness, find_flash, s
 
 def scene(rng, n_frames=9, size=96):
     smooth = gaussian_filter(rng.random((size, size)), 4)
-    good = (smooth - smooth.min()) / np.ptp(smooth)
+    clean = (smooth - smooth.min()) / np.ptp(smooth)
     noise = rng.normal(0, 0.1, (n_frames, size, size))
-    return (np.stack([np.roll(good, 2 * t, axis=1) for t in range(n_frames)]) + noise).astype(np.float32)
+    return (np.stack([np.roll(clean, 2 * t, axis=1) for t in range(n_frames)]) + noise).astype(np.float32)
 
 
-def flashes_of(frames, lost=()):
-    brightness = [None if t in lost else Brightness.of([frame]) for t, frame in enumerate(frames)]
+def flashes_of(frames, missing=()):
+    brightness = [None if t in missing else Brightness.of([frame]) for t, frame in enumerate(frames)]
     flashes = [find_flash(t, len(frames), brightness.__getitem__) for t in range(len(frames))]
     return {t: flash for t, flash in enumerate(flashes) if flash is not None}
 
 
 @pytest.mark.parametrize("t", [0, 1, 4, 7, 8])
 @pytest.mark.parametrize("factor", [3, 6, 20])
-def test_a_flash_is_found_with_its_factor_wherever_it_is(rng, t, factor):
+def test_find_flash_estimates_the_gain_in_any_frame(rng, t, factor):
     frames = scene(rng)
     frames[t] = factor * frames[t] + 0.3
     found = flashes_of(frames)
@@ -32,15 +32,15 @@ def test_a_flash_is_found_with_its_factor_wherever_it_is(rng, t, factor):
     assert found[t].offset == pytest.approx(0.3, abs=0.03 * factor)
 
 
-def test_two_flashes_in_a_row_are_both_found(rng):
+def test_find_flash_finds_two_consecutive_flashes(rng):
     frames = scene(rng)
     frames[4:6] *= 6
     assert list(flashes_of(frames)) == [4, 5]
 
 
-def test_two_flashes_whose_objects_move_or_with_a_frame_between_are_found(rng):
+def test_find_flash_finds_two_different_or_separated_flashes(rng):
     frames = scene(rng)
-    frames[4] *= 1.06  # the two differ, as the frames around them do, by six times as much
+    frames[4] *= 1.06  # both frames differ by six times as much as their neighbors
     frames[4:6] *= 6
     assert list(flashes_of(frames)) == [4, 5]
     frames = scene(rng)
@@ -48,14 +48,14 @@ def test_two_flashes_whose_objects_move_or_with_a_frame_between_are_found(rng):
     assert list(flashes_of(frames)) == [3, 5]
 
 
-def test_a_flash_in_which_one_object_is_brighter_yet_is_found(rng):
+def test_find_flash_finds_a_flash_with_an_even_brighter_object(rng):
     frames = scene(rng)
     frames[4] *= 6
     frames[4, 40:48, 40:48] *= 2.5
     assert list(flashes_of(frames)) == [4]
 
 
-def test_blackout_and_saturated_flash_cannot_be_undone(rng):
+def test_blackout_and_saturated_flash_are_not_usable(rng):
     frames = scene(rng)
     frames[3] = 0
     frames[6] = np.minimum(6 * frames[6], 2)
@@ -68,7 +68,7 @@ def test_blackout_and_saturated_flash_cannot_be_undone(rng):
 
 
 @pytest.mark.parametrize("n_frames", [1, 2])
-def test_without_two_other_frames_nothing_is_a_flash(rng, n_frames):
+def test_find_flash_needs_two_other_frames(rng, n_frames):
     frames = scene(rng, n_frames)
     frames[0] *= 6
     assert flashes_of(frames) == {}
@@ -77,7 +77,7 @@ def test_without_two_other_frames_nothing_is_a_flash(rng, n_frames):
 @pytest.mark.parametrize(
     "levels",
     [
-        [1, 1, 1, 1, 3, 3, 3, 3, 3],  # light is turned on
+        [1, 1, 1, 1, 3, 3, 3, 3, 3],  # light switched on
         [6, 6, 6, 1, 1, 1, 1, 1, 1],
         [3, 2, 1.5, 1.2, 1, 0.9, 0.8, 0.75, 0.7],  # bleaching
         [1, 1, 1, 4, 3, 2.2, 1.7, 1.3, 1],  # a transient
@@ -86,26 +86,26 @@ def test_without_two_other_frames_nothing_is_a_flash(rng, n_frames):
     ],
     ids=["on", "off", "bleaching", "transient", "three", "alternating"],
 )
-def test_changes_that_last_or_repeat_are_not_flashes(rng, levels):
+def test_find_flash_ignores_lasting_and_repeated_changes(rng, levels):
     frames = scene(rng) * np.array(levels, np.float32)[:, None, None]
     assert flashes_of(frames) == {}
 
 
-def test_objects_that_light_up_for_one_frame_are_not_a_flash(rng):
+def test_find_flash_ignores_objects_that_light_up_in_one_frame(rng):
     frames = scene(rng)
     frames[4, 20:44, 20:44] *= 6
     frames[4, 60:80, 60:80] *= 3
     assert flashes_of(frames) == {}
 
 
-def test_frames_that_were_never_recorded_are_not_compared(rng):
+def test_find_flash_ignores_missing_frames(rng):
     frames = scene(rng)
     frames[4] *= 6
     frames[3] = 0
-    assert list(flashes_of(frames, lost=(3,))) == [4]
+    assert list(flashes_of(frames, missing=(3,))) == [4]
 
 
-def test_large_frames_are_judged_by_patches_of_them():
+def test_sampled_patches_limit_the_pixels_of_large_frames():
     patches = sampled_patches((2000, 500))
     assert len(patches) == 3
     assert sampled_patches((600, 700)) == [(slice(0, 600), slice(0, 700))]

@@ -20,66 +20,66 @@ def structure(rng, size=64):
     return ((smooth - smooth.min()) / np.ptp(smooth)).astype(np.float32)
 
 
-def found(plane, limits=LIMITS):
+def outliers_of(plane, limits=LIMITS):
     outliers = find_outliers(plane, limits)
     return [] if outliers is None else [tuple(place) for place in np.argwhere(outliers).tolist()]
 
 
 @pytest.mark.parametrize("level", [3, 10, 1000, 1e30, np.inf, -3, -1e30])
 @pytest.mark.parametrize("place", [(0, 0), (63, 30), (31, 17), (20, 63)])
-def test_a_single_outlier_is_found_anywhere(rng, level, place):
+def test_find_outliers_finds_a_single_pixel_anywhere(rng, level, place):
     plane = structure(rng)
     plane[place] = level
-    assert found(plane) == [place]
+    assert outliers_of(plane) == [place]
 
 
-def test_clusters_and_neighbors_of_other_levels_are_found(rng):
+def test_find_outliers_finds_clusters_of_several_levels(rng):
     plane = structure(rng)
     cluster = [(10, 10), (10, 11), (11, 10), (40, 20), (40, 21), (52, 52)]
     for place, level in zip(cluster, (10, 10, 9, 1000, 5, 3), strict=True):
         plane[place] = level
-    assert found(plane) == cluster
+    assert outliers_of(plane) == cluster
 
 
 @pytest.mark.parametrize("width", [1, 2])
-def test_hot_columns_and_rows_are_found(rng, width):
+def test_find_outliers_finds_columns_and_rows(rng, width):
     plane = structure(rng)
     plane[:, 30 : 30 + width] = 50
-    assert len(found(plane)) == 64 * width
+    assert len(outliers_of(plane)) == 64 * width
     plane = structure(rng)
     plane[12 : 12 + width, 5:40] = -20
-    assert len(found(plane)) == 35 * width
+    assert len(outliers_of(plane)) == 35 * width
 
 
 @pytest.mark.parametrize("sigma", [0.6, 0.85, 1.5])
 @pytest.mark.parametrize("peak", [3, 8, 60])
-def test_spots_of_the_point_spread_function_are_not_outliers(rng, sigma, peak):
+def test_find_outliers_ignores_spots_of_the_point_spread_function(rng, sigma, peak):
     plane = structure(rng) * 0.1
-    spots = np.zeros((640, 640))  # ten times finer
+    spots = np.zeros((640, 640))  # on a grid ten times finer
     for y, x in rng.integers(40, 600, (12, 2)):
         spots[y, x] = 1
     spots = gaussian_filter(spots, 10 * sigma).reshape(64, 10, 64, 10).sum(axis=(1, 3))
-    assert found(plane + (peak * spots / spots.max()).astype(np.float32)) == []
+    assert outliers_of(plane + (peak * spots / spots.max()).astype(np.float32)) == []
 
 
 @pytest.mark.parametrize("photons", [1, 3, 10])
-def test_shot_noise_is_not_an_outlier(rng, photons):
+def test_find_outliers_ignores_shot_noise(rng, photons):
     noisy = (rng.poisson(photons * structure(rng, 256)) / photons).astype(np.float32)
     excess = noisy - highest_neighbor(noisy)
     threshold = max(0.5, 8 * float(np.percentile(excess, 99.5)))
     limits = OutlierLimits(zero=0.0, high=2.0, low=-1.0, bright=threshold, dark=threshold)
-    assert found(noisy, limits) == []
+    assert outliers_of(noisy, limits) == []
 
 
-def test_a_plane_within_the_limits_has_none_and_static_ones_are_always_there(rng):
+def test_find_outliers_returns_none_within_the_limits_and_always_static_ones(rng):
     plane = structure(rng)
     assert find_outliers(plane, LIMITS) is None
     static = OutlierLimits(zero=0.0, high=2.0, low=-1.0, bright=0.5, dark=0.5, static=((3, 4), (60, 2)))
-    assert found(plane, static) == [(3, 4), (60, 2)]
+    assert outliers_of(plane, static) == [(3, 4), (60, 2)]
     assert OutlierLimits.from_dict(static.to_dict()) == static
 
 
-def test_dead_pixels_stand_out_within_the_range(rng):
+def test_isolated_pixels_finds_dead_pixels_within_the_range(rng):
     plane = 0.5 + 0.5 * structure(rng)
     plane[20, 30] = 0
     assert np.argwhere(isolated_pixels(plane, 0.3, 0.3)).tolist() == [[20, 30]]
@@ -98,7 +98,7 @@ def test_replaced_pixels_follow_their_surroundings(rng):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (2, 2), (3, 40)])
-def test_tiny_planes_are_accepted(shape):
+def test_find_outliers_accepts_tiny_planes(shape):
     plane = np.zeros(shape, np.float32)
     plane[0, 0] = 100
     outliers = find_outliers(plane, LIMITS)
@@ -106,23 +106,23 @@ def test_tiny_planes_are_accepted(shape):
 
 
 @pytest.mark.parametrize("corner", [(30, 20), (0, 0), (62, 0), (0, 62)])
-def test_small_blocks_are_found_also_in_corners(rng, corner):
+def test_find_outliers_finds_small_blocks_also_in_corners(rng, corner):
     plane = structure(rng) + rng.normal(0, 0.1, (64, 64)).astype(np.float32)
     y, x = corner
     plane[y : y + 2, x : x + 2] = 10
-    assert found(plane) == [(y, x), (y, x + 1), (y + 1, x), (y + 1, x + 1)]
+    assert outliers_of(plane) == [(y, x), (y, x + 1), (y + 1, x), (y + 1, x + 1)]
 
 
-def test_an_outlier_is_found_in_noise_as_large_as_the_structure(rng):
+def test_find_outliers_finds_an_outlier_in_strong_noise(rng):
     plane = rng.normal(0.5, 0.75, (96, 96)).astype(np.float32)
-    assert found(plane) == []
+    assert outliers_of(plane) == []
     plane[40, 50] = 10
-    assert found(plane) == [(40, 50)]
+    assert outliers_of(plane) == [(40, 50)]
 
 
-def test_rare_photons_next_to_bright_structure_are_not_outliers(rng):
+def test_find_outliers_ignores_rare_photons_next_to_bright_structure(rng):
     bright = np.zeros((128, 128))
     bright[30:50, 20:90] = 1.5
     photons = gaussian_filter(bright, 4)
     for _ in range(20):
-        assert found(rng.poisson(photons).astype(np.float32), LIMITS) == []
+        assert outliers_of(rng.poisson(photons).astype(np.float32), LIMITS) == []

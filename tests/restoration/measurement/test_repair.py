@@ -6,7 +6,7 @@ import pytest
 from decrappify.restoration.measurement.repair import filled, put_back
 
 
-def test_the_known_area_is_mirrored_past_its_border():
+def test_filled_mirrors_the_known_area():
     plane = np.tile(np.arange(12, dtype=np.float32), (9, 1))
     plane[:, :3] = np.nan
     result, unknown = filled(plane)
@@ -14,7 +14,7 @@ def test_the_known_area_is_mirrored_past_its_border():
     assert unknown.sum() == 27
 
 
-def test_what_is_known_is_kept_and_nothing_stays_unknown(rng):
+def test_filled_keeps_known_pixels_and_fills_all_others(rng):
     plane = rng.random((40, 50), np.float32)
     plane[rng.random(plane.shape) < 0.7] = np.nan
     result, unknown = filled(plane)
@@ -23,13 +23,13 @@ def test_what_is_known_is_kept_and_nothing_stays_unknown(rng):
     assert result.max() <= np.nanmax(plane)
 
 
-def test_a_plane_without_nan_is_returned_itself(rng):
+def test_filled_returns_a_plane_without_nan_unchanged(rng):
     plane = rng.random((5, 5))
     assert filled(plane)[0] is plane
 
 
 @pytest.mark.parametrize(("dtype", "value"), [("float32", np.nan), ("uint16", 0)])
-def test_nan_is_put_back_on_a_finer_grid(dtype, value):
+def test_put_back_marks_unknown_pixels_on_a_finer_grid(dtype, value):
     unknown = np.array([[True, False]])
     restored = np.full((2, 4), 7, dtype)
     np.testing.assert_array_equal(

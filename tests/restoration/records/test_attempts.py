@@ -27,7 +27,7 @@ class Killed(PoolingNetwork):
     calls = 0
     def forward(self, source):
         Killed.calls += 1
-        if Killed.calls > 1:  # one is spent on planning
+        if Killed.calls > 1:  # the first call is part of planning
             os.kill(os.getpid(), signal.SIGKILL)
         return super().forward(source)
 
@@ -41,14 +41,14 @@ def empty_result():
 
 @pytest.fixture
 def kills(monkeypatch):
-    """What the system counts."""
+    """The counter of out-of-memory kills, as the system reports it."""
     counted = {"out_of_memory_kills": 3, "boot": "a"}
     monkeypatch.setattr(attempts, "_out_of_memory_kills", lambda: dict(counted))
     return counted
 
 
 def left_behind(planes_done, earlier=None):
-    """The record of a run that is killed while it is active."""
+    """Return the record left by a run that is killed while it is active."""
     result = empty_result()
     with recorded_attempt(result, planes_done, earlier):
         state = dict(result.state)
@@ -70,7 +70,7 @@ def test_died_of_memory_follows_the_count_of_the_system(kills):
     assert not died_of_memory(left, 4)  # killed by the user, or by a power cut
     kills["out_of_memory_kills"] += 1
     assert died_of_memory(left, 4)
-    assert not died_of_memory(left, 5)  # it finished a plane, and so will the next run
+    assert not died_of_memory(left, 5)  # it finished a plane, as the next run will
     kills["boot"] = "b"
     assert not died_of_memory(left, 4)
 

@@ -1,4 +1,4 @@
-"""Runs that are broken off, and finished by the same call."""
+"""Interrupted runs, resumed by the same call."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from decrappify.restoration import RestorationOptions, restore
 
 
 @pytest.mark.parametrize("error", [ValueError("network"), KeyboardInterrupt()])
-def test_interrupted_run_is_finished_by_the_same_call(movie, tmp_path, bar, error):
+def test_interrupted_run_is_resumed_by_the_same_call(movie, tmp_path, bar, error):
     model = as_model(PoolingNetwork(3))
     restore(movie, model, tmp_path / "whole.ome.zarr", **FAST).close()
     output = tmp_path / "restored.ome.zarr"
-    with pytest.raises(type(error)):  # one call is spent on planning, so two planes are restored
+    with pytest.raises(type(error)):  # the first call is part of planning: two planes are restored
         restore(movie, as_model(Breaks(4, error)), output, **FAST)
     assert not output.exists()
     restore(movie, model, output, progress=bar, **FAST).close()
@@ -44,7 +44,7 @@ def test_interrupted_run_is_finished_by_the_same_call(movie, tmp_path, bar, erro
 
 
 class UnchangedSource(CountingSource):
-    """Has a version for every plane, as files have."""
+    """A source with a version for every plane, like a file."""
 
     def version(self, t, c, z):
         return "1"
@@ -57,10 +57,10 @@ def test_resumed_run_reads_only_missing_planes(rng, tmp_path):
         restore(Movie(source), as_model(Breaks(12, ValueError("network"))), tmp_path / "restored.ome.zarr", **FAST)
     source.counts.clear()
     restore(Movie(source), as_model(PoolingNetwork(3)), tmp_path / "restored.ome.zarr", **FAST).close()
-    assert sum(source.counts.values()) == 3 + 20 - 9  # three to know the input again, then frames 9 to 19
+    assert sum(source.counts.values()) == 3 + 20 - 9  # three to compare the input, then frames 9 to 19
 
 
-def test_partial_output_of_other_options_is_refused(movie, tmp_path):
+def test_restore_rejects_partial_output_of_other_options(movie, tmp_path):
     output = tmp_path / "restored.ome.zarr"
     with pytest.raises(ValueError, match="network"):
         restore(movie, as_model(Breaks(4, ValueError("network"))), output, **FAST)
@@ -72,13 +72,13 @@ def test_partial_output_of_other_options_is_refused(movie, tmp_path):
 
 
 def test_reader_error_keeps_finished_planes(rng, tmp_path):
-    class Torn(CountingSource):
+    class Truncated(CountingSource):
         def read(self, t, c, z, rows, columns):
             if t == 17 and len(self.counts) > 3:
                 raise OSError("file ends in frame 17")
             return super().read(t, c, z, rows, columns)
 
-    source = Torn(rng.integers(0, 4000, (100, 16, 16), dtype=np.uint16))
+    source = Truncated(rng.integers(0, 4000, (100, 16, 16), dtype=np.uint16))
     with pytest.raises(OSError, match="frame 17"):
         restore(Movie(source), as_model(WindowMean(3)), tmp_path / "restored.ome.zarr", **FAST)
     lines = (tmp_path / "restored.ome.zarr.partial" / "journal").read_text(encoding="utf-8").splitlines()
@@ -101,7 +101,7 @@ def test_writer_error_ends_the_run(movie, tmp_path, monkeypatch):
 
 
 class SetsEvent(PoolingNetwork):
-    """Sets an event at its third tile, as a user who presses cancel."""
+    """A network that sets an event at its third tile, like a user who cancels."""
 
     event = threading.Event()
     calls = 0
@@ -123,8 +123,8 @@ def test_cancel_keeps_finished_planes(movie, tmp_path):
         restore(movie, as_model(SetsEvent(3)), cancel=SetsEvent.event, **FAST)
 
 
-class Greedy(Breaks):
-    """Runs out of memory above 80 pixels, and breaks later on."""
+class MemoryLimited(Breaks):
+    """A network that runs out of memory above 80 pixels, and raises an error later."""
 
     def forward(self, source):
         if max(source.shape[-2:]) > 80:
@@ -136,7 +136,9 @@ def test_halved_tiles_are_kept_for_the_resumed_run(rng, tmp_path):
     array = rng.integers(0, 4000, (4, 150, 90), dtype=np.uint16)
     output = tmp_path / "restored.ome.zarr"
     with pytest.raises(ValueError, match="network"):
-        restore(array, as_model(Greedy(15, ValueError("network"))), output, inference=replace(ON_CPU, tile_size=160))
+        restore(
+            array, as_model(MemoryLimited(15, ValueError("network"))), output, inference=replace(ON_CPU, tile_size=160)
+        )
     lines = (tmp_path / "restored.ome.zarr.partial" / "journal").read_text(encoding="utf-8").splitlines()
     states = [entry["state"] for entry in map(entry_of, lines) if "state" in entry]
     assert list(dict.fromkeys(state["tile_size"] for state in states)) == [160, 76]
@@ -146,27 +148,27 @@ def test_halved_tiles_are_kept_for_the_resumed_run(rng, tmp_path):
 
 
 def entry_of(line):
-    """The entry of a line of a journal, without its checksum."""
+    """Return the entry of a line of a journal, without its checksum."""
     return json.loads(line.rpartition("\t")[0])
 
 
-class NotesThreads(Breaks):
-    """Notes how many threads torch has at each tile."""
+class RecordsThreads(Breaks):
+    """A network that records torch's number of threads at each tile."""
 
     threads: tuple[int, ...] = ()
 
     def forward(self, source):
-        NotesThreads.threads += (torch.get_num_threads(),)
+        RecordsThreads.threads += (torch.get_num_threads(),)
         return super().forward(source)
 
 
 def runtime_messages(caplog):
-    """What was logged about threads and processor; random weights also clip, which is reported at the end."""
+    """Return the messages about threads and processor, without those about clipping by random weights."""
     return [record.message for record in caplog.records if record.name == "decrappify._common.processor"]
 
 
-def broken_off(movie, output, threads):
-    """The states that a run with so many threads, broken off after two planes, leaves in its journal."""
+def interrupted(movie, output, threads):
+    """Return the states in the journal of a run with `threads` threads, interrupted after two planes."""
     with threads_put_back():
         torch.set_num_threads(threads)
         with pytest.raises(ValueError, match="network"):
@@ -177,28 +179,32 @@ def broken_off(movie, output, threads):
 
 @pytest.mark.cpu_sensitive
 @pytest.mark.parametrize(("then", "now"), [pytest.param(2, 1, marks=pytest.mark.slow), (1, 2)])
-def test_a_resumed_run_has_the_threads_that_it_began_with(movie, tmp_path, caplog, then, now):
-    model, whole, output = as_model(NotesThreads(-1, None)), tmp_path / "whole.ome.zarr", tmp_path / "restored.ome.zarr"
+def test_resumed_run_uses_its_original_number_of_threads(movie, tmp_path, caplog, then, now):
+    model, whole, output = (
+        as_model(RecordsThreads(-1, None)),
+        tmp_path / "whole.ome.zarr",
+        tmp_path / "restored.ome.zarr",
+    )
     with threads_put_back():
         torch.set_num_threads(then)
         restore(movie, model, whole, **FAST).close()
-        *_, state = broken_off(movie, output, then)
+        *_, state = interrupted(movie, output, then)
         assert state["runtime"] == {"threads": then, "processor": processor_type()}
         torch.set_num_threads(now)
-        NotesThreads.threads = ()
+        RecordsThreads.threads = ()
         with caplog.at_level(logging.WARNING), restore(movie, model, output, **FAST) as restored:
             assert restored.provenance["restoration"]["threads"] == then
             assert restored.provenance["restoration"]["processor"] == processor_type()
-        assert set(NotesThreads.threads) == {then}
+        assert set(RecordsThreads.threads) == {then}
         assert torch.get_num_threads() == now
     assert files_of(output) == files_of(whole)
     assert not runtime_messages(caplog)
 
 
 @pytest.mark.parametrize("recorded", [None, {"threads": 1, "processor": "riscv64"}])
-def test_a_run_begun_elsewhere_or_without_record_is_finished_with_a_warning(movie, tmp_path, caplog, recorded):
+def test_resuming_on_another_or_unknown_processor_warns(movie, tmp_path, caplog, recorded):
     output = tmp_path / "restored.ome.zarr"
-    *_, state = broken_off(movie, output, torch.get_num_threads())
+    *_, state = interrupted(movie, output, torch.get_num_threads())
     journal = output.with_name(f"{output.name}.partial") / "journal"
     del state["runtime"]
     with closing(Journal(journal)) as journal:
@@ -219,9 +225,9 @@ def test_a_run_begun_elsewhere_or_without_record_is_finished_with_a_warning(movi
         ("channels", [{"offset": 0.0, "scale": 1.0, "limits": {"zero": 0.0}, "constant": None}]),
     ],
 )  # fmt: skip
-def test_a_run_whose_record_is_damaged_is_refused_and_can_be_discarded(movie, tmp_path, name, value):
+def test_restore_rejects_a_damaged_record_and_overwrites_it_on_request(movie, tmp_path, name, value):
     output = tmp_path / "restored.ome.zarr"
-    *_, state = broken_off(movie, output, torch.get_num_threads())
+    *_, state = interrupted(movie, output, torch.get_num_threads())
     with closing(Journal(output.with_name(f"{output.name}.partial") / "journal")) as journal:
         journal.save_state(state | {name: value})
     model = as_model(PoolingNetwork(3))
@@ -231,18 +237,18 @@ def test_a_run_whose_record_is_damaged_is_refused_and_can_be_discarded(movie, tm
 
 
 @pytest.mark.parametrize("entry", [[99, 0, 0], {"note": [0, 0, 0, {"outliers": 1}]}, {"note": [0, 0, 0, {"read": 5}]}])
-def test_a_run_whose_planes_are_damaged_is_refused(movie, tmp_path, entry):
+def test_restore_rejects_a_record_with_damaged_planes(movie, tmp_path, entry):
     output = tmp_path / "restored.ome.zarr"
-    broken_off(movie, output, torch.get_num_threads())
+    interrupted(movie, output, torch.get_num_threads())
     with closing(Journal(output.with_name(f"{output.name}.partial") / "journal")) as journal:
         journal._append(entry)
     with pytest.raises(OutputExistsError, match=r"with a damaged record"):
         restore(movie, as_model(PoolingNetwork(3)), output, **FAST)
 
 
-def test_an_unfinished_store_with_other_chunks_is_refused(movie, tmp_path):
+def test_restore_rejects_an_unfinished_store_with_other_chunks(movie, tmp_path):
     output = tmp_path / "restored.ome.zarr"
-    broken_off(movie, output, torch.get_num_threads())
+    interrupted(movie, output, torch.get_num_threads())
     document = output.with_name(f"{output.name}.partial") / "store.ome.zarr" / "0" / "zarr.json"
     text = document.read_text(encoding="utf-8")
     values = json.loads(text)
