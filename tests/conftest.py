@@ -1,4 +1,4 @@
-"""Shared fixtures: seeded randomness, and real files and reference outputs where the machine has them."""
+"""Shared fixtures: seeded randomness, and real files and reference outputs if available."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# Read when torch and numpy are loaded. By default the threads of OpenMP and OpenBLAS wait in a loop for their next
-# share of work: with the tiny arrays of these tests that is nearly all of their CPU time, and where other programs want
-# the cores too, it makes a convolution or a dot product take up to a hundred times as long.
+# Read when torch and numpy are imported. By default, idle threads of OpenMP and OpenBLAS wait in a loop. With the tiny
+# arrays of these tests, this is nearly all of their CPU time; if other programs use the same cores, it slows down a
+# convolution or a dot product by a factor of up to a hundred.
 os.environ["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")
 os.environ["OPENBLAS_NUM_THREADS"] = os.environ.get("OPENBLAS_NUM_THREADS", "1")
 
@@ -32,10 +32,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Let torch's loggers propagate, and keep what the imports made out of later garbage collections.
+    """Configure torch's loggers to propagate, and exclude imported objects from later garbage collections.
 
-    For every phase of every test, pytest adds its handlers to each logger that does not propagate, and removes them
-    again; torch has forty of those.
+    In every phase of every test, pytest adds its handlers to each logger that does not propagate, and removes them
+    again; torch has forty such loggers.
     """
     gc.collect()
     gc.freeze()
@@ -46,7 +46,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(autouse=True)
 def seeded_torch() -> None:
-    """Start every test with the same state of torch's global generator, whatever ran before it."""
+    """Start every test with the same state of torch's global generator."""
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(20261121)
 
@@ -58,7 +58,7 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder of real microscopy files, or a skip that says how to get one."""
+    """Folder of real microscopy files; skips the test if it is not set."""
     folder = os.environ.get("DECRAPPIFY_TEST_DATA")
     if not folder:
         pytest.skip("DECRAPPIFY_TEST_DATA is not set: real-file tests need the folder of real movies")
@@ -67,7 +67,7 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def parity() -> Path:
-    """The folder of the original engines' reference outputs, or a skip that says how to get one."""
+    """Folder of reference outputs of the original engines; skips the test if it is not set."""
     folder = os.environ.get("DECRAPPIFY_PARITY")
     if not folder:
         pytest.skip("DECRAPPIFY_PARITY is not set: parity tests need the folder of reference outputs")
@@ -76,7 +76,7 @@ def parity() -> Path:
 
 @pytest.fixture(scope="session")
 def recipe(parity: Path) -> Any:
-    """The module that makes the reference weights and inputs."""
+    """Module that computes the reference weights and inputs."""
     spec = importlib.util.spec_from_file_location("parity_recipe", parity / "recipe.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -85,7 +85,7 @@ def recipe(parity: Path) -> Any:
 
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Files of tiny untrained models, which give back the middle frame: still, movie (3 frames) and movie-x2."""
+    """Files of tiny untrained models, which return the middle frame: still, movie (3 frames) and movie-x2."""
     from decrappify.model import Model
     from decrappify.networks import create
 
@@ -101,7 +101,7 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def command() -> Callable[..., Result]:
-    """Run `decrappify` with these arguments; another exit code than the one expected, or a traceback, fails."""
+    """Run `decrappify` with arguments; an unexpected exit code or an exception fails the test."""
 
     def run(*arguments: Any, exit_code: int = 0) -> Result:
         result = CliRunner().invoke(main, [str(argument) for argument in arguments])
@@ -114,7 +114,7 @@ def command() -> Callable[..., Result]:
 
 
 class Bar:
-    """Remembers what a progress bar is told in the latest run."""
+    """A progress bar that records the calls of its latest run."""
 
     def __init__(self) -> None:
         self._cancel, self._last = threading.Event(), float("inf")
@@ -128,7 +128,7 @@ class Bar:
         return sum(self.updates) + self.settings.get("initial", 0)
 
     def cancel_at(self, n: int) -> threading.Event:
-        """An event that is set when `n` units are done."""
+        """Return an event that is set when `n` units are done."""
         self._last = n
         return self._cancel
 
@@ -146,13 +146,13 @@ class Bar:
 
 @pytest.fixture
 def bar() -> Bar:
-    """To be passed as `progress`."""
+    """A value for `progress` that records its calls."""
     return Bar()
 
 
 @pytest.fixture
 def no_compiler(tmp_path, monkeypatch):
-    """A machine where torch.compile finds no C++ compiler, and no kernel that an earlier test compiled."""
+    """An environment in which torch.compile finds neither a C++ compiler nor kernels compiled by earlier tests."""
     import torch
     from torch._inductor import config
 
@@ -164,9 +164,9 @@ def no_compiler(tmp_path, monkeypatch):
 
 @pytest.fixture
 def undrawn_reports(monkeypatch):
-    """Reports of `benchmark` without plots, images and page, for tests of what is around them: most of their time.
+    """Skip the plots, images and page of `benchmark` reports, most of their time.
 
-    What a whole report holds is tested in benchmarking/test_report.py.
+    benchmarking/test_report.py tests complete reports.
     """
     from decrappify.benchmarking.report import files, html
 
@@ -176,9 +176,9 @@ def undrawn_reports(monkeypatch):
 
 @pytest.fixture
 def undrawn_training(monkeypatch):
-    """Training runs without their plots, for tests that look at something else: half of the time of a tiny run.
+    """Skip the plots of training runs, half of the time of a tiny run.
 
-    The plots are tested in training/supervised, training/nogan and training/monitors.
+    training/supervised, training/nogan and training/monitors test the plots.
     """
     from decrappify.training.engine.training_log import TrainingLog
     from decrappify.training.nogan import selection

@@ -1,8 +1,7 @@
-"""The processor time of each test: the slowest are listed, and one that needs too much fails.
+"""CPU time of each test: the slowest tests are listed, and tests above the limit fail.
 
-Wall time says little on a machine that does other work too, so this counts CPU seconds: of all threads, and of the
-processes that a test started and waited for. What a test is the first to import, or to ask of a fixture that others
-share, counts as its own.
+Wall time is not meaningful on a machine under load. CPU time includes all threads, and the processes that a test
+started and waited for. Imports and shared fixtures count for the first test that uses them.
 """
 
 from __future__ import annotations
@@ -15,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-# The rule is 10 s on an idle machine. Processors, and their load, change the figure by up to a factor of two.
+# The rule is 10 s on an idle machine; processor type and load change the CPU time by up to a factor of two.
 ALLOWED = float(os.environ.get("DECRAPPIFY_TEST_CPU_SECONDS", "20"))
 LISTED = 12
 WORTH_LISTING = 1.0
 
 try:
     import resource
-except ImportError:  # Windows keeps no account of ended child processes
+except ImportError:  # Windows does not count the time of ended child processes
     resource = None
 
 
@@ -35,10 +34,10 @@ def cpu_seconds() -> float:
 
 
 class CpuTime:
-    """A pytest plugin that measures every test, setup and teardown included.
+    """A pytest plugin that measures every test, including setup and teardown.
 
-    A test that is not marked `slow`, `faults` or `fuzz` and needs more than `allowed` seconds is an error of its
-    teardown; 0 allows all.
+    A test that is not marked `slow`, `faults` or `fuzz` and exceeds `allowed` seconds is an error in its teardown; 0
+    disables the limit.
     """
 
     def __init__(self, allowed: float = ALLOWED) -> None:
@@ -63,7 +62,7 @@ class CpuTime:
         if report.passed and not is_slow and 0 < self.allowed < seconds:
             report.outcome = "failed"
             report.longrepr = (
-                f"{item.nodeid} took {seconds:.1f} s of CPU, setup included, and {self.allowed:g} s are allowed: use "
+                f"{item.nodeid} took {seconds:.1f} s of CPU including setup, {self.allowed:g} s are allowed: use "
                 "smaller data or share a fixture (DECRAPPIFY_TEST_CPU_SECONDS sets the limit, 0 for none)"
             )
         return report

@@ -1,7 +1,7 @@
 """Print the lower bounds of pyproject.toml as constraints for pip; `make test-lowest` installs what they name.
 
-They are those of the dependencies and of the extras that need no display. Runs with the standard library alone, before
-anything is installed.
+The bounds are those of the dependencies and of the extras that need no display. Requires only the standard library, as
+it runs before any package is installed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def lower_bounds(path: Path = PYPROJECT) -> dict[str, str]:
     for requirement in [*project["dependencies"], *(each for name in EXTRAS for each in extras[name])]:
         match = _REQUIREMENT.fullmatch(requirement)
         if match is None:
-            raise ValueError(f"{path} requires {requirement!r}; expected NAME>=VERSION, a lower bound alone")
+            raise ValueError(f"{path} requires {requirement!r}; expected NAME>=VERSION, a lower bound only")
         bounds[match["name"]] = match["bound"]
     return bounds
 

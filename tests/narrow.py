@@ -1,7 +1,7 @@
-"""Published networks with fewer channels, for tests that need a real encoder or VGG and not its size.
+"""Published networks with fewer channels, for tests that need a real encoder or VGG of any size.
 
-Importing this module makes two encoders of at most 64 channels and one block a stage known: "narrow-resnet" (to
-torchvision too) and "narrow-wn-resnet". They have 0.4 million parameters or fewer instead of 11.
+Importing this module registers two encoders of at most 64 channels and one block per stage: "narrow-resnet" (also in
+torchvision) and "narrow-wn-resnet". They have at most 0.4 million parameters instead of 11 million.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CHANNELS = (64, 64, 64, 64)
 
 
 class NarrowResNet(ResNet):
-    """Every stage has the channels of the first."""
+    """A ResNet in which every stage has as many channels as the first."""
 
     def _make_layer(self, block: type[BasicBlock], planes: int, *arguments: Any, **settings: Any) -> nn.Sequential:
         return super()._make_layer(block, min(planes, CHANNELS[0]), *arguments, **settings)
@@ -34,12 +34,12 @@ encoder._TORCHVISION["narrow-resnet"] = CHANNELS
 encoder._WEIGHT_NORMED["narrow-wn-resnet"] = ((1, 1, 1, 1), CHANNELS)
 
 
-def in_place_of_resnet18(patch: pytest.MonkeyPatch) -> None:
-    """Let "resnet18" be the narrow one, for code that names its encoder itself."""
+def use_narrow_resnet18(patch: pytest.MonkeyPatch) -> None:
+    """Replace "resnet18" by the narrow encoder, for code that selects its encoder by name."""
     patch.setitem(encoder._TORCHVISION, "resnet18", CHANNELS)
     patch.setitem(_api.BUILTIN_MODELS, "resnet18", narrow_resnet)
 
 
-def in_place_of_vgg16(patch: pytest.MonkeyPatch) -> None:
-    """Let VGG16-BN have an eighth of its channels, which takes a hundredth of the memory and of the time."""
+def use_narrow_vgg16(patch: pytest.MonkeyPatch) -> None:
+    """Reduce VGG16-BN to an eighth of its channels, about a hundredth of its memory and time."""
     patch.setitem(vgg.cfgs, "D", [part if part == "M" else part // 8 for part in vgg.cfgs["D"]])

@@ -2,9 +2,9 @@
 
 Usage: python tests/processors.py [pytest arguments]; `make test-cpu` calls it.
 
-``ONEDNN_MAX_CPU_ISA`` and ``ATEN_CPU_CAPABILITY`` are limits: they hold a processor back, and give it nothing that it
-lacks. Levels that the hardware does not reach, or has as its own highest level, are skipped with the reason, so that on
-a processor with AVX2 alone one level is left.
+``ONEDNN_MAX_CPU_ISA`` and ``ATEN_CPU_CAPABILITY`` only limit the instruction sets of a processor; they cannot add any.
+Levels that the hardware does not support, or that are its highest level, are skipped with the reason. On a processor
+with AVX2 only, one level remains.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from decrappify._common.processor import cpu_flags, onednn_level
 
 ROOT = Path(__file__).parents[1]
 THREADS = (1, 2)
-# What oneDNN may use, with what goes with it in torch's own kernels and in MKL, and what the hardware needs for it.
+# Limits of oneDNN, with the corresponding limits of torch's kernels and MKL, and the required instruction sets.
 LIMITS = {
     "AVX2": ({"ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}, {"avx2"}),
     "AVX512_CORE": ({}, {"avx512f", "avx512bw", "avx512dq", "avx512vl"}),
@@ -29,7 +29,7 @@ NAMES = {"ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "MKL_E
 
 
 def reason_to_skip(limit: str, flags: frozenset[str]) -> str:
-    """Why a level is not run on a processor with these instruction sets; "" if it is."""
+    """Return the reason to skip a level on a processor with these instruction sets; "" if it runs."""
     own = onednn_level(flags, "")
     if not LIMITS[limit][1] <= flags:
         return f"this processor reaches {own}, and the limit cannot raise it"
@@ -37,7 +37,7 @@ def reason_to_skip(limit: str, flags: frozenset[str]) -> str:
 
 
 def environments(flags: frozenset[str]) -> Iterator[tuple[str, dict[str, str], str]]:
-    """Label of each combination, its variables, and why it is skipped ("" if it is run)."""
+    """Yield the label of each combination, its variables, and the reason to skip it ("" if it runs)."""
     for limit in (*LIMITS, "no limit"):
         for threads in THREADS:
             variables = {"OMP_NUM_THREADS": str(threads)}
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
     files = [str(path) for path in sorted((ROOT / "tests").rglob("test_*.py")) if mark in path.read_text("utf-8")]
     command = [sys.executable, "-m", "pytest", "-q", "-m", f"{mark} and not slow", *files, *arguments]
     kept = {name: value for name, value in os.environ.items() if name not in NAMES}
-    kept |= {"OMP_WAIT_POLICY": "PASSIVE"}  # threads that wait for a core would use it up
+    kept |= {"OMP_WAIT_POLICY": "PASSIVE"}  # active waiting would occupy the cores
     outcomes, failed = [], 0
     for label, variables, reason in environments(cpu_flags()):
         if reason:

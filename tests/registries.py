@@ -1,4 +1,4 @@
-"""Registries without what a test adds to them."""
+"""Isolation of the registries from components that a test registers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every bad input we can think of, through the command line: one line, exit code 2, nothing that looks complete."""
+"""Invalid inputs of the command line: one line, exit code 2, and no changed files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ RESTORE = "restore {bad}/%s {out}/out.ome.zarr --device cpu --model "
 STILL, MOVIE = "{models}/still.safetensors", "{models}/movie.safetensors"
 GOOD = RESTORE % "good.tif"
 
-# What is wrong: the command, and what its one line says.
+# The mistake: the command, and an expression that matches its error line.
 TABLE = {
     # the movie
     "missing file": (RESTORE % "godo.tif" + STILL, r"godo\.tif does not exist; did you mean good\.tif\?"),
@@ -50,15 +50,15 @@ TABLE = {
     "git-LFS pointer": (RESTORE % "pointer.czi" + STILL, r"pointer\.czi is a git-LFS pointer.*git lfs pull"),
     "empty file": (RESTORE % "empty.tif" + STILL, r"empty\.tif is empty \(0 bytes\)"),
     "unknown format": (RESTORE % "cells.xyz" + STILL, r"cells\.xyz has an unsupported file format; supported:"),
-    "folder without pictures": (RESTORE % "nothing" + STILL, r"nothing contains no images; needs \.tif, \.png"),
+    "folder without images": (RESTORE % "nothing" + STILL, r"nothing contains no images; needs \.tif, \.png"),
     "empty Zarr": (RESTORE % "empty.ome.zarr" + STILL, r"empty\.ome\.zarr is not a readable Zarr store"),
-    "film cut short": (RESTORE % "cut.mp4" + STILL, r"cut\.mp4 .*(damaged|truncated|opened)"),
+    "truncated film": (RESTORE % "cut.mp4" + STILL, r"cut\.mp4 .*(damaged|truncated|opened)"),
     "NaN frame": (RESTORE % "nan.tif" + STILL, r"frame 2 of nan\.tif contains NaN or infinity; pass --nan fill"),
     "constant movie": (RESTORE % "constant.tif" + STILL, r"constant\.tif is constant \(gray level 7\)"),
     "one still, 3 frames": (RESTORE % "still.tif" + MOVIE, r"is one still image, but .* windows of 3; use .*still"),
     "one stack, 3 frames": (RESTORE % "stack.tif" + MOVIE, r"is one still image.* pass --window-axis Z"),
     "movie as a stack": (GOOD + MOVIE + " --window-axis Z", r"is one slice.* pass --window-axis T"),
-    # which part of it
+    # the selected part of the movie
     "channel number": (GOOD + STILL + " --channel 7", r"channel 7 is not in good\.tif, which has channels 0 to 1"),
     "channel name": (GOOD + STILL + " --channel RFP", r"good\.tif has no channel 'RFP'; its channels are 'GFP', '488'"),
     "scene": (GOOD + STILL + " --scene 3", r"scene 3 is not in good\.tif"),
@@ -76,13 +76,13 @@ TABLE = {
     "crappify its input": ("crappify {out}/in.tif {out}/in.tif --overwrite --preset em", r"is the input itself"),
     "output folder missing": ("restore {bad}/good.tif {out}/no/o.ome.zarr --model " + STILL, r"folder .*create it"),
     "output suffix": ("restore {bad}/good.tif {out}/o.czi --model " + STILL, r"supported: \.ome\.zarr, \.ome\.tif"),
-    "output a full folder": (
+    "output a folder with files": (
         "restore {bad}/good.tif {out} --overwrite --model " + STILL, r"unsupported output format|but not a Zarr store"
     ),
     "film of a stack": ("restore {bad}/stack.tif {out}/o.mp4 --model " + STILL, r"Z slices, a film has one"),
     "name too long": (f"restore {{bad}}/good.tif {{out}}/{'x' * 300}.ome.zarr --model " + STILL, r"too long"),
     # tiles, device, numbers
-    "tile of nothing": (GOOD + STILL + " --tile-size 0", r"--tile-size is 0, expected .* at least 1"),
+    "tile size zero": (GOOD + STILL + " --tile-size 0", r"--tile-size is 0, expected .* at least 1"),
     "negative tile": (GOOD + STILL + " --tile-size -64", r"--tile-size is -64, expected .* at least 1"),
     "tile in words": (GOOD + STILL + " --tile-size big", r"'big' is not a valid integer"),
     "tile too small": (GOOD + STILL + " --tile-size 16 --tile-overlap 32", r"--tile-size 16 is too small for .*needs"),
@@ -92,21 +92,21 @@ TABLE = {
     "half precision on the CPU": (GOOD + STILL + " --precision float16", r"--precision float16 needs a GPU"),
     "precision": (GOOD + STILL + " --precision float8", r"--precision float8 is not known"),
     "dtype": (GOOD + STILL + " --dtype uint17", r"--dtype uint17 is not known"),
-    "dtype of no image": (GOOD + STILL + " --dtype complex64", r"--dtype complex64 cannot store an image"),
-    "dtype of no OME-TIFF": (
+    "dtype unsuitable for images": (GOOD + STILL + " --dtype complex64", r"--dtype complex64 cannot store an image"),
+    "dtype unsuitable for OME-TIFF": (
         "restore {bad}/good.tif {out}/o.ome.tif --device cpu --dtype int64 --model " + STILL, r"OME-TIFF cannot store"
     ),
     # the model
     "model missing": (GOOD + "mine.safetensors", r"mine\.safetensors is neither a shipped model"),
-    "model misspelt": (GOOD + "fluorescense-movie", r"fluorescense-movie is neither a shipped model"),
+    "model misspelled": (GOOD + "fluorescense-movie", r"fluorescense-movie is neither a shipped model"),
     "model is a folder": (GOOD + "{bad}", r"neither a shipped model .* nor a model file"),
     "model is text": (GOOD + "{bad}/text.safetensors", r"is not a model file: it is a text file"),
     "model is HTML": (GOOD + "{bad}/page.safetensors", r"is a web page saved under this name; download"),
     "model is empty": (GOOD + "{bad}/empty.safetensors", r"it is empty; copy or download it again"),
-    "model of others": (GOOD + "{bad}/other.safetensors", r"is a safetensors file but not a decrappify model"),
+    "model of another program": (GOOD + "{bad}/other.safetensors", r"is a safetensors file but not a decrappify model"),
     "model truncated": (GOOD + "{bad}/truncated.safetensors", r"is not a model file: it is damaged or truncated"),
     "model header damaged": (GOOD + "{bad}/header.safetensors", r"has a damaged 'decrappify' header"),
-    "model of the future": (GOOD + "{bad}/future.safetensors", r"format version 99, .* update decrappify"),
+    "model of a newer version": (GOOD + "{bad}/future.safetensors", r"format version 99, .* update decrappify"),
     "model network unknown": (GOOD + "{bad}/strange.safetensors", r"cannot build: unknown network 'vision'"),
     "weights of another size": (GOOD + "{bad}/misfit.safetensors", r"weights that do not fit its architecture"),
     "card of text": ("models {bad}/text.safetensors", r"it is a text file"),
@@ -121,34 +121,34 @@ TABLE = {
     "crappifier part": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier {bad}/part.toml", r"did you mean 'gaus"),
     "crappifier value": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier {bad}/value.toml", r"gaussian.*sigma"),
     "crappifier suffix": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier {bad}/text.tif", r"the suffix \.toml"),
-    "crappifier no TOML": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier {bad}/bad.toml", r"not a valid TOML"),
-    "crappifier no table": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier {bad}/list.json", r"holds a list"),
+    "crappifier TOML": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier {bad}/bad.toml", r"not a valid TOML"),
+    "crappifier list": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier {bad}/list.json", r"holds a list"),
     "negative seed": ("crappify {bad}/good.tif {out}/o.ome.zarr --preset em --seed -1", r"seed is -1, expected"),
     "crappify too small": ("crappify {bad}/small.tif {out}/o.ome.zarr --preset em-x4", r"expected at least 4 of each"),
     "crappify NaN": ("crappify {bad}/nan.tif {out}/o.ome.zarr --preset em", r"contains NaN or infinity"),
     # training
     "run file missing": ("train {bad}/no.toml --output {out}/run", r"no\.toml does not exist; needs a TOML file"),
-    "run file bad": ("train {bad}/bad.toml --output {out}/run", r"bad\.toml is not valid TOML"),
-    "run file a picture": ("train {bad}/good.tif --output {out}/run", r"good\.tif is not valid TOML"),
+    "run file invalid": ("train {bad}/bad.toml --output {out}/run", r"bad\.toml is not valid TOML"),
+    "run file an image": ("train {bad}/good.tif --output {out}/run", r"good\.tif is not valid TOML"),
     # the command itself
     "no such command": ("restor a b", r"No such command 'restor'"),
     "no such option": ("restore a b --modle c", r"No such option.*--modle"),
     "no value": ("restore a b --model", r"Option '--model' requires an argument; see 'main restore --help'"),
-    "a long value": (f"restore a b --model c --as {'x' * 5000}", r"'--as': 'x{60}\.\.\.' is not one of 'auto'"),
-    "a long name": (f"info {'x' * 300}", r"xxx cannot be opened: File name too long; check the name"),
-    "a long output": (f"crappify {{bad}}/good.tif {'x' * 300}.ome.tif --preset em", r"too long"),
+    "long value": (f"restore a b --model c --as {'x' * 5000}", r"'--as': 'x{60}\.\.\.' is not one of 'auto'"),
+    "long name": (f"info {'x' * 300}", r"xxx cannot be opened: File name too long; check the name"),
+    "long output": (f"crappify {{bad}}/good.tif {'x' * 300}.ome.tif --preset em", r"too long"),
     "no model": ("restore a b", r"Missing option '--model'; see 'main restore --help'"),
     "no input": ("info", r"Missing argument 'IN'"),
-    "option of nothing": ("--nonsense", r"No such option.*--nonsense.*; see 'main --help'"),
+    "option without command": ("--nonsense", r"No such option.*--nonsense.*; see 'main --help'"),
 }  # fmt: skip
 
-# Changes of a run file that trains, and what the one line says.
+# Changes of a valid run file, and an expression that matches the error line.
 RUNS = {
     "unknown key": (("max_steps", "max_stesp"), r"unknown key 'max_stesp' .*did you mean 'max_steps'"),
     "unknown table": (("[training]", "[trainig]"), r"unknown key 'trainig' at the top .*did you mean 'training'"),
     "unknown data key": (("high_res", "highres"), r"unknown key 'highres' in \[data\] .*did you mean 'high_res'"),
-    "text for a number": (("max_steps = 2", "max_steps = '2'"), r"max_steps is '2', expected a value of type int"),
-    "number for a text": (('high_res = "good.tif"', "high_res = 3"), r"are paths, found 3"),
+    "string for a number": (("max_steps = 2", "max_steps = '2'"), r"max_steps is '2', expected a value of type int"),
+    "number for a string": (('high_res = "good.tif"', "high_res = 3"), r"are paths, found 3"),
     "number for a table": ((RUN, "training = 3"), r"training of .* is 3, expected a table \[training\]"),
     "no steps": (("max_steps = 2", "max_steps = 0"), r"max_steps is 0, expected a number of at least 1"),
     "even window": (("n_frames = 1", "n_frames = 2"), r"n_frames is 2"),
@@ -158,7 +158,7 @@ RUNS = {
     "data NaN": (("good.tif", "nan.tif"), r"nan\.tif contains NaN"),
     "data too small": (("good.tif", "small.tif"), r"small\.tif is 3 x 3 pixels, smaller than a target patch"),
     "data is an empty folder": (("good.tif", "nothing"), r"nothing contains no images"),
-    "folder from nowhere": (("[data]", '[data]\nfolder = "$NO_SUCH_FOLDER"'), r"environment variable is not set"),
+    "folder variable": (("[data]", '[data]\nfolder = "$NO_SUCH_FOLDER"'), r"environment variable is not set"),
     "preset": (("confocal", "confocall"), r"unknown crappifier preset 'confocall'; did you mean 'confocal'"),
     "number as crappifier": (('"confocal"', "3"), r"crappifier .*3"),
     "crappifier file missing": (("confocal", "no.toml"), r"crappifier file .* does not exist"),
@@ -169,10 +169,10 @@ RUNS = {
     "loss": (("[training]", '[training]\nloss = "l3"'), r"loss.*l3"),
     "device": (("[training]", '[training]\ndevice = "tpu"'), r"device is 'tpu', expected one of auto"),
     "time axis": (("[data]", '[data]\ntime_axis = "C"'), r"time_axis is 'C', expected one of T, Z"),
-    "start from nothing": (("[data]", 'start_from = "no"\n[data]'), r"no is neither a shipped model"),
+    "start from a missing model": (("[data]", 'start_from = "no"\n[data]'), r"no is neither a shipped model"),
     "speed of stills": (("[data]", "[data]\nstill_motion_px = 3"), r"still_motion_px .*3"),
     "output a number": (("[data]", "output = 3\n[data]"), r"output .*3"),
-    "simulated of nothing": (("[data]", '[data]\nsimulated = [{kind = "cats"}]'), r"unknown simulated movie 'cats'"),
+    "simulated unknown kind": (("[data]", '[data]\nsimulated = [{kind = "cats"}]'), r"unknown simulated movie 'cats'"),
     "simulated setting": (
         ("[data]", "[data]\nsimulated = [{frames = 3}]"),
         r"unknown key 'frames' in \[\[data\.simulated",
@@ -180,7 +180,7 @@ RUNS = {
     "simulated value": (("[data]", "[data]\nsimulated = [{n_frames = 'two'}]"), r"contains a value of the wrong type"),
     "simulated number": (("[data]", "[data]\nsimulated = 3"), r"simulated .* is 3, expected tables"),
     "network value": (("[training]", "[network]\nbase_channels = 'two'\n[training]"), r"base_channels"),
-    "network of nothing": (("[training]", "[network]\nbase_channels = -3\n[training]"), r"base_channels"),
+    "network negative channels": (("[training]", "[network]\nbase_channels = -3\n[training]"), r"base_channels"),
     "speeds in words": (("[data]", "[data]\nstill_motion_px = ['a', 'b']"), r"still_motion_px .*'a'"),
     "NoGAN and training": (("[training]", "[nogan]\n[training]"), r"has both \[nogan\] and \[training\]"),
     "NoGAN preset": (
@@ -195,15 +195,15 @@ RUNS = {
         r"no/low does not exist",
     ),
     "pairs of one folder": ((RUN, '[data]\npairs = "nothing"'), r"does not contain low/ and high/"),
-    "pairs alone": ((RUN, '[data]\npairs = ["alone/low", "alone/high"]'), r"has no file of the same name in"),
+    "pairs of other names": ((RUN, '[data]\npairs = ["alone/low", "alone/high"]'), r"has no file of the same name in"),
     "one pair": ((RUN, '[data]\npairs = [["good.tif", "good.tif"]]'), r"too few to keep some for validation"),
-    "pairs of nothing": ((RUN, "[data]\npairs = []"), r"pairs is empty|needs a folder"),
+    "pairs empty": ((RUN, "[data]\npairs = []"), r"pairs is empty|needs a folder"),
 }
 
 
 @pytest.fixture(scope="module")
 def bad(tmp_path_factory: pytest.TempPathFactory, tiny_models: dict[str, Path]) -> Path:
-    """A folder of good files and of all that can be wrong with them."""
+    """A folder of valid files and of files with all kinds of defects."""
     folder = tmp_path_factory.mktemp("bad")
     rng = np.random.default_rng(0)
 
@@ -268,7 +268,7 @@ def write_bad_models(folder: Path, models: dict[str, Path]) -> None:
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory, bad: Path) -> Path:
-    """A folder for results, with something in it; every test leaves it as it is."""
+    """A folder for results that contains files, which no test may change."""
     folder = tmp_path_factory.mktemp("out")
     save_movie(bad / "still.tif", folder / "there.ome.zarr")
     save_movie(bad / "good.tif", folder / "in.tif")
@@ -279,53 +279,53 @@ def contents(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def assert_one_line(stderr: str, says: str) -> None:
+def assert_one_line(stderr: str, pattern: str) -> None:
     lines = stderr.splitlines()
     assert len(lines) == 1, stderr
     assert lines[0].startswith("decrappify: ")
-    assert re.search(says, lines[0]), lines[0]
+    assert re.search(pattern, lines[0]), lines[0]
     assert "Traceback" not in lines[0]
     assert len(lines[0]) < 700
 
 
 @pytest.mark.parametrize("row", TABLE)
-def test_bad_input_is_refused_in_one_line(row, bad, out, tiny_models, command):
-    line, says = TABLE[row]
+def test_invalid_input_raises_one_line(row, bad, out, tiny_models, command):
+    line, pattern = TABLE[row]
     before = contents(out)
     places = {"bad": bad, "out": out, "models": tiny_models["still"].parent}
     result = command(*shlex.split(line.format(**places)), exit_code=2)
-    assert_one_line(result.stderr, says)
+    assert_one_line(result.stderr, pattern)
     assert not result.stdout.strip()
     assert contents(out) == before
 
 
 @pytest.mark.parametrize("row", RUNS)
-def test_a_bad_run_file_is_refused_in_one_line(row, bad, out, command):
-    (old, new), says = RUNS[row]
+def test_invalid_run_file_raises_one_line(row, bad, out, command):
+    (old, new), pattern = RUNS[row]
     assert old in RUN
     run = bad / "run.toml"
     run.write_text(RUN.replace(old, new, 1))
     before = contents(out)
     options = [] if row == "output a number" else ["--output", out / "run"]
-    assert_one_line(command("train", run, *options, exit_code=2).stderr, says)
+    assert_one_line(command("train", run, *options, exit_code=2).stderr, pattern)
     assert contents(out) == before
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 300 kB; skipped where it cannot be mounted."""
+    """A disk of 300 kB; skipped if it cannot be mounted."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = os.name == "posix" and os.geteuid() == 0
     mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
     if not mounted or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small disk needs the rights of an administrator")
+        pytest.skip("mounting a small disk needs administrator rights")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.mark.parametrize("name", ["out.ome.zarr", "out.ome.tif"])
-def test_a_full_disk_is_named_and_the_run_resumes_later(name, small_disk, tmp_path, tiny_models, rng, command):
+def test_full_disk_raises_one_line_and_the_run_resumes_later(name, small_disk, tmp_path, tiny_models, rng, command):
     cells = save_movie(rng.integers(0, 60000, (6, 200, 200), dtype=np.uint16), tmp_path / "cells.tif")
     arguments = ["restore", cells, small_disk / name, "--model", tiny_models["still"], "--device", "cpu"]
     assert_one_line(command(*arguments, exit_code=2).stderr, rf"{name} could not be written: the disk is full")
@@ -336,7 +336,7 @@ def test_a_full_disk_is_named_and_the_run_resumes_later(name, small_disk, tmp_pa
 
 
 @contextmanager
-def files_up_to(size: int) -> Iterator[None]:
+def file_size_limit(size: int) -> Iterator[None]:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
     try:
@@ -347,7 +347,7 @@ def files_up_to(size: int) -> Iterator[None]:
 
 @contextmanager
 def ordinary_user() -> Iterator[None]:
-    """Give up the rights of an administrator, to whom no folder is closed."""
+    """Drop administrator rights, which override all permissions."""
     if os.geteuid() != 0:
         yield
         return
@@ -359,23 +359,23 @@ def ordinary_user() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", ["out.ome.zarr", "out.ome.tif", "out.mp4"])
-def test_a_quota_is_named(name, tmp_path, tiny_models, rng, command):
+def test_exceeded_file_size_limit_raises_one_line(name, tmp_path, tiny_models, rng, command):
     cells = save_movie(rng.integers(0, 60000, (6, 200, 200), dtype=np.uint16), tmp_path / "cells.tif")
     arguments = ["restore", cells, tmp_path / name, "--model", tiny_models["still"], "--device", "cpu"]
-    with files_up_to(20_000):
+    with file_size_limit(20_000):
         result = command(*arguments, exit_code=2)
     assert_one_line(result.stderr, rf"{name} could not be written: .*(larger than|full)")
     assert not (tmp_path / name).exists()
 
 
-def test_a_folder_without_permission_is_named(tmp_path_factory, bad, tiny_models, command):
+def test_missing_permission_raises_one_line(tmp_path_factory, bad, tiny_models, command):
     folder = tmp_path_factory.mktemp("locked")
     for parent in (folder, folder.parent, folder.parent.parent):
-        parent.chmod(0o755)  # another user may come as far as this
+        parent.chmod(0o755)  # accessible to another user
     for file in (bad / "good.tif", tiny_models["still"]):
         (folder / file.name).write_bytes(file.read_bytes())
     arguments = ["--model", folder / "still.safetensors", "--device", "cpu"]
-    command("restore", folder / "good.tif", folder / "o.ome.zarr", *arguments)  # loads all modules it needs
+    command("restore", folder / "good.tif", folder / "o.ome.zarr", *arguments)  # imports all modules
     (folder / "locked").mkdir(mode=0o555)
     with ordinary_user():
         result = command("restore", folder / "good.tif", folder / "locked" / "o.ome.zarr", *arguments, exit_code=2)
@@ -386,7 +386,7 @@ def test_a_folder_without_permission_is_named(tmp_path_factory, bad, tiny_models
     assert_one_line(result.stderr, r"good\.tif cannot be read: Permission denied; check its permissions")
 
 
-def test_a_tile_larger_than_the_frame_works(bad, tmp_path, tiny_models, command):
+def test_tile_larger_than_the_frame_is_accepted(bad, tmp_path, tiny_models, command):
     options = ["--model", tiny_models["still"], "--tile-size", 9999, "--device", "cpu"]
     result = command("restore", bad / "good.tif", tmp_path / "new.ome.zarr", *options)
     assert not result.stderr

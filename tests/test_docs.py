@@ -1,4 +1,4 @@
-"""The documentation and the examples run: every Python block of a page, top to bottom, on tiny simulated movies."""
+"""The examples and every Python block of the documentation run, in order, on tiny simulated movies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.narrow import in_place_of_resnet18
+from tests.narrow import use_narrow_resnet18
 from tests.registries import isolated
 
 from decrappify.cli import main
@@ -27,7 +27,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 BLOCK = re.compile(r"^(?P<note><!-- not run: .+ -->\n)?```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 SHELL = re.compile(r"^```(?:sh|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^\W*decrappify ([a-z][a-z-]*)", re.MULTILINE)
-# Steps that a reader takes and a test does not; patches and batches as small as the tiny movies.
+# Shorter runs than in the pages, with patches and batches for the tiny movies.
 SHORTER = ((r"max_steps=[\d_]+", "max_steps=2, patch_size=16, batch_size=2"), (r"(tqdm)\)$", r"None)"))
 EXAMPLE_RUNS = {
     "restore_movie": ["cells.ome.tif", "out.ome.zarr"],
@@ -45,7 +45,7 @@ def sample_movies():
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch, sample_movies, tiny_models):
-    """A folder with the files that pages and examples speak of; shipped names stand for untrained tiny models."""
+    """A folder with the files named in pages and examples; names of shipped models refer to untrained tiny models."""
     shipped = tmp_path / "shipped"
     for folder in ("shipped", "good", "pairs/low", "pairs/high"):
         (tmp_path / folder).mkdir(parents=True)
@@ -57,14 +57,14 @@ def workplace(tmp_path, monkeypatch, sample_movies, tiny_models):
         save_movie(movie, tmp_path / "good" / f"{name}.ome.tif", dtype="uint16")
         save_movie(movie[:2], tmp_path / "pairs" / "high" / f"{name}.ome.tif")
         save_movie(crappify_movie(movie[:2], crappifier_preset("confocal")), tmp_path / "pairs" / "low" / f"{name}.tif")
-    _write_what_is_to_be_colored(tmp_path, sample_movies[0])
+    _write_colorization_inputs(tmp_path, sample_movies[0])
     monkeypatch.chdir(tmp_path)
     with isolated():
         yield tmp_path
 
 
-def _write_what_is_to_be_colored(folder, movie):
-    """Gray pictures and a film, and tiny untrained models that color them."""
+def _write_colorization_inputs(folder, movie):
+    """Write gray images, a film, and tiny untrained models that colorize them."""
     network = create("small", base_channels=16, depth=1, n_frames=1, in_channels=3, out_channels=3)
     for name in ("artistic", "video"):
         card = {"name": name, "task": "colorization", "preset": name}
@@ -77,7 +77,7 @@ def _write_what_is_to_be_colored(folder, movie):
 
 @pytest.mark.usefixtures("undrawn_reports", "undrawn_training")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_python_blocks_of_a_page_run(page, workplace, capsys):
+def test_python_blocks_of_a_page_run(page, workplace, capsys):
     text = page.read_text(encoding="utf-8")
     assert text.count("```python\n") == len(list(BLOCK.finditer(text)))
     names = {"__name__": "page"}
@@ -92,7 +92,7 @@ def test_the_python_blocks_of_a_page_run(page, workplace, capsys):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_a_page_is_short_and_names_real_commands_and_files(page):
+def test_page_is_short_and_names_existing_commands_and_files(page):
     text = page.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 150
     assert set(COMMAND.findall("\n".join(SHELL.findall(text)))) <= set(main.commands)
@@ -102,11 +102,11 @@ def test_a_page_is_short_and_names_real_commands_and_files(page):
 
 @pytest.mark.usefixtures("undrawn_training")
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
-def test_an_example_runs(example, workplace, capsys, monkeypatch):
-    in_place_of_resnet18(monkeypatch)
+def test_example_runs(example, workplace, capsys, monkeypatch):
+    use_narrow_resnet18(monkeypatch)
     arguments = EXAMPLE_RUNS[example.stem]
     if example.stem.startswith("train_on"):
         arguments = [*arguments, "--steps", "2", "--patch-size", "16", "--batch-size", "2"]
     runpy.run_path(str(example))["main"](arguments)
     assert capsys.readouterr().out
-    shutil.rmtree("runs", ignore_errors=True)  # half a gigabyte of checkpoints, which pytest would keep
+    shutil.rmtree("runs", ignore_errors=True)  # half a gigabyte of checkpoints, which pytest would not delete

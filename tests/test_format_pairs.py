@@ -1,4 +1,4 @@
-"""Every format in, every format out: read, restore, write, reopen; axes, scale, names and dtype survive."""
+"""Restoration between all formats keeps axes, scale, names and dtype."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SIZE_Z, SIZE, INTERVAL, NAMES = 0.5, 0.125, 1.5, ("GFP", "RFP")
 
 
 class Known(NamedTuple):
-    """What a format can hold of the cells."""
+    """Pixels and metadata of the cells that a format can store."""
 
     pixels: Any = CELLS
     pixel_size_um: tuple[float | None, ...] = (SIZE_Z, SIZE, SIZE)
@@ -84,7 +84,7 @@ def write_omezarr(folder: Path, version: str) -> Path:
     return folder / "cells.ome.zarr"
 
 
-def write_pictures(folder: Path) -> Path:
+def write_images(folder: Path) -> Path:
     (folder / "cells").mkdir()
     for t, frame in enumerate(CELLS[:, 0, 0]):
         Image.fromarray(frame).save(folder / "cells" / f"frame_{t}.png")
@@ -93,7 +93,7 @@ def write_pictures(folder: Path) -> Path:
 
 FIRST = CELLS[:, :1, :1]
 BARE = Known(FIRST, (None, None, None), None, ("C0",))
-# How the input is made, and what it can hold.
+# The writer of each input, and the data that it stores.
 INPUTS: dict[str, tuple[Callable[[Path], Any], Known]] = {
     "CZI": (write_czi, Known()),
     "OME-TIFF": (write_ome_tiff, Known()),
@@ -101,7 +101,7 @@ INPUTS: dict[str, tuple[Callable[[Path], Any], Known]] = {
     "OME-Zarr 0.5": (lambda folder: write_omezarr(folder, "0.5"), Known()),
     "OME-Zarr 0.4": (lambda folder: write_omezarr(folder, "0.4"), Known()),
     "bioio object": (lambda folder: BioImage(write_ome_tiff(folder)), Known()),
-    "folder of PNG": (write_pictures, BARE),
+    "folder of PNG": (write_images, BARE),
     "array": (lambda folder: CELLS[:, 0, 0], BARE),
 }
 
@@ -112,13 +112,13 @@ def assert_kept(path: Path, known: Known, scale: int) -> None:
         assert movie.shape == (*axes, rows * scale, columns * scale)
         assert movie.dtype == np.uint16
         size_z, size_y, size_x = known.pixel_size_um
-        wanted = (size_z, size_y and size_y / scale, size_x and size_x / scale)
-        for found, value in zip(movie.pixel_size_um, wanted, strict=True):
+        expected = (size_z, size_y and size_y / scale, size_x and size_x / scale)
+        for found, value in zip(movie.pixel_size_um, expected, strict=True):
             assert found is value or found == pytest.approx(value, rel=1e-6)
         assert movie.frame_interval_s == known.frame_interval_s
         assert movie.channel_names == known.channel_names
         pixels = np.asarray(movie)[..., ::scale, ::scale].astype(int)
-    if scale == 1:  # an untrained network gives the middle frame back: a swapped axis would show
+    if scale == 1:  # an untrained network returns the middle frame: swapped axes would differ
         assert np.abs(pixels - known.pixels).max() <= 1
 
 
@@ -126,13 +126,13 @@ def assert_kept(path: Path, known: Known, scale: int) -> None:
 @pytest.mark.parametrize(
     ("kind", "suffix"),
     [
-        # Every input and every output once; the other half of their pairs is slow.
+        # Every input and every output once; the other pairs are marked slow.
         (kind, suffix) if (number + is_tiff) % 2 == 0 else pytest.param(kind, suffix, marks=pytest.mark.slow)
         for number, kind in enumerate(INPUTS)
         for is_tiff, suffix in enumerate((".ome.zarr", ".ome.tif"))
     ],
 )
-def test_what_the_input_holds_survives(kind, suffix, tiny_models, tmp_path):
+def test_restore_keeps_pixels_and_metadata(kind, suffix, tiny_models, tmp_path):
     write, known = INPUTS[kind]
     output = tmp_path / f"restored{suffix}"
     model = load_model(tiny_models["movie"])
@@ -141,7 +141,7 @@ def test_what_the_input_holds_survives(kind, suffix, tiny_models, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".ome.zarr", ".ome.tif"])
-def test_the_pixel_size_is_divided_by_the_scale(suffix, tiny_models, tmp_path):
+def test_restore_divides_the_pixel_size_by_the_scale(suffix, tiny_models, tmp_path):
     output = tmp_path / f"restored{suffix}"
     restore(
         write_czi(tmp_path),
@@ -152,7 +152,7 @@ def test_the_pixel_size_is_divided_by_the_scale(suffix, tiny_models, tmp_path):
     assert_kept(output, Known(), scale=2)
 
 
-def test_a_chain_of_formats_loses_nothing(tiny_models, tmp_path):
+def test_chain_of_formats_keeps_pixels_and_metadata(tiny_models, tmp_path):
     first, second = tmp_path / "first.ome.zarr", tmp_path / "second.ome.tif"
     model = load_model(tiny_models["still"])
     restore(write_czi(tmp_path), model, first, inference=InferenceOptions(device="cpu"))

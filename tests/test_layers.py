@@ -15,7 +15,7 @@ import pytest
 import decrappify
 
 ROOT = Path(decrappify.__file__).parent
-# From the lowest layer up. Packages in one line do not import each other.
+# From the lowest to the highest layer. Packages in one line do not import each other.
 LAYERS = [
     {"_build_version"},  # written when the package is built
     {"_version", "errors"},
@@ -45,7 +45,7 @@ def import_statements(path: Path) -> list[ast.Import | ast.ImportFrom]:
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Dotted names below `decrappify` that a module imports anywhere."""
+    """Yield the dotted names below `decrappify` that a module imports anywhere."""
     for node in import_statements(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.startswith("decrappify"))
@@ -86,15 +86,15 @@ PLUGIN_MODULES = sorted(PLUGIN.rglob("*.py"))
 def test_plugin_imports_only_public_names(path):
     for name in imported(path):
         package, _, public = name.removeprefix("decrappify.").partition(".")
-        home = import_module("decrappify" if not public else f"decrappify.{package}")
+        module = import_module("decrappify" if not public else f"decrappify.{package}")
         public = public or package
         assert "." not in public, f"{name} is a part of a module"
         assert public == "__version__" or not public.startswith("_"), f"{name} is private"
-        assert not ismodule(getattr(home, public)), f"{name} is a module"
-        assert public in getattr(home, "__all__", [public]), f"{name} is not in __all__ of {home.__name__}"
+        assert not ismodule(getattr(module, public)), f"{name} is a module"
+        assert public in getattr(module, "__all__", [public]), f"{name} is not in __all__ of {module.__name__}"
 
 
-PLUGIN_LAYERS = ["layers", "workers", "widgets"]  # from the lowest up
+PLUGIN_LAYERS = ["layers", "workers", "widgets"]  # from the lowest to the highest
 
 
 @pytest.mark.parametrize("package", PLUGIN_LAYERS)
@@ -137,7 +137,7 @@ DRAWING = {
     "training/monitors/plots.py",
     "training/supervised/outputs.py",
 }
-IN_MEMORY = {"crappify/artifacts.py"}  # decodes the JPEG that it has just encoded
+IN_MEMORY = {"crappify/artifacts.py"}  # decodes the JPEG data that it has encoded
 
 
 def importers(library: str) -> set[str]:

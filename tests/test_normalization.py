@@ -27,25 +27,25 @@ from decrappify.normalization import (
     st.floats(-500, 5000),
     st.floats(1, 60_000),
 )
-def test_whole_numbers_come_back_exactly(frame, offset, scale):
+def test_invert_restores_integers_exactly(frame, offset, scale):
     normalization = Normalization(offset, scale)
     assert normalization.apply(frame).dtype == np.float32
     np.testing.assert_array_equal(normalization.invert(normalization.apply(frame), frame.dtype), frame)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.int32])
-def test_what_lies_outside_a_whole_dtype_is_clipped_not_wrapped(dtype):
+def test_invert_clips_values_outside_an_integer_dtype(dtype):
     limits = np.iinfo(dtype)
     inverted = Normalization(0.0, 1e5).invert(np.array([-1e6, 0.0, 1e6], np.float32), dtype)
     assert inverted.tolist() == [limits.min, 0, limits.max]
 
 
-def test_floats_come_back_unclipped():
+def test_invert_does_not_clip_floats():
     values = np.array([-0.5, 0.25, 3.0], np.float32)
     np.testing.assert_allclose(Normalization(10.0, 4.0).invert(values, np.float32), [8.0, 11.0, 22.0])
 
 
-def test_the_rule_takes_percentiles_of_binned_planes(rng):
+def test_measure_uses_percentiles_of_binned_planes(rng):
     pixels = rng.integers(100, 1000, (3, 16, 20), dtype=np.uint16)
     blocks = pixels.reshape(3, 4, 4, 5, 4).mean(axis=(2, 4))
     low, high = np.percentile(blocks, [5, 90])
@@ -53,7 +53,7 @@ def test_the_rule_takes_percentiles_of_binned_planes(rng):
     assert (found.offset, found.scale) == pytest.approx((low, high - low))
 
 
-def test_every_channel_has_its_own_and_few_planes_are_read():
+def test_measure_reads_few_planes_of_each_channel():
     pixels = np.random.default_rng(0).random((100, 2, 1, 8, 8)) * np.array([1, 50])[:, None, None, None]
     movie, read = Movie.from_array(pixels), []
     original = movie._source.read
@@ -62,7 +62,7 @@ def test_every_channel_has_its_own_and_few_planes_are_read():
     assert read == [0, 25, 50, 74, 99] * 2
 
 
-def test_sparse_objects_on_a_flat_background_are_not_constant():
+def test_measure_accepts_sparse_objects_on_a_flat_background():
     pixels = np.zeros((1, 128, 128), np.uint8)
     pixels[0, :4, :4] = 200
     assert measure(Movie.from_array(pixels)) == Normalization(0.0, 200.0)
@@ -77,7 +77,7 @@ def test_measure_finds_the_range_of_stills_of_any_size(shape, dtype, rng):
     assert found.scale > 0.2 * np.ptp(pixels)
 
 
-def test_measure_sees_detail_finer_than_a_block():
+def test_measure_detects_detail_finer_than_a_block():
     pixels = np.full((1, 16, 16), 10, np.uint16)
     pixels[:, ::2, ::2] = pixels[:, 1::2, 1::2] = 50
     assert measure(Movie.from_array(pixels)).scale == pytest.approx(40, rel=0.02)
@@ -86,7 +86,7 @@ def test_measure_sees_detail_finer_than_a_block():
 @pytest.mark.parametrize(
     ("dtype", "full"), [("uint8", 255), ("uint16", 65535), ("int16", 32767), ("float32", 1), ("float16", 1)]
 )
-def test_statistics_are_shares_of_the_full_scale_and_read_nothing(dtype, full):
+def test_measure_with_channel_statistics_uses_the_full_scale_without_reading(dtype, full):
     movie = Movie.from_array(np.zeros((2, 3, 1, 4, 4), dtype))
     movie._source.read = None
     found = [measure(movie, channel, IMAGENET.on_source(4)) for channel in range(3)]
@@ -95,19 +95,19 @@ def test_statistics_are_shares_of_the_full_scale_and_read_nothing(dtype, full):
 
 
 @pytest.mark.parametrize("rule", [NormalizationRule(low=2, bin_size=1), ChannelStatistics((0.5, 0.25), (0.125, 1.0))])
-def test_rules_and_statistics_come_back_from_their_values(rule):
+def test_rules_and_statistics_round_trip_through_dictionaries(rule):
     assert normalization_from_dict(json.loads(json.dumps(rule.to_dict()))) == rule
-    assert "kind" not in NormalizationRule().to_dict()  # or the sums of older models would change
+    assert "kind" not in NormalizationRule().to_dict()  # otherwise, checksums of older models would change
 
 
 @pytest.mark.parametrize("nan", ["error", "fill"])
-def test_values_that_overflow_when_squared_are_refused(nan):
+def test_finite_frame_rejects_values_that_overflow_when_squared(nan):
     frame = np.array([[1.0, 2.0, -1e300]])
     with pytest.raises(InputError, match=r"^frame 0 of movie contains values up to 1e\+300, the largest .* is 1e\+100"):
         finite_frame(Movie.from_array(frame), 0, 0, 0, nan=nan)
 
 
-def test_nan_is_refused_or_kept_as_nan():
+def test_finite_frame_rejects_nan_or_keeps_it_on_request():
     pixels = np.ones((2, 8, 8), np.float32)
     pixels[1, 0, 0], pixels[1, 7, 7] = np.nan, np.inf
     movie = Movie.from_array(pixels, name="cells.tif")
@@ -137,6 +137,6 @@ def test_nan_is_refused_or_kept_as_nan():
         ),
     ],
 )
-def test_errors_are_one_line(make, message):
+def test_normalization_rejects_invalid_values(make, message):
     with pytest.raises(InputError, match=message):
         make()

@@ -1,4 +1,4 @@
-"""Versions agree in every file, lower bounds are tested, and the workflow covers what pyproject.toml promises."""
+"""Versions agree in all files, lower bounds are tested, and the workflow covers the systems of pyproject.toml."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_lower_bounds_of_every_dependency_are_tested():
 
 
 @pytest.mark.parametrize("requirement", ["numpy==2.0", "numpy", "numpy>=2.0,<3"])
-def test_lower_bounds_refuse_another_form_of_requirement(requirement, tmp_path):
+def test_lower_bounds_rejects_other_forms_of_requirements(requirement, tmp_path):
     text = f'[project]\ndependencies = ["{requirement}"]\n[project.optional-dependencies]\n'
     (tmp_path / "pyproject.toml").write_text(text + "".join(f"{name} = []\n" for name in EXTRAS))
     with pytest.raises(ValueError, match=re.escape(f"requires '{requirement}'; expected NAME>=VERSION")):
@@ -90,7 +90,7 @@ def test_workflow_runs_existing_targets_with_pinned_actions():
 
 
 @pytest.mark.parametrize("path", FORMS, ids=lambda path: path.stem)
-def test_issue_form_has_unique_fields_and_asks_for_the_version(path):
+def test_issue_form_has_unique_fields_and_requests_the_version(path):
     form = yaml.safe_load(path.read_text(encoding="utf-8"))
     fields = [field["id"] for field in form["body"]]
     assert form["name"]
@@ -100,7 +100,7 @@ def test_issue_form_has_unique_fields_and_asks_for_the_version(path):
 
 
 @pytest.mark.slow
-def test_wheel_holds_the_packages_and_nothing_else(tmp_path):
+def test_wheel_contains_only_the_packages(tmp_path):
     source = tmp_path / "source"  # a build writes the version into its source
     shutil.copytree(
         ROOT, source, ignore=shutil.ignore_patterns(".git", ".venv*", ".*_cache", ".hypothesis", "demo", "tests")

@@ -42,13 +42,13 @@ HEAVY = ("torch", "torchvision", "lightning_fabric", "zarr", "av", "pylibCZIrw",
 FOR_WRITING = ("psutil", "socket", "tempfile", "decrappify.io.store.locks", "decrappify.io.store.durable")
 
 
-def test_the_public_names_are_those_of_the_design():
+def test_public_names_are_complete():
     assert set(dir(decrappify)) == NAMES | {"__version__"}
     assert len(decrappify.__version__.split(".")) >= 3
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
-def test_a_public_name_loads_says_what_it_does_and_is_typed(name):
+def test_public_name_is_documented_and_typed(name):
     public = getattr(decrappify, name)
     assert len(inspect.getdoc(public) or "") > 40
     if inspect.isfunction(public):
@@ -58,7 +58,7 @@ def test_a_public_name_loads_says_what_it_does_and_is_typed(name):
 
 
 @pytest.mark.parametrize("name", ["Crappifier", "Model", "Movie"])
-def test_public_methods_say_what_they_do(name):
+def test_public_methods_are_documented(name):
     public = getattr(decrappify, name)
     methods = [method for key, method in vars(public).items() if not key.startswith("_")]
     assert all(inspect.getdoc(method) for method in methods)
@@ -70,12 +70,12 @@ def test_packages_are_attributes_without_a_separate_import():
     assert result.stdout.split() == ["small", "simulate"]
 
 
-def test_another_name_is_an_attribute_error():
+def test_unknown_name_raises_attribute_error():
     with pytest.raises(AttributeError, match="module 'decrappify' has no attribute 'denoise'"):
         decrappify.denoise  # noqa: B018
 
 
-# In this order in one process: what one of them loads is there for the next.
+# Evaluated in this order in one process, so that later ones find the modules of earlier ones.
 LIGHT = [
     "decrappify",
     "decrappify.cli",
@@ -96,7 +96,7 @@ LIGHT = [
 ]
 
 
-def test_light_names_load_nothing_heavy_and_readers_nothing_for_writing(tmp_path):
+def test_light_names_do_not_load_large_packages_or_modules_for_writing(tmp_path):
     tifffile.imwrite(tmp_path / "cells.tif", np.ones((2, 8, 8), np.uint16))
     code = f"""
 import sys, decrappify, decrappify.cli, decrappify.errors

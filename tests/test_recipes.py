@@ -1,4 +1,4 @@
-"""Recipes of CONTRIBUTING.md: every block is run as written, as a file outside the package."""
+"""Recipes of CONTRIBUTING.md: every block runs unchanged, as a file outside the package."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ pytestmark = pytest.mark.usefixtures("undrawn_training")
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with a movie, the current one; components that a test registers are removed."""
+    """A current folder with a movie; components that a test registers are removed."""
     save_movie(simulate("vesicles", n_frames=10, size=(48, 64), seed=0).truth, tmp_path / "good.ome.tif")
     monkeypatch.chdir(tmp_path)
     with isolated():
@@ -78,7 +78,7 @@ def test_recipe_uses_public_names(name):
         assert set(names.split(", ")) <= set(getattr(public, "__all__", dir(public))), module
 
 
-def test_part_degrades_is_saved_and_trains(folder, command):
+def test_recipe_part_degrades_is_saved_and_trains(folder, command):
     file = recipe("crappifier part")
     with isolated():
         command("crappify", "good.ome.tif", "bad.ome.tif", "--preset", "old-lamp", "--plugin", file)
@@ -99,7 +99,7 @@ def test_part_degrades_is_saved_and_trains(folder, command):
     assert LOAD in result.stderr
 
 
-def test_loss_trains_by_its_name(folder, command):
+def test_recipe_loss_trains(folder, command):
     file = recipe("loss")
     write_run(training='loss = "edges"')
     with isolated():
@@ -109,8 +109,8 @@ def test_loss_trains_by_its_name(folder, command):
     assert "unknown loss 'edges', expected one of l1, l2, " in result.stderr
 
 
-def test_metric_is_in_the_report(folder, command, tiny_models, monkeypatch):
-    monkeypatch.setattr(files, "png_files", lambda report: ())  # most of the time
+def test_recipe_metric_is_in_the_report(folder, command, tiny_models, monkeypatch):
+    monkeypatch.setattr(files, "png_files", lambda report: ())  # most of the CPU time
     command("crappify", "good.ome.tif", "bad.ome.tif", "--preset", "confocal")
     options = ["--model", tiny_models["still"], "--baselines", "input", "--plugin", recipe("metric")]
     result = command("benchmark", "bad.ome.tif", "good.ome.tif", *options)
@@ -118,7 +118,7 @@ def test_metric_is_in_the_report(folder, command, tiny_models, monkeypatch):
     assert '<td class="meaning">mean absolute error</td>' in Path("benchmark/report.html").read_text(encoding="utf-8")
 
 
-def test_network_is_trained_saved_and_restores(folder, command):
+def test_recipe_network_trains_is_saved_and_restores(folder, command):
     file = recipe("network")
     write_run(training='network = "two-layers"', network="channels = 8")
     with isolated():
@@ -133,7 +133,7 @@ def test_network_is_trained_saved_and_restores(folder, command):
     assert LOAD in result.stderr
 
 
-def test_format_of_a_plugin_is_read_by_every_command(folder, command):
+def test_recipe_format_is_read_and_written_by_commands(folder, command):
     file = recipe("file format")
     file.write_text(
         file.read_text(encoding="utf-8") + "\nfrom decrappify.io import register_format\n\nregister_format(FORMAT)\n"

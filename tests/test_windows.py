@@ -11,20 +11,20 @@ from decrappify.windows import check_n_frames, recorded_window, reflect, window_
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(2, 12), st.sampled_from([1, 3, 5, 7]), st.data())
-def test_windows_are_those_of_numpys_reflection(length, n_frames, data):
+def test_window_indices_match_numpy_reflection(length, n_frames, data):
     t, half = data.draw(st.integers(0, length - 1)), n_frames // 2
     padded = np.pad(np.arange(length), half, mode="reflect")
     assert window_indices(t, length, n_frames) == tuple(padded[t : t + n_frames])
     assert window_indices(t, length, n_frames)[half] == t
 
 
-def test_a_still_is_its_own_window_of_one():
+def test_window_of_a_still_is_its_only_frame():
     assert window_indices(0, 1, 1) == (0,)
     assert reflect(-3, 1) == 0
 
 
 @pytest.mark.parametrize("n_frames", [0, -1, 2, 4, 3.0, True, "3"])
-def test_other_window_lengths_are_refused(n_frames):
+def test_check_n_frames_rejects_invalid_lengths(n_frames):
     with pytest.raises(InputError, match=r"n_frames is .*, expected an odd integer such as 1, 3 or 5"):
         check_n_frames(n_frames)
 
@@ -37,13 +37,13 @@ def test_other_window_lengths_are_refused(n_frames):
         (0, 1, "'fluorescence-still'"),
     ],
 )
-def test_frames_without_a_window_are_refused(t, length, message):
+def test_window_indices_rejects_frames_without_a_window(t, length, message):
     with pytest.raises(InputError, match=message):
         window_indices(t, length, 3)
 
 
 @pytest.mark.parametrize(
-    ("t", "n_frames", "lost", "expected"),
+    ("t", "n_frames", "missing", "expected"),
     [
         (5, 3, {6}, (4, 5, 4)),
         (5, 3, {4}, (6, 5, 6)),
@@ -55,5 +55,5 @@ def test_frames_without_a_window_are_refused(t, length, message):
         (5, 3, set(), (4, 5, 6)),
     ],
 )
-def test_neighbors_that_were_never_recorded_are_played_by_others(t, n_frames, lost, expected):
-    assert recorded_window(t, 10, n_frames, lambda i: i not in lost) == expected
+def test_recorded_window_replaces_missing_neighbors(t, n_frames, missing, expected):
+    assert recorded_window(t, 10, n_frames, lambda i: i not in missing) == expected

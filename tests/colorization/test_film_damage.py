@@ -144,9 +144,7 @@ def test_frames_without_time_stamps_keep_their_times_if_others_are_omitted(tmp_p
         ("film.gif", "gif", "rgb8", "", 0.6),
     ],
 )
-def test_truncated_film_raises_or_is_colorized_on_request(
-    tmp_path, film_colorizer, name, codec, pixel_format, flags, part
-):
+def test_truncated_film_raises_or_is_colorized(tmp_path, film_colorizer, name, codec, pixel_format, flags, part):
     options = {"movflags": flags} if flags else {}
     source = write_film(
         tmp_path / name, gray_film(40), codec=codec, pixel_format=pixel_format, container_options=options

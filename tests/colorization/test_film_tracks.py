@@ -54,25 +54,23 @@ def test_sound_is_interleaved_with_the_images(tmp_path, film_colorizer):
 
 
 @pytest.mark.parametrize(
-    ("codec", "advice"),
+    ("codec", "fix"),
     [
         ("pcm_u8", r"name that ends in \.mkv"),
         ("pcm_mulaw", r"name that ends in \.mov"),
         ("wmav2", "convert the sound first"),
     ],
 )
-def test_unsupported_sound_raises_before_colorizing(tmp_path, film_colorizer, codec, advice):
-    images = "wmv2" if codec == "wmav2" else "mpeg4"
+def test_unsupported_sound_raises_before_colorizing(tmp_path, film_colorizer, codec, fix):
+    video = "wmv2" if codec == "wmav2" else "mpeg4"
     name = "film.wmv" if codec == "wmav2" else "film.avi"
-    source = write_film(tmp_path / name, gray_film(4), codec=images, sound=codec)
-    with pytest.raises(
-        FormatError, match=rf"\.mp4 cannot store the sound of film\.\w+ \({codec}\) unchanged; .*{advice}"
-    ):
+    source = write_film(tmp_path / name, gray_film(4), codec=video, sound=codec)
+    with pytest.raises(FormatError, match=rf"\.mp4 cannot store the sound of film\.\w+ \({codec}\) unchanged; .*{fix}"):
         colorize_film(source, tmp_path / "color.mp4", film_colorizer)
     assert film_colorizer.n_images == 0
     assert [path.name for path in tmp_path.iterdir()] == [name]
-    if "mk" in advice or "mov" in advice:
-        output = colorize_film(source, tmp_path / f"color{advice[-4:]}", film_colorizer)
+    if "mk" in fix or "mov" in fix:
+        output = colorize_film(source, tmp_path / f"color{fix[-4:]}", film_colorizer)
         assert [p[0] for p in packets(output, "audio")[0]] == [p[0] for p in packets(source, "audio")[0]]
 
 

@@ -1,9 +1,9 @@
-"""Run a command in child processes in which one file operation each fails, and run it again.
+"""Run a command in child processes, in each of which one file operation fails, and run it again.
 
-Started as a script like `killing`, with ``failing_calls.c`` loaded before the C library, so that the operations of
-libraries in C and Rust fail too: ``python failing.py FOLDER OUTPUT HOW OVERWRITE TRIES``. With ``full-disk`` for TRIES,
-the folder must lie on a small disk of its own; with ``reading`` for HOW, OUTPUT is an input. Writes a JSON summary to
-the standard output.
+Started as a script like `killing`, with ``failing_calls.c`` loaded before the C library, so that operations of
+libraries in C and Rust fail too: ``python failing.py FOLDER OUTPUT HOW OVERWRITE TRIES``. If TRIES is ``full-disk``,
+the folder must be on a separate small disk; if HOW is ``reading``, OUTPUT is an input. Writes a JSON summary to the
+standard output.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ Command = Callable[[Path], object]
 
 OPEN, WRITE, SYNC, RENAME, REMOVE, MKDIR, TRUNCATE, READ = (1 << bit for bit in range(8))
 CHANGES = OPEN | WRITE | SYNC | RENAME | REMOVE | MKDIR | TRUNCATE
-_GROWS = OPEN | WRITE | SYNC | MKDIR  # what needs space
+_GROWS = OPEN | WRITE | SYNC | MKDIR  # operations that require space
 SECONDS = 60
-_FREE_KB = (0, 4, 8, 16, 32, 64, 128, 256)  # of a full disk
+_FREE_KB = (0, 4, 8, 16, 32, 64, 128, 256)  # free space of a full disk
 _DOCUMENTED = {"out/.decrappify-run.json"}  # left by an unfinished run
 
 
 class Fault(NamedTuple):
-    """What fails: the first operation with an error, and of the later ones those of these kinds."""
+    """The error of the first operation that fails, and the kinds of later operations that fail too."""
 
     error: int
     lasting: int = 0
@@ -65,7 +65,7 @@ _REASONS = {
 
 @dataclass
 class Summary:
-    """What a sweep found."""
+    """Result of a sweep."""
 
     operations: int = 0
     tried: int = 0
@@ -74,20 +74,20 @@ class Summary:
 
 
 class End(NamedTuple):
-    """How a run ended.
+    """Result of a run.
 
     Attributes
     ----------
     code : int
-        0, 2 for an error in one line, 1 for any other, or minus a signal.
+        0, 2 for an error in one line, 1 for any other error, or the negative number of a signal.
     message : str
-        The line, or a traceback.
+        The error line, or a traceback.
     count : int
-        File operations.
+        Number of file operations.
     where : str
-        The one that failed first.
+        The operation that failed first.
     stderr : str
-        What else was written there.
+        Other text on the standard error.
     """
 
     code: int
@@ -98,7 +98,7 @@ class End(NamedTuple):
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder, and every empty folder."""
+    """Return the contents of all files below a folder, and its empty folders."""
     return {
         str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b"<folder>"
         for path in sorted(folder.rglob("*"))
@@ -107,10 +107,10 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def sweep(folder: Path, output: str, command: Command, tries: int) -> Summary:
-    """Let `command` fail at `tries` file operations spread over all below `folder`, with a fault of `FAULTS` each.
+    """Run `command` with a fault of `FAULTS` at one of its file operations below `folder`, for `tries` of them.
 
-    Each time, the command must end in one line that names the output and the reason, and change nothing but the output,
-    which is as before or complete; or it must succeed. Then the same command must leave what an undisturbed one leaves.
+    The command must succeed, or end in one line that names the output and the reason, and change only the output, which
+    is as before or complete. Repeated without a fault, it must create the same files as an undisturbed run.
     """
     template = folder.with_name(f"{folder.name}-template")
     shutil.copytree(folder, template)
@@ -138,7 +138,7 @@ def sweep(folder: Path, output: str, command: Command, tries: int) -> Summary:
 
 
 def full_disk_sweep(folder: Path, output: str, command: Command) -> Summary:
-    """Run `command` on a disk with so many kB free, for each of `_FREE_KB`; check the same as `sweep`."""
+    """Run `command` on a disk with each amount of free space in `_FREE_KB`; check the same as `sweep`."""
     template, ballast = folder.with_name(f"{folder.name}-template"), folder.with_name("ballast")
     shutil.copytree(folder, template)
     summary, before = Summary(), contents(folder)
@@ -169,7 +169,7 @@ def _put_back(folder: Path, template: Path) -> None:
 
 
 def reading_sweep(folder: Path, name: str, tries: int) -> Summary:
-    """Let the reading of a whole movie fail at `tries` operations: the same pixels, or one line that names the file."""
+    """Read a movie with faults at `tries` operations: the pixels must be equal, or one line must name the file."""
     summary, pixels = Summary(), _pixels(folder / name)
 
     def read(folder: Path) -> None:
@@ -194,7 +194,7 @@ def reading_sweep(folder: Path, name: str, tries: int) -> Summary:
 
 
 def _pixels(path: Path) -> str:
-    """Read a movie, plane by plane; return a digest."""
+    """Return a digest of the pixels of a movie, read plane by plane."""
     from decrappify.io import open_movie
 
     digest = sha256()
@@ -207,9 +207,9 @@ def _pixels(path: Path) -> str:
 def _problem(
     folder: Path, output: str, before: dict[str, bytes], expected: dict[str, bytes], end: End, fault: Fault
 ) -> str:
-    """State what is wrong after a fault; an empty text if nothing is."""
+    """Return the problem that a fault caused, or an empty string."""
     found = contents(folder)
-    placed = _part(found, output) == _part(expected, output)
+    is_complete = _part(found, output) == _part(expected, output)
     if end.code not in (0, 2) or "Traceback" in end.stderr or "ignored" in end.stderr:
         return f"exit code {end.code}: {end.stderr[-1500:]}"
     if end.code == 2:
@@ -217,11 +217,11 @@ def _problem(
             return "the message does not state the reason"
         if output not in end.message:
             return "the message does not name the output"
-        if placed and _part(before, output) != _part(expected, output):
-            return "refused, and the output is complete"
-    elif not placed:
+        if is_complete and _part(before, output) != _part(expected, output):
+            return "rejected, but the output is complete"
+    elif not is_complete:
         return "the output is not complete, with exit code 0"
-    if not placed and (wrong := _torn(_part(before, output), _part(found, output), _part(expected, output))):
+    if not is_complete and (wrong := _mixed(_part(before, output), _part(found, output), _part(expected, output))):
         return f"the output is neither as before nor complete: {wrong[:5]}"
     others = [name for name in before if not _belongs(name, output) and found.get(name) != before[name]]
     if others:
@@ -229,37 +229,37 @@ def _problem(
     left = {name for name in found.keys() - before.keys() if not _belongs(name, f"{output}.partial")}
     left = {name for name in left if (not _belongs(name, output) or _is_hidden(name)) and name not in _DOCUMENTED}
     if any(_belongs(name, f"{output}.partial") for name in found):
-        left.discard(f".{output}.lock")  # it states to which run the working folder belongs
-    if left and _can_tidy_up(fault, end):
+        left.discard(f".{output}.lock")  # it identifies the run of the working folder
+    if left and _can_clean_up(fault, end):
         return f"{sorted(left)} are left"
     return ""
 
 
-def _torn(before: dict[str, bytes], found: dict[str, bytes], expected: dict[str, bytes]) -> list[str]:
-    """Return the files of an output that are lost, or neither as before nor as they should be."""
+def _mixed(before: dict[str, bytes], found: dict[str, bytes], expected: dict[str, bytes]) -> list[str]:
+    """Return the files of an output that are lost, or equal neither the earlier nor the expected ones."""
     kept = set(found.values())
     lost = [name for name, content in before.items() if found.get(name) != expected.get(name) and content not in kept]
     allowed = ((before.get(name), expected.get(name), b"<folder>") for name in found)
     return lost + [name for (name, content), each in zip(found.items(), allowed, strict=True) if content not in each]
 
 
-def _can_tidy_up(fault: Fault, end: End) -> bool:
+def _can_clean_up(fault: Fault, end: End) -> bool:
     return not fault.lasting & REMOVE and not end.where.startswith(("unlink", "rmdir", "rename"))
 
 
 def _repeated(folder: Path, command: Command, expected: dict[str, bytes], end: End, fault: Fault) -> str:
-    """Run the command again, without a fault; state what is wrong."""
+    """Run the command again without a fault; return the problem, or an empty string."""
     if end.code == 0 and contents(folder) == expected:
         return ""
     again = run(folder, command)
-    if again.code == 2 and "exists" in again.message and (end.code == 0 or not _can_tidy_up(fault, end)):
-        return ""  # it is complete, or what was written could not be deleted
+    if again.code == 2 and "exists" in again.message and (end.code == 0 or not _can_clean_up(fault, end)):
+        return ""  # the output is complete, or could not be deleted
     if again.code:
         return f"the second run ended with {again.code}: {again.message[-900:]}"
     found = contents(folder)
     different = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
-    different = [name for name in different if not name.endswith(".previous.pt")]  # of a checkpoint that was complete
-    if not _can_tidy_up(fault, end):  # locks of files that were finished then
+    different = [name for name in different if not name.endswith(".previous.pt")]  # copy of a complete checkpoint
+    if not _can_clean_up(fault, end):  # locks of finished files
         different = [name for name in different if not name.endswith(".lock")]
     return f"after the second run, these differ: {different[:6]}" if different else ""
 
@@ -277,7 +277,7 @@ def _is_hidden(name: str) -> bool:
 
 
 def run(folder: Path, command: Command, at: int = -1, fault: Fault = FAULTS[0], kinds: int = CHANGES) -> End:
-    """Run in a forked child in which the file operation with this number fails; -1 for none."""
+    """Run the command in a forked child in which file operation `at` fails; -1 for none."""
     from decrappify.errors import DecrappifyError
 
     calls = ctypes.CDLL(None)
@@ -297,9 +297,9 @@ def run(folder: Path, command: Command, at: int = -1, fault: Fault = FAULTS[0], 
             code = 0
         except DecrappifyError as error:
             code, message = 2, str(error)
-        except BaseException:  # noqa: BLE001 - also what ends a process
+        except BaseException:  # noqa: BLE001 - including SystemExit and KeyboardInterrupt
             message = traceback.format_exc()[-4000:]
-        gc.collect()  # what a destructor cannot do is reported now
+        gc.collect()  # errors in destructors are reported now
         calls.faults_disarm()
         report = [message, calls.faults_count(), calls.faults_where().decode() if at >= 0 else ""]
         os.write(writing, json.dumps(report).encode())
@@ -328,7 +328,7 @@ def main(folder: str, output: str, how: str, overwrite: str, tries: str) -> None
     command(warm)
     shutil.rmtree(warm)
     gc.collect()
-    gc.freeze()  # else each child would copy the memory of all modules to collect its garbage
+    gc.freeze()  # otherwise, garbage collection in each child would copy the memory of all modules
     if tries == "full-disk":
         found = full_disk_sweep(Path(folder), output, command)
     else:

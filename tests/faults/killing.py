@@ -1,7 +1,7 @@
-"""Run a writing command in child processes that are killed at one file event each, and run it again.
+"""Run a writing command in child processes, each of which is killed at one file event, and run it again.
 
-Started as a script, in a process of its own with one thread, so that its children can be forked when all modules are
-loaded: ``python killing.py FOLDER OUTPUT HOW OVERWRITE STRIDE``. Writes a JSON summary to the standard output.
+Started as a script in a separate process with one thread, so that children can be forked after all modules are loaded:
+``python killing.py FOLDER OUTPUT HOW OVERWRITE STRIDE``. Writes a JSON summary to the standard output.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Command = Callable[[Path], None]
 
 @dataclass
 class Summary:
-    """What a sweep found."""
+    """Result of a sweep."""
 
     events: int = 0
     tried: int = 0
@@ -30,7 +30,7 @@ class Summary:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder, and every empty folder."""
+    """Return the contents of all files below a folder, and its empty folders."""
     return {
         str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b"<folder>"
         for path in sorted(folder.rglob("*"))
@@ -41,8 +41,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 def sweep(folder: Path, command: Command, stride: int = 1) -> Summary:
     """Kill `command` before each `stride`-th file event below `folder` and after the last one, and run it again.
 
-    Each second run must succeed, and leave the same files as an undisturbed one: nothing more, nothing less. Only where
-    the first was killed after its last event may the second one be refused, as the output exists.
+    Each second run must succeed and create exactly the files of an undisturbed run. It may be rejected, as the output
+    exists, only if the first run was killed after its last event.
     """
     template = folder.with_name(f"{folder.name}-template")
     shutil.copytree(folder, template)
@@ -72,7 +72,7 @@ def sweep(folder: Path, command: Command, stride: int = 1) -> Summary:
 
 
 def _run(folder: Path, command: Command, killed_at: int | None) -> tuple[int, str]:
-    """Run in a forked child; its exit code, or minus the signal, and its report: the number of events, or an error."""
+    """Run in a forked child; return its exit code, or minus the signal, and the number of events or an error."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -84,7 +84,7 @@ def _run(folder: Path, command: Command, killed_at: int | None) -> tuple[int, st
             if killed_at is not None:
                 os.kill(os.getpid(), signal.SIGKILL)
             code, report = 0, str(events[0])
-        except BaseException:  # noqa: BLE001 - also what ends a process
+        except BaseException:  # noqa: BLE001 - including SystemExit and KeyboardInterrupt
             report = traceback.format_exc()
         os.write(writing, report.encode()[-50_000:])
         os._exit(code)
@@ -95,10 +95,10 @@ def _run(folder: Path, command: Command, killed_at: int | None) -> tuple[int, st
 
 
 def _count_events(folder: Path, killed_at: int | None) -> list[int]:
-    """Count the file events below a folder from now on, and end this process before the one with this number."""
+    """Count file events below a folder from now on, and kill this process before event `killed_at`."""
     count = [0]
 
-    def happens(path: object) -> None:
+    def count_event(path: object) -> None:
         if isinstance(path, int):
             try:
                 path = Path(f"/proc/self/fd/{path}").readlink()
@@ -120,13 +120,13 @@ def _count_events(folder: Path, killed_at: int | None) -> list[int]:
             writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
             if not writes and not (isinstance(mode, str) and set(mode) & set("wax+")):
                 return
-        happens(arguments[0])
+        count_event(arguments[0])
 
     for name in ("fsync", "write"):
         original = getattr(os, name)
 
         def counted(descriptor: int, *rest: object, original: Callable[..., object] = original) -> object:
-            happens(descriptor)
+            count_event(descriptor)
             return original(descriptor, *rest)
 
         setattr(os, name, counted)

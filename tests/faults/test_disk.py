@@ -32,15 +32,15 @@ OUTPUTS = {
     "model": ("out.safetensors",),
 }
 CASES = [(how, output) for how, outputs in OUTPUTS.items() for output in outputs]
-TRIES = int(os.environ.get("DECRAPPIFY_FAULT_TRIES", "8"))  # of each case; a large number tries every operation
+TRIES = int(os.environ.get("DECRAPPIFY_FAULT_TRIES", "8"))  # per case; a large number tries every operation
 
 
 @pytest.fixture(scope="session")
 def failing_calls(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The library that lets file operations fail."""
+    """Compiled library that makes file operations fail."""
     compiler = shutil.which("cc")
     if sys.platform != "linux" or compiler is None:
-        pytest.skip("needs Linux and a C compiler, to let file operations fail")
+        pytest.skip("needs Linux and a C compiler to make file operations fail")
     library = tmp_path_factory.mktemp("failing") / "failing_calls.so"
     subprocess.run([compiler, "-shared", "-fPIC", "-o", library, HERE / "failing_calls.c", "-ldl"], check=True)
     return library
@@ -48,14 +48,14 @@ def failing_calls(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def in_memory() -> Iterator[Path]:
-    """A folder where waiting for the disk takes no time."""
+    """A folder in memory, without waiting times for a disk."""
     memory = Path("/dev/shm")
     with TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
         yield Path(folder)
 
 
 def prepared(folder: Path, how: str, output: str, *, overwrite: bool) -> Path:
-    """A folder with the input, an old output where it is to be replaced, and a file of the user."""
+    """Create a folder with the input, an old output if it is to be replaced, and a file of the user."""
     folder.mkdir()
     movie = Movie.from_array(np.random.default_rng(5).integers(1, 4000, (2, 1, 1, 32, 40), dtype=np.uint16))
     gray = (np.asarray(movie) % 200).astype(np.uint8)
@@ -104,7 +104,7 @@ def sweep(library: Path, folder: Path, how: str, output: str, *, overwrite: bool
 @pytest.mark.faults
 @pytest.mark.parametrize("overwrite", [False, True], ids=["new", "overwrite"])
 @pytest.mark.parametrize(("how", "output"), CASES)
-def test_output_whose_file_operations_fail_is_refused_in_one_line(failing_calls, in_memory, how, output, overwrite):
+def test_output_with_failing_file_operations_is_rejected_in_one_line(failing_calls, in_memory, how, output, overwrite):
     found = sweep(failing_calls, in_memory / "results", how, output, overwrite=overwrite, tries=TRIES)
     print(f"{how} {output}: {found['tried']} faults at {found['operations']} operations")  # noqa: T201
     assert found["operations"] > 5
@@ -113,19 +113,19 @@ def test_output_whose_file_operations_fail_is_refused_in_one_line(failing_calls,
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 24 MB."""
+    """A disk of 24 MB; skipped if it cannot be mounted."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small disk needs the rights of an administrator")
+        pytest.skip("mounting a small disk needs administrator rights")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize(("how", "output"), CASES)
-def test_output_on_a_full_disk_is_refused_in_one_line_and_finished_later(failing_calls, small_disk, how, output):
+def test_output_on_a_full_disk_is_rejected_in_one_line_and_finished_later(failing_calls, small_disk, how, output):
     found = sweep(failing_calls, small_disk / "results", how, output, overwrite=True, tries="full-disk")
     print(f"{how} {output}: full disk, {found['refused']} of {found['tried']} refused")  # noqa: T201
     assert found["refused"] > 0
@@ -142,7 +142,7 @@ def ome_tiff(folder: Path, rng: np.random.Generator) -> Path:
 
 @pytest.mark.faults
 @pytest.mark.parametrize("write", [plain_tiff, packed_tiff, ome_tiff, czi, film, folder_of_pictures, zarr_store])
-def test_input_whose_reading_fails_is_refused_in_one_line(failing_calls, in_memory, rng, write):
+def test_input_with_failing_reads_is_rejected_in_one_line(failing_calls, in_memory, rng, write):
     folder = in_memory / "results"
     folder.mkdir()
     name = write(folder, rng).name

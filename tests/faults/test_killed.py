@@ -1,4 +1,4 @@
-"""Outputs whose writing is killed at a file event, and repeated."""
+"""Writing of outputs, killed at a file event and repeated."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CASES = [(how, output) for how, outputs in OUTPUTS.items() for output in outputs
 
 
 def prepared(folder: Path, how: str, output: str, *, overwrite: bool) -> Path:
-    """A folder with the input, an old output where it is to be replaced, and files with similar names."""
+    """Create a folder with the input, an old output if it is to be replaced, and files with similar names."""
     folder.mkdir()
     movie = Movie.from_array(np.random.default_rng(5).integers(1, 4000, (2, 1, 1, 32, 40), dtype=np.uint16))
     if how == "colorize":

@@ -1,4 +1,4 @@
-"""Restorations in processes of their own, starved of memory and of threads: each ends in time, whole or in one line."""
+"""Restorations in separate processes with limited memory or threads: complete, or rejected in one line, in time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _numbers = itertools.count()
 
 
 class Group:
-    """A control group of our own, of version 1 or 2, with one limit."""
+    """A new control group of version 1 or 2 with one limit."""
 
     def __init__(self, controller: str, limits: dict[str, str], version_1: dict[str, str]) -> None:
         first = (_GROUPS / controller).is_dir()
@@ -41,7 +41,7 @@ class Group:
                 (self.folder / name).write_text(value)
         except OSError as error:
             self.remove()
-            pytest.skip(f"no control group can be made here ({error})")
+            pytest.skip(f"cannot create a control group ({error})")
 
     def enter(self) -> None:
         """Move this process into the group."""
@@ -75,13 +75,13 @@ def small(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def colorizer(tmp_path: Path) -> Path:
-    """A colorization model of 84 MB, untrained."""
+    """An untrained colorization model of 84 MB."""
     network = create("dynamic-unet", encoder="resnet18", width_factor=1.0)
     return Model(network, IMAGENET, card={"task": "colorization", "preset": "own"}).save(tmp_path / "m.safetensors")
 
 
 def restore(source: Path, output: Path, *options: str, before: object = None) -> subprocess.CompletedProcess[str]:
-    """Run the command line in one process; a hang is a TimeoutExpired."""
+    """Run the command line in one process; raises TimeoutExpired if it hangs."""
     command = [sys.executable, "-m", "decrappify", "restore", str(source), str(output), "--device", "cpu"]
     command += ["--precision", "float32", "--backend", "torch", "--model", "fluorescence-still", *options]
     return run(command, before)
@@ -94,8 +94,8 @@ def run(command: list[str], before: object) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def assert_whole_or_one_line(done: subprocess.CompletedProcess[str], output: Path, n_frames: int) -> None:
-    """The result is complete and reported so, or it is not there and one line says why."""
+def assert_complete_or_one_line(done: subprocess.CompletedProcess[str], output: Path, n_frames: int) -> None:
+    """Check that the result is complete, or that it is absent and one line states the reason."""
     assert "Traceback" not in done.stderr
     if done.returncode == 0:
         with open_movie(output) as restored:
@@ -116,7 +116,7 @@ def test_restore_fits_into_the_memory_of_its_container(source: Path, tmp_path: P
     assert done.returncode == 0, (done.returncode, done.stderr)
 
 
-def test_restore_killed_for_memory_uses_smaller_tiles_next_time(source: Path, tmp_path: Path) -> None:
+def test_restore_killed_for_memory_resumes_with_smaller_tiles(source: Path, tmp_path: Path) -> None:
     group, output = memory_group(550), tmp_path / "out.ome.zarr"
     try:
         first = restore(source, output, "--tile-size", "1024", before=group.enter)
@@ -128,12 +128,12 @@ def test_restore_killed_for_memory_uses_smaller_tiles_next_time(source: Path, tm
     assert "ended the previous run for lack of memory, with --tile-size 1024: continuing with --tile-size 512" in (
         done.stderr
     )
-    assert_whole_or_one_line(done, output, 2)
+    assert_complete_or_one_line(done, output, 2)
     assert done.returncode == 0
 
 
 @pytest.mark.parametrize("megabytes", [300, 400, 500, 650, 1200])
-def test_colorize_with_little_memory_ends(colorizer: Path, tmp_path: Path, megabytes: int) -> None:
+def test_colorize_with_little_memory_succeeds_or_raises(colorizer: Path, tmp_path: Path, megabytes: int) -> None:
     Image.new("L", (2000, 1500), 90).save(tmp_path / "photo.png")
     output, group = tmp_path / "color.png", memory_group(megabytes)
     command = [sys.executable, "-m", "decrappify", "colorize", str(tmp_path / "photo.png"), str(output)]
@@ -151,24 +151,24 @@ def test_colorize_with_little_memory_ends(colorizer: Path, tmp_path: Path, megab
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 5, 6, 7, 8, 10])
-def test_restore_with_few_threads_ends(small: Path, tmp_path: Path, count: int) -> None:
+def test_restore_with_few_threads_succeeds_or_raises(small: Path, tmp_path: Path, count: int) -> None:
     group = process_group(count)
     try:
         done = restore(small, tmp_path / "out.ome.zarr", before=group.enter)
     finally:
         group.remove()
-    assert_whole_or_one_line(done, tmp_path / "out.ome.zarr", 3)
+    assert_complete_or_one_line(done, tmp_path / "out.ome.zarr", 3)
 
 
 @pytest.mark.parametrize("megabytes", [1500, 2500, 3500, 4000, 4500, 5000, 6000])
-def test_restore_with_little_address_space_ends(source: Path, tmp_path: Path, megabytes: int) -> None:
+def test_restore_with_little_address_space_succeeds_or_raises(source: Path, tmp_path: Path, megabytes: int) -> None:
     def limit() -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
 
     done = restore(source, tmp_path / "out.ome.zarr", before=limit)
-    assert_whole_or_one_line(done, tmp_path / "out.ome.zarr", 2)
+    assert_complete_or_one_line(done, tmp_path / "out.ome.zarr", 2)
 
 
 @pytest.fixture(autouse=True)

@@ -42,7 +42,7 @@ def prepared(folder: Path, how: str) -> Path:
 
 
 class Run:
-    """A process that is started in advance, and begins its command when told."""
+    """A process that is started in advance, and starts its command on `begin`."""
 
     def __init__(
         self, folder: Path, output: str, how: str, *, overwrite: bool, seed: int = 0, held: bool = False
@@ -55,7 +55,7 @@ class Run:
         )  # fmt: skip
 
     def begin(self) -> Run:
-        """Begin the command."""
+        """Start the command."""
         assert self.process.stdout.readline() == "ready\n", self.process.stderr.read()
         self.process.stdin.write("begin\n")
         self.process.stdin.flush()
@@ -72,7 +72,7 @@ class Run:
 @pytest.mark.faults
 @pytest.mark.parametrize(("seed", "second_overwrites"), [(0, False), (1, True)], ids=["same", "other-overwrite"])
 @pytest.mark.parametrize(("how", "output"), [(how, output) for how, outputs in OUTPUTS.items() for output in outputs])
-def test_the_second_of_two_runs_is_refused_and_the_first_unharmed(tmp_path, how, output, seed, second_overwrites):
+def test_second_of_two_runs_is_rejected_and_the_first_completes(tmp_path, how, output, seed, second_overwrites):
     folder, alone = prepared(tmp_path / "results", how), prepared(tmp_path / "alone", how)
     undisturbed = Run(alone, output, how, overwrite=False)
     first = Run(folder, output, how, overwrite=not second_overwrites, held=True)
@@ -85,7 +85,7 @@ def test_the_second_of_two_runs_is_refused_and_the_first_unharmed(tmp_path, how,
     assert message.count("\n") == 1
     code, message = first.finish()
     assert code == 0, message
-    if how == "train":  # the log and the card hold times
+    if how == "train":  # the log and the card contain times
         assert (folder / output / "model.safetensors").exists()
         assert not list(folder.rglob(".*"))
     else:
@@ -96,7 +96,7 @@ def test_the_second_of_two_runs_is_refused_and_the_first_unharmed(tmp_path, how,
 @pytest.mark.faults
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 @pytest.mark.parametrize(("how", "output"), [("restore", "out.ome.zarr"), ("photographs", "colored")])
-def test_the_lock_of_a_killed_run_is_taken_over(tmp_path, how, output):
+def test_lock_of_a_killed_run_is_replaced(tmp_path, how, output):
     folder, alone = prepared(tmp_path / "results", how), prepared(tmp_path / "alone", how)
     undisturbed = Run(alone, output, how, overwrite=False)
     first, second = Run(folder, output, how, overwrite=False, held=True), Run(folder, output, how, overwrite=False)

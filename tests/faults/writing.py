@@ -1,8 +1,8 @@
-"""Commands that write an output; also a script that runs one step by step.
+"""Commands that write an output; also a script that runs one of them in steps.
 
-Usage: ``python writing.py FOLDER OUTPUT HOW overwrite|new SEED free|held``. The script writes "ready" when all is
-loaded and waits for a line; a held one waits for another after three steps of progress. An error is written as one
-line, and the exit code is then 2, as on the command line.
+Usage: ``python writing.py FOLDER OUTPUT HOW overwrite|new SEED free|held``. The script writes "ready" when all
+modules are loaded, and waits for a line; with ``held``, it waits for another line after three steps of progress. For an
+error, it writes one line and its exit code is 2, as on the command line.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Command = Callable[[Path], Any]
 
 
 def command_of(how: str, output: str, *, overwrite: bool, seed: int = 0, progress: Any = None) -> Command:
-    """Make a command that works below a folder.
+    """Return a command that works below a folder.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def command_of(how: str, output: str, *, overwrite: bool, seed: int = 0, progres
     overwrite : bool
         Whether an existing output is replaced.
     seed : int
-        Of the weights.
+        Seed of the weights.
     progress : callable, optional
         Like ``tqdm``.
     """
@@ -142,14 +142,14 @@ def _report(output: str, overwrite: bool) -> Command:
     from decrappify.movie import Movie
 
     rng = np.random.default_rng(3)
-    truth = 100 + 50 * rng.random((24, 24)).cumsum(axis=1)
-    pair = (Movie.from_array(truth + rng.normal(0, 5, truth.shape), name="cells"), Movie.from_array(truth))
+    reference = 100 + 50 * rng.random((24, 24)).cumsum(axis=1)
+    pair = (Movie.from_array(reference + rng.normal(0, 5, reference.shape), name="cells"), Movie.from_array(reference))
     report = benchmark({"halved": lambda movie: np.asarray(movie) * 0.5}, [pair])
     return lambda folder: report.save(folder / output, overwrite=overwrite)
 
 
 class _HeldBar:
-    """Waits for a line at its third step."""
+    """A progress bar that waits for a line at its third step."""
 
     held = False
 

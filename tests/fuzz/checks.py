@@ -1,4 +1,4 @@
-"""What a reader may do with a damaged file: refuse it in one line, or return something sane. Run inside a worker."""
+"""Checks of readers of damaged files: a one-line error, or a valid result. Run in a worker."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ _LARGEST = 128 << 20  # bytes of a frame, all channels, that is read
 
 
 class Fault(AssertionError):
-    """Something that a damaged file must not cause; the text is what is reported."""
+    """An effect that a damaged file must not have, with a description."""
 
 
 def check_message(text: str, path: Path) -> None:
-    """Check that a message is one printable line of bearable length."""
+    """Check that a message is one printable line of limited length."""
     bad = sorted({character for character in text if not is_printable(character)})
     if bad:
         raise Fault(f"message with {bad!r}: {text!r}")
     if not text.strip() or len(text) > LONGEST + len(str(path)):
         raise Fault(f"message of {len(text)} characters: {text[:300]!r}")
     if "Traceback" in text or re.search(r"<\w+ object at 0x|\bNoneType\b|^Errno", text):
-        raise Fault(f"message from the inside: {text!r}")
+        raise Fault(f"message with internal details: {text!r}")
 
 
 def is_printable(character: str) -> bool:
     return character.isprintable() or unicodedata.category(character) == "Zs"
 
 
-def attempt(what: str, function: Callable[[], Any], path: Path) -> tuple[str, Any]:
-    """Call `function`; return ``"read"`` and its result, or ``"refused"``; a Fault for anything else."""
+def attempt(name: str, function: Callable[[], Any], path: Path) -> tuple[str, Any]:
+    """Call `function`; return ``"read"`` and its result, or ``"refused"``; raise Fault for any other outcome."""
     from decrappify.errors import DecrappifyError
 
     with warnings.catch_warnings(record=True) as caught:
@@ -49,15 +49,15 @@ def attempt(what: str, function: Callable[[], Any], path: Path) -> tuple[str, An
             check_message(str(error), path)
             result = "refused", None
         except Fault as fault:
-            raise Fault(f"{what}: {fault}") from fault
+            raise Fault(f"{name}: {fault}") from fault
         except Exception as error:
-            raise Fault(f"{what}: {describe_error(error)}") from error
+            raise Fault(f"{name}: {describe_error(error)}") from error
     for warning in caught:
-        if issubclass(warning.category, ResourceWarning):  # a file that the garbage collector closes
+        if issubclass(warning.category, ResourceWarning):  # a file closed by the garbage collector
             continue
         if not issubclass(warning.category, UserWarning):
             raise Fault(
-                f"{what}: {warning.category.__name__} from {warning.filename}:{warning.lineno}: {warning.message}"
+                f"{name}: {warning.category.__name__} from {warning.filename}:{warning.lineno}: {warning.message}"
             )
         if issubclass(warning.category, UserWarning) and "decrappify" in warning.filename:
             check_message(str(warning.message), path)
@@ -101,7 +101,7 @@ def _some_planes(shape: tuple[int, ...]) -> set[tuple[int, int, int]]:
 
 
 def check_metadata(movie: Any) -> None:
-    """Check that shape, spacing, names, colors, missing planes and provenance are of their types and finite."""
+    """Check the types and ranges of shape, spacing, names, colors, missing planes and provenance."""
     shape = movie.shape
     if len(shape) != 5 or not all(isinstance(n, int | np.integer) and n > 0 for n in shape):
         raise Fault(f"shape {shape}")
@@ -134,7 +134,7 @@ def _is_color(color: Any) -> bool:
 
 
 def check_command(command: str, *arguments: Path | str) -> str:
-    """Check that a command ends with 0 or 2, prints only printable text, and errors in lines of its own."""
+    """Check that a command exits with 0 or 2, and prints only printable text and its own error lines."""
     from click.testing import CliRunner
 
     from decrappify.cli import main
@@ -175,21 +175,21 @@ def _use_model(model: Any) -> None:
 
 
 def check_crappifier(path: Path) -> str:
-    """Check `Crappifier.load`, and that what it loads degrades an image or refuses in one line."""
+    """Check `Crappifier.load`, and that its result degrades an image or raises a one-line error."""
     from decrappify.crappify import Crappifier
 
     outcome, crappifier = attempt("Crappifier.load", lambda: Crappifier.load(path), path)
     if crappifier is None:
         return outcome
     if Crappifier.from_dict(crappifier.to_dict()) != crappifier:
-        raise Fault("the crappifier does not survive to_dict")
+        raise Fault("the crappifier does not round-trip through to_dict")
     image = np.random.default_rng(0).random((3, 48, 48) if crappifier.color else (48, 48), np.float32)
     attempt("crappify", lambda: crappifier(image, np.random.default_rng(0)), path)
     return outcome
 
 
 def check_run_file(path: Path) -> str:
-    """Check `decrappify train RUN.TOML` up to the moment where training would begin."""
+    """Check `decrappify train RUN.TOML` up to the start of training."""
     from decrappify.training.config import run_file
 
     class Trained(Exception):
@@ -234,7 +234,7 @@ def check_journal(path: Path) -> str:
 
 
 def check_film(path: Path) -> str:
-    """Check that a film is read and colored, or refused; see `films.check_film`."""
+    """Check that a film is read and colorized, or refused; see `films.check_film`."""
     from . import films
 
     return films.check_film(path)
@@ -260,7 +260,7 @@ CHECKS: dict[str, Callable[[Path], str]] = {
 
 
 def describe_error(error: BaseException) -> str:
-    """The error and the last calls that led to it."""
+    """Describe an error and the last calls before it."""
     stack = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in stack if "decrappify" in frame.filename][-4:] + list(stack)[-1:]
     calls = " > ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in ours)

@@ -18,14 +18,14 @@ from typing import Any
 from .checks import Fault, attempt, check_message, check_metadata, describe_error, is_printable
 from .commands import COMMAND, command_files
 
-CPU_S = 4.0  # until a command gets Ctrl-C: damaged settings may ask for a long computation
+CPU_S = 4.0  # until a command receives Ctrl-C, as damaged settings may request a long computation
 _EXIT_CODES = 0, 2, 130
 _LONGEST_LINE = 1000
 _OPENED = (".zarr", ".tif", ".tiff", ".mp4", ".mkv", ".mov", ".png", ".jpg", ".jpeg", ".bmp", ".safetensors")
 
 
 def check_command_folder(folder: Path) -> str:
-    """Check exit code, lines, inputs and outputs of a command that is run in its folder."""
+    """Check exit code, lines, inputs and outputs of a command run in its folder."""
     from click.testing import CliRunner
 
     from decrappify.cli import main
@@ -36,7 +36,7 @@ def check_command_folder(folder: Path) -> str:
         result = CliRunner().invoke(main, arguments)
     try:
         outcome = _check_result(result, stopped, printed, folder)
-        is_complete = result.exit_code == 0 or " is complete" in result.stderr  # Ctrl-C came when all was written
+        is_complete = result.exit_code == 0 or " is complete" in result.stderr  # Ctrl-C arrived after writing
         _check_outputs(0 if is_complete else result.exit_code, arguments, before, folder)
     except Fault as fault:
         raise Fault(f"{_shown(arguments)}: {fault}") from fault
@@ -67,16 +67,16 @@ _SCENE_RECORD = re.compile(r"\..+\.scenes\.json")
 
 
 def _check_outputs(exit_code: int, arguments: list[str], before: dict[Path, str], folder: Path) -> None:
-    """Check that only the output was changed, that it opens, and that it is there exactly if the exit code is 0."""
+    """Check that only the output was changed, that it opens, and that it exists if and only if the exit code is 0."""
     after = _content(folder)
     names = _outputs(arguments, folder)
-    mine = partial(_belongs, names)
-    lost = [path for path, digest in before.items() if after.get(path) != digest and not mine(path.relative_to(folder))]
+    ours = partial(_belongs, names)
+    lost = [path for path, digest in before.items() if after.get(path) != digest and not ours(path.relative_to(folder))]
     if lost:
         raise Fault(f"exit code {exit_code}: changed {sorted(str(path.relative_to(folder)) for path in lost)[:5]}")
     new = [path for path in after if path not in before or after[path] != before[path]]
-    stray = [path for path in new if not mine(path.relative_to(folder))]
-    if exit_code and "all" in arguments:  # which scenes are restored is kept until all are
+    stray = [path for path in new if not ours(path.relative_to(folder))]
+    if exit_code and "all" in arguments:  # the record of restored scenes is kept until all are finished
         stray = [path for path in stray if not _SCENE_RECORD.fullmatch(path.name)]
     if stray:
         raise Fault(f"exit code {exit_code}: wrote {sorted(str(path.relative_to(folder)) for path in stray)[:5]}")
@@ -90,13 +90,13 @@ def _check_outputs(exit_code: int, arguments: list[str], before: dict[Path, str]
     written = {path for path in new if _top(path.relative_to(folder), names)}
     whole = {_top(path.relative_to(folder), names) for path in written} - {None}
     if exit_code and whole and arguments[0] not in ("train", "colorize") and "all" not in arguments:
-        raise Fault(f"exit code {exit_code}, and yet there is {sorted(map(str, whole))}")
+        raise Fault(f"exit code {exit_code}, but {sorted(map(str, whole))} exists")
     for name in sorted(whole):
         _check_opens(folder / name, written)
 
 
 def _outputs(arguments: list[str], folder: Path) -> list[Path]:
-    """Return the output that a command line names, relative to the folder; none where it cannot be parsed."""
+    """Return the output of a command line, relative to the folder; none if the line cannot be parsed."""
     import click
 
     from decrappify.cli import main
@@ -120,7 +120,7 @@ def _outputs(arguments: list[str], folder: Path) -> list[Path]:
 
 
 def _scene_outputs(folder: Path, source: Path, output: Path) -> list[Path]:
-    """Return the outputs of all scenes that are there, or unfinished; none where the command must refuse them."""
+    """Return the finished or unfinished outputs of all scenes; none if the command must refuse them."""
     import warnings
 
     from decrappify.errors import DecrappifyError
@@ -137,7 +137,7 @@ def _scene_outputs(folder: Path, source: Path, output: Path) -> list[Path]:
 
 
 def _belongs(names: list[Path], path: Path) -> bool:
-    """Whether a path is an output, lies in one, or is its working folder, lock or temporary file."""
+    """Return whether a path is an output, is inside one, or is its working folder, lock or temporary file."""
     for name in names:
         if path == name or path.is_relative_to(name) or path.is_relative_to(name.with_name(f"{name.name}.partial")):
             return True
@@ -148,12 +148,12 @@ def _belongs(names: list[Path], path: Path) -> bool:
 
 
 def _top(path: Path, names: list[Path]) -> Path | None:
-    """Return the output that a file is a part of; None for those of an unfinished one."""
+    """Return the output that contains a file; None for files of an unfinished output."""
     return next((name for name in names if path == name or path.is_relative_to(name)), None)
 
 
 def _check_opens(path: Path, written: set[Path]) -> None:
-    """Check that an output can be read as a whole; of a folder of images, those that the command has written."""
+    """Check that an output can be read completely; in a folder of images, those written by the command."""
     from decrappify.io import open_movie
     from decrappify.model import load_model
 
@@ -188,7 +188,7 @@ def _shown(arguments: list[str]) -> str:
 
 @contextlib.contextmanager
 def _stderr() -> Iterator[list[bytes]]:
-    """Collect what libraries write to the standard error below Python."""
+    """Collect the output of libraries to the standard error below Python."""
     printed = [b""]
     with tempfile.TemporaryFile() as file:
         kept = os.dup(2)
@@ -204,7 +204,7 @@ def _stderr() -> Iterator[list[bytes]]:
 
 @contextlib.contextmanager
 def _ctrl_c() -> Iterator[list[int]]:
-    """Send Ctrl-C to a command that computes for long."""
+    """Send Ctrl-C to a command that computes for too long."""
     stopped: list[int] = []
     is_running = True
 
@@ -217,7 +217,7 @@ def _ctrl_c() -> Iterator[list[int]]:
     signal.setitimer(signal.ITIMER_PROF, CPU_S)
     try:
         yield stopped
-    except KeyboardInterrupt:  # between the command's end and here
+    except KeyboardInterrupt:  # between the end of the command and this line
         sys.exc_info()
     finally:
         is_running = False

@@ -1,4 +1,4 @@
-"""Folders with a command line each, and damage to their files and arguments."""
+"""Folders with one command line each, and damage to their files and arguments."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SMALL = ["--device", "cpu", "--precision", "float32"]
 
 
 def command_folders(folder: Path) -> list[Path]:
-    """Return a folder per command, with all files that it takes."""
+    """Create a folder per command, with all its input files."""
     return [_folder(folder, name, *settings) for name, settings in _COMMANDS.items()]
 
 
@@ -54,7 +54,7 @@ def _movies(folder: Path) -> None:
 
 
 def _restored(folder: Path) -> None:
-    """A movie whose provenance has several entries, which the next restoration reads back."""
+    """Create a movie with several entries of provenance, which the next restoration reads."""
     from decrappify.inference.options import InferenceOptions
     from decrappify.restoration import restore
 
@@ -167,7 +167,7 @@ def _training(folder: Path) -> None:
 
 
 def _stopped_training(folder: Path) -> None:
-    """A run that was stopped at its second step of three."""
+    """Create a run that was stopped at the second of three steps."""
     _training(folder)
     (folder / "run.toml").write_text(_RUN.replace("max_steps = 2", "max_steps = 3"))
     _killed(folder, ["train", "run.toml"], 2)
@@ -201,7 +201,7 @@ _COMMANDS: dict[str, tuple[Any, ...]] = {
 
 
 def damage_command(folder: Path, rng: Random) -> None:
-    """Damage a file of the command, what a killed run of it left behind, or its arguments."""
+    """Damage a file of the command, a file left by a killed run of it, or its arguments."""
     settings = json.loads((folder / COMMAND).read_text())
     os.mkfifo(folder / "pipe.tif")
     whole = set(command_files(folder))
@@ -240,7 +240,7 @@ def edit_arguments(arguments: list[str], rng: Random) -> list[str]:
 
 
 def _option(name: str, rng: Random) -> list[str]:
-    """Return an option of a command with a value that it may not have."""
+    """Return an option of a command with a value that may be invalid."""
     import click
 
     from decrappify.cli import main
@@ -251,7 +251,7 @@ def _option(name: str, rng: Random) -> list[str]:
         return [option.opts[0]]
     if isinstance(option.type, click.Choice) and rng.random() < 0.7:
         return [option.opts[0], str(rng.choice(list(option.type.choices)))]
-    if option.name == "backend":  # a compiler takes longer than a try may
+    if option.name == "backend":  # compilation exceeds the time limit of a case
         return [option.opts[0], rng.choice(("torch", "onnxruntime", "", "x"))]
     return [option.opts[0], rng.choice((*_WORDS, *(str(n) for n in range(5)), "0.5", "1e9", "1:3", *_PATHS))]
 
@@ -272,7 +272,7 @@ def _damage_unfinished(file: Path, folder: Path, rng: Random) -> None:
 
 
 def edit_lines(file: Path, rng: Random) -> None:
-    """Damage a line of JSON; its checksum, if it has one, is made to fit it in half of the tries."""
+    """Damage a line of JSON, and update its checksum, if present, in most cases."""
     lines = file.read_bytes().split(b"\n")
     place = rng.choice([number for number, line in enumerate(lines) if line] or [0])
     text, tab, _ = lines[place].rpartition(b"\t")
@@ -310,7 +310,7 @@ def command_files(folder: Path) -> list[Path]:
     return [path for path in found if path.name != COMMAND]
 
 
-# Run in a new process: a fork of this one would wait for the threads of torch, which it does not have.
+# Run in a new process: a fork of this process would wait for torch's threads, which do not exist in it.
 _KILLED = """
 import os, sys
 from decrappify.cli import main
@@ -335,7 +335,7 @@ main(sys.argv[2:])
 
 
 def _killed(folder: Path, arguments: list[str], stop_at: int) -> None:
-    """Run a command in a new process that ends, as if killed, when its progress bar has come this far."""
+    """Run a command in a new process that ends, as if killed, after `stop_at` steps of its progress bar."""
     command = [sys.executable, "-c", _KILLED, str(stop_at), *arguments]
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(

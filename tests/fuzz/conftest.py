@@ -1,4 +1,4 @@
-"""One fixture: damage files of a kind, and fail with the list of those that went wrong."""
+"""A fixture that damages files of a kind, and fails with a list of the faults."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .inputs import to_open
 from .pool import Tally, run_cases, tries
 
 Fuzz = Callable[..., Tally]
-_LARGEST = 200_000  # bytes of a real file that is damaged
+_LARGEST = 200_000  # bytes of the largest real file to damage
 _LISTED = 25
 
 
 @pytest.fixture
 def fuzz(tmp_path: Path, pytestconfig: pytest.Config) -> Fuzz:
-    """Return a function that runs a number of damaged files of a kind through a check."""
+    """Return a function that checks a number of damaged files of a kind."""
 
     def run(
         target: str,
@@ -55,7 +55,7 @@ def _keep(tmp_path: Path) -> Path:
 
 
 def _grouped(faults: Sequence[str]) -> list[str]:
-    """List the faults, equal ones once."""
+    """Return the distinct faults with their counts."""
     kinds = Counter(fault.partition("): ")[2] for fault in faults)
     first = {fault.partition("): ")[2]: fault for fault in reversed(faults)}
     return [f"{count} x {first[kind]}" for kind, count in kinds.most_common(_LISTED)]

@@ -1,4 +1,4 @@
-"""Tiny films of many kinds, damage that films have, and what must come of reading and coloring them."""
+"""Tiny films of many kinds, their damage, and checks of reading and colorizing them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from .checks import Fault, attempt, check_command, check_message, check_metadata
 from .mutations import BYTES, PLAIN, mutate
 
 _SIZE = 12, 24, 32  # frames, rows, columns
-_MOST_FRAMES = 200  # read of a movie
+_MOST_FRAMES = 200  # read per movie
 
 
 def film_files(folder: Path) -> list[Path]:
-    """Films of 12 frames: containers, codecs, sound, subtitles, cover image, attachment, odd time stamps and tags."""
+    """Write films of 12 frames in several containers and codecs, with sound, subtitles, chapters, rotation and tags."""
     from tests.colorization.films import gray_film, write_film
 
     frames = gray_film(*_SIZE)
@@ -37,7 +37,7 @@ def film_files(folder: Path) -> list[Path]:
         ),
         write_film(folder / "h264.mkv", frames, sound="flac", options=gop, metadata={"comment": "from a tape"}),
         write_film(folder / "mjpeg.mov", frames, codec="mjpeg", pixel_format="yuvj420p", sound="pcm_s16le"),
-        write_film(folder / "turned.mov", frames, turned=90, options=gop),
+        write_film(folder / "turned.mov", frames, rotation=90, options=gop),
         write_film(folder / "mpeg4.avi", frames, codec="mpeg4", sound="mp2", options={"g": "5", "bf": "0"}),
         write_film(folder / "reordered.avi", frames, options={"g": "5", "bf": "2"}),
         write_film(folder / "lossless.avi", frames, codec="ffv1", pixel_format="gray"),
@@ -58,11 +58,11 @@ def _with_extras(film: Path, path: Path) -> Path:
 
     text = path.with_suffix(".srt")
     text.write_bytes(b"1\n00:00:00,000 --> 00:00:00,400\ngr\xfc\xdfe\n\n")
-    with av.open(str(film)) as pictures, av.open(str(text)) as words, av.open(str(path), "w") as container:
-        unit = pictures.streams.video[0].time_base
+    with av.open(str(film)) as images, av.open(str(text)) as subtitles, av.open(str(path), "w") as container:
+        unit = images.streams.video[0].time_base
         with contextlib.suppress(AttributeError):
             container.set_chapters([{"id": 1, "start": 0, "end": 200, "time_base": unit, "metadata": {"title": "one"}}])
-        copy_packets([*pictures.streams.video, *words.streams.subtitles], container)
+        copy_packets([*images.streams.video, *subtitles.streams.subtitles], container)
     text.unlink()
     return path
 
@@ -85,7 +85,7 @@ def damage_film(path: Path, rng: Random) -> None:
 
 
 def edit_atoms(data: bytes, rng: Random) -> bytes:
-    """Exchange, repeat, remove or rename an atom of an mp4 or mov file, or set one of its numbers to an extreme."""
+    """Exchange, repeat, remove or rename an atom of an mp4 or mov file, or set one of its fields to an extreme."""
     atoms = [(at, size) for at, size in _atoms(data, 0, len(data)) if size < len(data)]
     if not atoms:
         return mutate(data, rng, BYTES)
@@ -108,7 +108,7 @@ def edit_atoms(data: bytes, rng: Random) -> bytes:
 
 
 def _atoms(data: bytes, begin: int, end: int) -> list[tuple[int, int]]:
-    """Place and size of the atoms, those inside others too."""
+    """Return place and size of all atoms, including nested ones."""
     found = []
     while begin + 8 <= end:
         size = int.from_bytes(data[begin : begin + 4], "big")
@@ -132,7 +132,7 @@ def _atoms(data: bytes, begin: int, end: int) -> list[tuple[int, int]]:
 
 
 def check_film(path: Path) -> str:
-    """Check `open_movie` with all frames, ``decrappify info``, and `colorize_film` in each way to treat damage."""
+    """Check `open_movie` with all frames, ``decrappify info``, and `colorize_film` with each value of ``damaged``."""
     known, movie = attempt("open_movie", partial(_open, path), path)
     if known == "read":
         check_metadata(movie)

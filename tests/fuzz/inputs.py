@@ -1,4 +1,4 @@
-"""Complete image files of every kind that is read, small enough to be damaged thousands of times."""
+"""Complete image files of every supported kind, small enough to be damaged thousands of times."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _pixels(*shape: int, dtype: Any = np.uint16) -> np.ndarray:
 
 
 def movie(*shape: int, dtype: Any = np.uint16) -> Any:
-    """A movie with all metadata that a file can hold."""
+    """Create a movie with all metadata that a file can contain."""
     from decrappify.movie import Movie
 
     return Movie.from_array(
@@ -28,7 +28,7 @@ def movie(*shape: int, dtype: Any = np.uint16) -> Any:
 
 
 def tiff_files(folder: Path) -> list[Path]:
-    """OME-TIFF, ImageJ, LSM, STK, plain, compressed, tiled, BigTIFF, color, pyramid, ScanImage."""
+    """Write OME-TIFF, ImageJ, LSM, STK, plain, compressed, tiled, BigTIFF, color, pyramid and ScanImage files."""
     import tifffile
     from tests.io.formats.tiff.tiff_files import imagej_text, ome_xml, pages_with, write_lsm, write_stk
 
@@ -89,7 +89,7 @@ def tiff_files(folder: Path) -> list[Path]:
 
 
 def tiff_sets(folder: Path) -> list[Path]:
-    """Folders of one recording each: Micro-Manager stacks, NDTiff, OME-TIFF with a companion, files of an OME set."""
+    """Write recordings as Micro-Manager stacks, NDTiff, OME-TIFF with a companion file, and files of an OME set."""
     from tests.io.formats.tiff.tiff_files import ome_xml, pages_with, write_mmstack, write_ndtiff
 
     summary = {
@@ -123,14 +123,14 @@ def tiff_sets(folder: Path) -> list[Path]:
 
 
 def to_open(source: Path) -> str:
-    """Return which file of a folder is opened; empty for the folder itself."""
+    """Return the file of a folder to open; empty for the folder itself."""
     if source.name in ("mm", "open", "set", "companion"):
         return next(path.name for path in sorted(source.iterdir()) if path.suffix == ".tif")
     return ""
 
 
 def czi_files(folder: Path) -> list[Path]:
-    """Scenes, a mosaic, color, further dimensions, missing planes, a timestamps attachment."""
+    """Write CZI files with scenes, a mosaic, color, other dimensions and missing planes."""
     from pylibCZIrw import czi
     from tests.io.formats.czi.czi_files import rename_dimension, write_planes
 
@@ -151,7 +151,7 @@ def czi_files(folder: Path) -> list[Path]:
 
 
 def zarr_stores(folder: Path) -> list[Path]:
-    """Own stores, images of 0.4 and 0.5, plates, wells, bioformats2raw folders and plain arrays."""
+    """Write decrappify's stores, images of version 0.4 and 0.5, plates, bioformats2raw folders and plain arrays."""
     import zarr
     from tests.io.formats.omezarr.zarr_files import group, image, plate
 
@@ -177,7 +177,7 @@ def zarr_stores(folder: Path) -> list[Path]:
 
 
 def compressed_stores(folder: Path) -> list[Path]:
-    """Plain arrays of Zarr 2 and 3, each with other codecs, some in shards."""
+    """Write plain arrays of Zarr 2 and 3 with several codecs, some in shards."""
     import numcodecs
     import zarr
     from zarr.codecs import BloscCodec, GzipCodec, ZstdCodec
@@ -199,8 +199,8 @@ def compressed_stores(folder: Path) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def pictures(folder: Path) -> list[Path]:
-    """PNG of every depth, JPEG with an orientation, BMP."""
+def image_files(folder: Path) -> list[Path]:
+    """Write PNG files of every depth, JPEG files with an orientation, and BMP files."""
     import imagecodecs
     from PIL import Image, PngImagePlugin
 
@@ -223,7 +223,7 @@ def pictures(folder: Path) -> list[Path]:
 
 
 def folders(folder: Path) -> list[Path]:
-    """Folders that are one movie by the names of their files."""
+    """Write folders that are movies, scenes or images by the names of their files."""
     import tifffile
     from PIL import Image
 

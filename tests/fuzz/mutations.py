@@ -1,4 +1,4 @@
-"""Damage for files: seeded mutations of bytes, numbers in text, JSON trees and folders."""
+"""Damage to files: seeded mutations of bytes, numbers in text, JSON trees and folders."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 Mutation = Callable[[bytes, Random], bytes]
 
-# What fields of a binary header are set to.
+# Values for fields of a binary header.
 EXTREMES = (
     0,
     1,
@@ -31,7 +31,7 @@ EXTREMES = (
     (1 << 63) - 1,
     1 << 63,
 )
-# What numbers in a text are replaced by.
+# Replacements for numbers in a text.
 NUMBERS = (
     "0", "-1", "1", "-0.0", "inf", "-inf", "nan", "NaN", "Infinity", "1e400", "-1e308", "1e-320", "1e19", "",
     "99999999999999999999999", "2147483648", "4294967296", "0,5", "1.234,5", "0x10", "1_000", "７", "²", " 3 ", "1/0",
@@ -62,7 +62,7 @@ def set_bytes(data: bytes, rng: Random) -> bytes:
 
 
 def truncate(data: bytes, rng: Random) -> bytes:
-    """Cut the end off; one byte at the least."""
+    """Remove at least one byte at the end."""
     return data[: rng.choice((rng.randrange(len(data)), _at(data, rng), len(data) - 1))]
 
 
@@ -83,7 +83,7 @@ def put_extreme(data: bytes, rng: Random) -> bytes:
 
 
 def insert_bytes(data: bytes, rng: Random) -> bytes:
-    """Insert a few bytes, so that everything behind them is shifted."""
+    """Insert a few bytes, which shifts all later ones."""
     at = _at(data, rng)
     return data[:at] + rng.randbytes(rng.choice((1, 2, 4, 16, 64))) + data[at:]
 
@@ -95,7 +95,7 @@ def remove_bytes(data: bytes, rng: Random) -> bytes:
 
 
 def swap_blocks(data: bytes, rng: Random) -> bytes:
-    """Exchange two blocks, as a download whose parts were joined in the wrong order."""
+    """Exchange two blocks, like a download with parts in the wrong order."""
     size = rng.choice((16, 64, 512))
     first, second = sorted((_at(data, rng), _at(data, rng)))
     if second < first + size:
@@ -111,7 +111,7 @@ def repeat_block(data: bytes, rng: Random) -> bytes:
 
 
 def edit_number(data: bytes, rng: Random) -> bytes:
-    """Replace one number in the text of a file, at the same length where `rng` decides so."""
+    """Replace one number in the text of a file, in half of the cases by one of the same length."""
     found = list(_NUMBER.finditer(data))
     if not found:
         return flip_bits(data, rng)
@@ -124,7 +124,7 @@ def edit_number(data: bytes, rng: Random) -> bytes:
 
 
 def edit_text(data: bytes, rng: Random) -> bytes:
-    """Replace a word by bytes that are not UTF-8, by control characters, by nothing or by another word."""
+    """Replace a word by bytes that are not UTF-8, control characters, another word or nothing."""
     found = list(_WORD.finditer(data))
     if not found:
         return set_bytes(data, rng)
@@ -185,12 +185,12 @@ def edit_json(data: bytes, rng: Random) -> bytes:
         return nested(data, rng)
     try:
         return json.dumps(edit_tree(tree, rng)).encode()
-    except RecursionError:  # it was nested deeply before
+    except RecursionError:  # it is already nested deeply
         return edit_number(data, rng)
 
 
 def nested(data: bytes, rng: Random) -> bytes:
-    """Put the document, or a value of it, below many brackets."""
+    """Nest the document, or one of its values, in many brackets."""
     depth = rng.choice((500, 3000, 100_000))
     opening, closing = rng.choice((("[", "]"), ('{"a":', "}")))
     deep = opening * depth + "1" + closing * depth
@@ -247,7 +247,7 @@ PLAIN: tuple[Mutation, ...] = (*BYTES, *TEXT, *TEXT)
 
 
 def mutate(data: bytes, rng: Random, mutations: tuple[Mutation, ...]) -> bytes:
-    """Apply one mutation, seldom two or three; an empty file stays empty."""
+    """Apply one mutation, rarely two or three; an empty file stays empty."""
     for _ in range(rng.choice((1, 1, 1, 1, 2, 3))):
         if not data:
             return data

@@ -1,4 +1,4 @@
-"""Run damaged files through a few workers, and say which of them went wrong."""
+"""Check damaged files in a few workers, and collect the faults."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class Tally:
 
 
 def tries(default: int) -> int:
-    """Return the number of damaged files to try, ``DECRAPPIFY_FUZZ_TRIES`` where that is set."""
+    """Return the number of damaged files to try: ``DECRAPPIFY_FUZZ_TRIES`` if set, else `default`."""
     return int(os.environ.get("DECRAPPIFY_FUZZ_TRIES", default))
 
 
 def run_cases(
     target: str, check: str, sources: Sequence[tuple[Path, str]], count: int, *, preload: Sequence[str], keep: Path
 ) -> Tally:
-    """Damage the sources in turn, `count` times in all, and check what becomes of each.
+    """Damage the sources in turn, `count` times in total, and check each result.
 
     Parameters
     ----------
@@ -53,13 +53,13 @@ def run_cases(
     check : str
         A key of `checks.CHECKS`.
     sources : sequence of (Path, str)
-        Whole files or folders, and which file of a folder is to be opened.
+        Undamaged files or folders, and the file of a folder to open.
     count : int
         Number of damaged files.
     preload : sequence of str
         Modules that a worker imports once, before it forks.
     keep : Path
-        Where the files that went wrong are kept.
+        Folder for the files that caused faults.
     """
     keep.mkdir(parents=True, exist_ok=True)
     tally, lock, begin = Tally(target), threading.Lock(), time.monotonic()

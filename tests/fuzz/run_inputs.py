@@ -13,7 +13,7 @@ from .inputs import movie
 
 
 def tiny_model(**settings: Any) -> Any:
-    """A model of a few thousand weights."""
+    """Create a model of a few thousand weights."""
     import torch
 
     from decrappify.crappify import crappifier_preset, preset_names
@@ -30,7 +30,7 @@ def tiny_model(**settings: Any) -> Any:
 
 
 def model_files(folder: Path) -> list[Path]:
-    """Files of tiny models: a still, a movie with upsampling, fixed statistics."""
+    """Write tiny models: for stills, for movies with upsampling, and with fixed statistics."""
     from decrappify.normalization import IMAGENET
 
     tiny_model(n_frames=1).save(folder / "still.safetensors")
@@ -42,7 +42,7 @@ def model_files(folder: Path) -> list[Path]:
 
 
 def checkpoint_files(folder: Path) -> list[Path]:
-    """Weights as torch and fastai write them, in the format of today and the one before torch 1.6."""
+    """Write weights like torch and fastai, in the current format and that before torch 1.6."""
     import torch
 
     from decrappify.networks import create
@@ -52,7 +52,9 @@ def checkpoint_files(folder: Path) -> list[Path]:
     weights = create("dynamic-unet", **settings).state_dict()
     small = {key: value.half() for key, value in weights.items()}
     torch.save({"model": small, "opt": {"lr": slice(1e-3, 1e-2), "n": [1, 2]}}, folder / "fastai.pth")
-    few = dict(list(small.items())[-6:])  # of another network, and refused; the whole one takes a second to read
+    few = dict(
+        list(small.items())[-6:]
+    )  # an unknown network, which is refused; reading the complete one takes a second
     for number in range(4):
         torch.save(few | {"steps": number}, folder / f"other{number}.pth")
         torch.save(few, folder / f"few{number}.pth")
@@ -61,7 +63,7 @@ def checkpoint_files(folder: Path) -> list[Path]:
 
 
 def crappifier_files(folder: Path) -> list[Path]:
-    """Every preset, as TOML and as JSON."""
+    """Write every preset as TOML and JSON."""
     from decrappify.crappify import crappifier_preset, preset_names
 
     for name in preset_names():
@@ -123,16 +125,14 @@ seed = 2
 
 
 def run_files(folder: Path) -> list[Path]:
-    """A plain run and a NoGAN run."""
-    (folder / "run.toml").write_text(
-        _RUN.replace('[[data.simulated]]\nsample = "nuclei"\nseed = 3\nshape = [2, 32, 32]\n', "")
-    )
+    """Write a supervised and a NoGAN run file."""
+    (folder / "run.toml").write_text(_RUN)
     (folder / "nogan.toml").write_text(_NOGAN)
     return sorted(folder.iterdir())
 
 
 def training_runs(folder: Path) -> list[Path]:
-    """A run folder of a training that was stopped."""
+    """Create the run folder of a training run."""
     run = folder / "run"
     _train(run, steps=2)
     return [run]
@@ -165,7 +165,7 @@ def _train(folder: Path, *, steps: int, **options: Any) -> None:
 
 
 def interrupted_restorations(folder: Path) -> list[Path]:
-    """Folders with a movie and a model; a worker starts and interrupts the restoration, which knows its path."""
+    """Create folders with a movie and a model; a worker interrupts the restoration, which records its path."""
     from decrappify.io import save_movie
 
     for suffix in ("ome.zarr", "ome.tif"):
@@ -178,7 +178,7 @@ def interrupted_restorations(folder: Path) -> list[Path]:
 
 
 def interrupt_restoration(folder: Path) -> None:
-    """Restore three planes."""
+    """Restore three planes, then interrupt."""
     try:
         _restore(folder, progress=_Stopping)
     except KeyboardInterrupt:
@@ -187,7 +187,7 @@ def interrupt_restoration(folder: Path) -> None:
 
 
 class _Stopping:
-    """A progress bar that interrupts after three planes."""
+    """A progress bar that raises KeyboardInterrupt after three planes."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         self._left = 3
@@ -223,7 +223,7 @@ def resume_restoration(folder: Path) -> Any:
 
 
 def unfinished_documents(folder: Path) -> list[Path]:
-    """Return the files of an unfinished restoration that are no pixels."""
+    """Return the files of an unfinished restoration that do not contain pixels."""
     own = {"in.ome.zarr", "m.safetensors", "name.txt"}
     found = [path for path in folder.rglob("*") if path.is_file() and path.relative_to(folder).parts[0] not in own]
     return [path for path in found if b"{" in path.read_bytes()[:200] or b"[" in path.read_bytes()[:3]]

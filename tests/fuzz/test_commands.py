@@ -18,5 +18,5 @@ _PRELOAD = (
 )  # fmt: skip
 
 
-def test_damaged_commands_end_in_one_line_or_write_a_whole_output(fuzz: Fuzz) -> None:
+def test_damaged_commands_end_in_one_line_or_write_a_complete_output(fuzz: Fuzz) -> None:
     fuzz("command", "command", commands.command_folders, 540, preload=_PRELOAD)

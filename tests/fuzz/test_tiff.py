@@ -1,4 +1,4 @@
-"""Damaged TIFF files: OME-TIFF, ImageJ, vendors' files, and recordings in several files."""
+"""Damaged TIFF files: OME-TIFF, ImageJ, files of vendors, and recordings in several files."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .conftest import Fuzz
 pytestmark = pytest.mark.fuzz
 
 
-def test_damaged_tiff_files_are_refused_in_one_line_or_read_sanely(fuzz: Fuzz) -> None:
+def test_damaged_tiff_files_are_refused_in_one_line_or_read(fuzz: Fuzz) -> None:
     fuzz("tiff", "movie", inputs.tiff_files, 3000, real=("*.tif", "*.lsm", "*.stk"))
 
 
-def test_damaged_recordings_of_several_files_are_refused_in_one_line_or_read_sanely(fuzz: Fuzz) -> None:
+def test_damaged_recordings_of_several_files_are_refused_in_one_line_or_read(fuzz: Fuzz) -> None:
     fuzz("tiff sets", "movie", inputs.tiff_sets, 1200)

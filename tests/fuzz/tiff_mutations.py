@@ -1,4 +1,4 @@
-"""Damage for TIFF files: entries and links of directories, and texts of tags."""
+"""Damage to TIFF files: entries and links of directories, and texts of tags."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def edit_description(data: bytes, rng: Random) -> bytes:
 
 
 def _tiff_entries(data: bytes) -> tuple[str, bool, list[int], list[int]] | None:
-    """Byte order, whether it is BigTIFF, and where the entries and the links between directories are."""
+    """Return byte order, whether it is BigTIFF, and the places of the entries and of the links between directories."""
     order = {b"II": "<", b"MM": ">"}.get(data[:2])
     if order is None or len(data) < 16:
         return None
@@ -104,7 +104,7 @@ def _tiff_entries(data: bytes) -> tuple[str, bool, list[int], list[int]] | None:
                 break
             entries += [first + size * number for number in range(count) if first + size * (number + 1) <= len(data)]
             links.append(first + size * count)
-    except (struct.error, OverflowError):  # a place beyond the file
+    except (struct.error, OverflowError):  # beyond the end of the file
         pass
     return (order, big, entries, [link for link in links if link + 8 <= len(data)]) if entries else None
 

@@ -1,4 +1,4 @@
-"""A process that damages files and reads them, one after another, in a child that it forks and watches.
+"""A process that damages files and reads them, one after another, in a forked and monitored child.
 
 Usage: python -m tests.fuzz.worker MODULE... ; a job per line on stdin, its outcome per line on stdout, both JSON.
 """
@@ -27,19 +27,19 @@ from .tiff_mutations import TIFF
 
 MOST_BYTES = 1 << 30  # resident memory of the child
 MOST_CPU_S, MOST_WALL_S = 20.0, 90.0
-_ADDRESS_SPACE = 8 << 30  # beyond what the child has at its start: a bomb must not take the machine down
+_ADDRESS_SPACE = 8 << 30  # in addition to that at the start of the child: a bomb must not exhaust the machine
 _CASES_PER_CHILD = 250
 
 
 def mutations_for(path: Path) -> tuple[Mutation, ...]:
-    """Return the mutations that fit a file by its name."""
+    """Return the mutations for a file, by its name."""
     if path.suffix in (".tif", ".tiff", ".lsm", ".stk"):
         return TIFF
     return JSON if path.suffix in (".json",) or path.name in (".zarray", ".zattrs", ".zgroup") else PLAIN
 
 
 def damaged(job: dict[str, Any], folder: Path) -> Path:
-    """Make the damaged copy that a job names; returns what is to be opened."""
+    """Create the damaged copy of a job, and return the path to open."""
     source = Path(job["source"])
     rng = Random(f"{job['seed']} {job['target']} {source.name} {job['number']}")
     copy = folder / source.name
@@ -58,7 +58,7 @@ def damaged(job: dict[str, Any], folder: Path) -> Path:
 
 
 def edit_safetensors(path: Path, rng: Random) -> None:
-    """Damage a model file: its bytes, the header of safetensors, or the JSON of the model inside it."""
+    """Damage a model file: its bytes, the header of safetensors, or the JSON of the model in it."""
     from .mutations import BYTES, edit_json
 
     data = path.read_bytes()
@@ -79,7 +79,7 @@ def edit_safetensors(path: Path, rng: Random) -> None:
 
 
 def edit_czi_field(path: Path, rng: Random) -> None:
-    """Set one field of a CZI file to an extreme value; the fields lie at multiples of 4 bytes."""
+    """Set one field of a CZI file to an extreme value; fields are at multiples of 4 bytes."""
     content = bytearray(path.read_bytes())
     size = rng.choice((4, 8))
     at = rng.randrange(0, len(content) - size, 4)
@@ -106,7 +106,7 @@ def edit_zarr_chunk(store: Path, rng: Random) -> None:
 
 
 def edit_training(run: Path, rng: Random) -> None:
-    """Damage the checkpoints of a training run, one of them, or its log."""
+    """Damage all checkpoints of a training run, one of them, or its log."""
     files = sorted(path for path in run.rglob("*") if path.is_file())
     checkpoints = [path for path in files if path.suffix == ".pt"]
     chosen = checkpoints if rng.random() < 0.5 else [rng.choice(checkpoints * 5 + files)]
@@ -167,7 +167,7 @@ def _run(job: dict[str, Any]) -> dict[str, Any]:
             outcome, text = CHECKS[job["check"]](path), ""
         except Fault as fault:
             outcome, text = "fault", str(fault)
-        except Exception as error:  # noqa: BLE001 -- it is what is looked for
+        except Exception as error:  # noqa: BLE001 -- any error is a fault
             outcome, text = "fault", f"the check itself fails: {error!r}"
         peak = _peak()
         if not text and peak > MOST_BYTES:
@@ -184,8 +184,8 @@ def _keep(folder: Path, job: dict[str, Any]) -> None:
 
 
 def _keep_case(job: dict[str, Any]) -> None:
-    """Keep the damaged files of a process that has ended."""
-    with suppress(OSError):  # it ended before the folder had its name in the file
+    """Keep the damaged files of a terminated process."""
+    with suppress(OSError):  # terminated before the name of the folder was written
         folder = Path(os.fsdecode(Path(job["case"]).read_bytes().rstrip(b"\n")))
         _keep(folder, job)
         shutil.rmtree(folder, ignore_errors=True)
@@ -209,7 +209,7 @@ def _peak() -> int:
 
 
 class Child:
-    """A forked process that runs jobs until it is stopped, hangs, dies or has grown old."""
+    """A forked process that runs jobs until it is stopped, hangs, crashes or has run its maximum of jobs."""
 
     def __init__(self) -> None:
         jobs, self._jobs = os.pipe()
@@ -238,7 +238,7 @@ class Child:
         os._exit(0)
 
     def run(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Return the outcome of a job; the child is gone where it hung, grew too large or died."""
+        """Return the outcome of a job; the child has ended if it hung, used too much memory or crashed."""
         self.n_done += 1
         try:
             os.write(self._jobs, (json.dumps(job) + "\n").encode())
@@ -313,7 +313,7 @@ def _ending(status: int) -> str:
 
 
 def main() -> None:
-    """Serve jobs."""
+    """Run the jobs from stdin."""
     for module in sys.argv[1:]:
         import_module(module)
     child: Child | None = None

@@ -10,7 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
-from tests.narrow import in_place_of_vgg16
+from tests.narrow import use_narrow_vgg16
 from torch import nn
 from torchvision.models import VGG16_BN_Weights, vgg
 
@@ -28,7 +28,7 @@ FULL = vgg.cfgs["D"]
 def narrow():
     """Use an eighth of the channels in all tests that do not depend on the rounding errors of wide convolutions."""
     with pytest.MonkeyPatch.context() as patch:
-        in_place_of_vgg16(patch)
+        use_narrow_vgg16(patch)
         yield
 
 

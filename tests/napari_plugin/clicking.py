@@ -1,4 +1,4 @@
-"""Driver of a widget: find a control by its name, click, wait for the end."""
+"""Driver of a widget, which finds controls by name, clicks them and waits for the end of a run."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Driver:
         return "#ff6b6b" in self["status"].styleSheet()
 
     def unnamed(self):
-        """Return controls without a tooltip or without a name of this widget; parts of Qt's controls are omitted."""
+        """Return controls without tooltip or name of this widget, except for the inner parts of Qt's controls."""
         controls = {control for kind in KINDS for control in self.widget.findChildren(kind)}
         own = [c for c in controls if not c.objectName().startswith("qt_") and not _is_inner(c)]
         return [c for c in own if not c.toolTip() or not c.objectName().startswith(f"{self._name}_")]
@@ -74,7 +74,7 @@ def _is_inner(control):
 
 
 def shown(qtbot, kind, scene, name):
-    """Show a widget with a viewer model without a window: the layers are real, nothing is drawn."""
+    """Show a widget with a viewer model without a window; the layers are real, but not drawn."""
     widget = kind(scene)
     qtbot.addWidget(widget)
     widget.show()

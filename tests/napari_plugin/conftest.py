@@ -1,4 +1,4 @@
-"""Real widgets in a real viewer; `make test-napari` runs these in a session of their own (see run.py)."""
+"""Real widgets in a real viewer; `make test-napari` runs these tests in a separate session (see run.py)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 
 
 def pytest_ignore_collect(collection_path, config):
-    """Leave these tests to the session that has Qt."""
+    """Ignore these tests in sessions without Qt."""
     return None if config.pluginmanager.hasplugin("pytestqt.plugin") else True
 
 
 def pytest_collection_finish(session):
-    """Keep what the imports made out of later garbage collections: napari asks for five of them for each viewer."""
+    """Exclude imported objects from later garbage collections, of which napari runs five per viewer."""
     if not session.config.pluginmanager.hasplugin("pytestqt.plugin"):
         return
     import napari._qt.qt_main_window  # noqa: F401
@@ -28,7 +28,7 @@ def pytest_collection_finish(session):
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path, monkeypatch):
-    """Settings and a home folder that belong to the test."""
+    """Separate settings and home folder for each test."""
     from qtpy.QtCore import QSettings
 
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "settings"))
@@ -40,7 +40,7 @@ def own_home(tmp_path, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def no_thread_is_left():
-    """Every thread that a test's widgets start ends with it."""
+    """Check that all threads started by the widgets of a test have ended."""
     yield
     deadline = time.monotonic() + 10
     while left := [thread.name for thread in threading.enumerate() if thread.name.startswith("decrappify")]:
@@ -51,7 +51,7 @@ def no_thread_is_left():
 
 @pytest.fixture
 def viewer(make_napari_viewer):
-    """A viewer whose window is shown, small, so that drawing it without a graphics card is quick."""
+    """A viewer with a visible window, small enough to be drawn fast without a graphics card."""
     viewer = make_napari_viewer(show=True)
     viewer.window.resize(900, 600)
     yield viewer

@@ -1,7 +1,7 @@
-"""Run the napari plugin's tests in a session of their own: on a virtual display on Linux, where Qt can start.
+"""Run the tests of the napari plugin in a separate session, on Linux on a virtual display.
 
-Where a system package is missing, one line says what to install, and nothing is tested; with the environment variable
-DECRAPPIFY_NAPARI_TESTS=required that is a failure.
+If a system package is missing, one line names the packages to install and no test runs; with the environment variable
+DECRAPPIFY_NAPARI_TESTS=required, this is a failure.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ HERE = Path(__file__).parent
 PACKAGES = (HERE / "apt-packages.txt").read_text(encoding="utf-8").replace("\n", " ").strip()
 SCREEN = "-screen 0 1600x1000x24 +extension GLX"
 PLUGINS = ("pytestqt.plugin", "napari.utils._testsupport")
-# Warnings of napari and its dependencies about each other; everything else is an error here too.
+# Warnings of napari and its dependencies about each other; all others are errors.
 THEIRS = ("ignore::pydantic.warnings.PydanticDeprecatedSince20",)
 
 
 def missing() -> str | None:
-    """Say what keeps these tests from running, None if nothing does."""
+    """Return the reason why these tests cannot run, or None."""
     if importlib.util.find_spec("napari") is None or importlib.util.find_spec("PyQt6") is None:
         return "napari with PyQt6 is not installed: pip install --group test"
     if sys.platform != "linux":
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
     ignored = [part for warning in THEIRS for part in ("-W", warning)]
     is_named = any(Path(argument.split("::")[0]).exists() for argument in arguments if not argument.startswith("-"))
     command = [*display, sys.executable, "-m", "pytest", *plugins, *ignored, *arguments, *([] if is_named else [HERE])]
-    # The threads as in tests/conftest.py, which comes after napari's plugin has loaded numpy; none of its own for Mesa.
+    # Threads as in tests/conftest.py, which is loaded after napari's plugin has imported numpy; no threads of Mesa.
     threads = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1", "LP_NUM_THREADS": "0"}
     environment = threads | os.environ | {"QT_API": "pyqt6"} | ({"QT_QPA_PLATFORM": "xcb"} if display else {})
     return subprocess.run(command, env=environment, check=False).returncode

@@ -26,13 +26,13 @@ def test_manifest_is_valid(manifest):
 
 def test_manifest_lists_suffixes_of_the_registry(manifest):
     patterns = {pattern for reader in manifest.contributions.readers for pattern in reader.filename_patterns}
-    assert patterns == {"*.czi", "*.tif", "*.tiff", "*.zarr"}  # those that other readers of napari read worse
+    assert patterns == {"*.czi", "*.tif", "*.tiff", "*.zarr"}  # other readers of napari read these less completely
     assert patterns <= {f"*{suffix}" for suffix in readable_suffixes()}
     written = {suffix for writer in manifest.contributions.writers for suffix in writer.filename_extensions}
     assert written == set(writable_suffixes()) - {".mp4"}
 
 
-def test_import_loads_neither_qt_nor_napari():
+def test_import_of_readers_loads_neither_qt_nor_napari():
     code = (
         "import sys, napari_decrappify.readers, napari_decrappify.writers, napari_decrappify.samples\n"
         "print([name for name in sys.modules if name.split('.')[0] in ('napari', 'qtpy', 'PyQt6', 'torch')])"

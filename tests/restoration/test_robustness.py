@@ -46,7 +46,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def expected(scene, model):
-    """The restored scene."""
+    """Restored scene."""
     return restore_array(scene, model, **FLOAT)
 
 

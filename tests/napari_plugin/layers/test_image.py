@@ -11,21 +11,21 @@ from napari_decrappify.layers.image import LayerImage
 
 def test_layer_image_movie_returns_the_movie_of_the_layer(movie):
     for channel, layer in enumerate(as_layers(movie)):
-        with LayerImage.of(layer).movie() as back:
-            assert back.shape == (5, 1, 3, 16, 20)
-            assert back.pixel_size_um == pytest.approx((0.5, 0.2, 0.1))
-            assert (back.frame_interval_s, back.dtype) == (2.5, np.uint16)
-            assert back.channel_names == (movie.channel_names[channel],)
-            np.testing.assert_array_equal(back.frame(3, 0, 1), movie.frame(3, channel, 1))
+        with LayerImage.of(layer).movie() as found:
+            assert found.shape == (5, 1, 3, 16, 20)
+            assert found.pixel_size_um == pytest.approx((0.5, 0.2, 0.1))
+            assert (found.frame_interval_s, found.dtype) == (2.5, np.uint16)
+            assert found.channel_names == (movie.channel_names[channel],)
+            np.testing.assert_array_equal(found.frame(3, 0, 1), movie.frame(3, channel, 1))
 
 
 def test_layer_image_uses_current_scale_and_units(movie):
     layer = as_layers(movie)[0]
     layer.units = ("minute", "nanometer", "nanometer", "nanometer")
     layer.scale = (2, 300, 100, 100)
-    back = LayerImage.of(layer).movie()
-    assert back.frame_interval_s == pytest.approx(120)
-    assert back.pixel_size_um == pytest.approx((0.3, 0.1, 0.1))
+    found = LayerImage.of(layer).movie()
+    assert found.frame_interval_s == pytest.approx(120)
+    assert found.pixel_size_um == pytest.approx((0.3, 0.1, 0.1))
 
 
 def test_layer_image_uses_changed_data_instead_of_the_file(movie, tmp_path):

@@ -77,7 +77,7 @@ def test_difference_is_a_lazy_layer_in_place(scene, compare, qtbot, movies):
     np.testing.assert_allclose(layer.scale, (2, 0.1, 0.1))
     low, high = layer.contrast_limits
     assert low == -high
-    assert 30 < high < 60  # of noise with a standard deviation of 15
+    assert 30 < high < 60  # noise with a standard deviation of 15
     assert layer.metadata["decrappify"]["difference_of"] == ["restored", "clean"]
     assert compare["run"].isEnabled()
 

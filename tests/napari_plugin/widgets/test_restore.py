@@ -49,13 +49,13 @@ class FailingArray:
 
 @pytest.fixture
 def scene():
-    """Viewer model without a window, which takes a second to open."""
+    """Viewer model without a window, as opening a window takes a second."""
     return ViewerModel()
 
 
 @pytest.fixture
 def widget(request, qtbot, tiny_models):
-    """Widget in the window of `viewer` in tests that open one, else with the layers of `scene`."""
+    """Restore widget in the window of `viewer` if the test uses one, otherwise with the layers of `scene`."""
     if "viewer" in request.fixturenames:
         _, widget = request.getfixturevalue("viewer").window.add_plugin_dock_widget("decrappify", "Restore")
     else:
@@ -163,7 +163,7 @@ def test_cancel_keeps_frames_and_restore_resumes(viewer, widget, qtbot, rng, res
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (RuntimeError("the disk is removed"), "RuntimeError: the disk is removed; details are in the log"),
+        (RuntimeError("the disk was removed"), "RuntimeError: the disk was removed; details are in the log"),
         (torch.OutOfMemoryError("CUDA out of memory"), "memory ran out while restoring cells ("),
     ],
     ids=["RuntimeError", "OutOfMemoryError"],
@@ -171,7 +171,7 @@ def test_cancel_keeps_frames_and_restore_resumes(viewer, widget, qtbot, rng, res
 def test_error_during_a_run_is_one_line_and_the_widget_remains_usable(scene, widget, qtbot, rng, results, error, line):
     data = FailingArray(noisy(rng), None, 0)
     scene.add_image(data, name="cells", contrast_limits=(0, 4000), multiscale=False)
-    data._error, data._left = error, 12 + 3 + 4  # 12 to measure, 3 for the record of the input, 4 to restore
+    data._error, data._left = error, 12 + 3 + 4  # 12 for measurement, 3 for the record of the input, 4 for restoration
     click(qtbot, widget, "run")
     wait_for_end(qtbot, widget)
     assert status(widget).startswith(line)
@@ -277,10 +277,10 @@ def test_invalid_choices_are_reported_before_a_run(scene, widget, qtbot, rng, tm
 
 
 def test_event_loop_is_not_blocked(viewer, widget, qtbot, rng, results):
-    """The longest time between two ticks of a timer during a run is 100 ms.
+    """Check that two ticks of a timer during a run are at most 100 ms apart.
 
-    Without a graphics card, or next to other programs, napari needs longer to add a layer: twice that time is then the
-    limit. The best of three runs counts.
+    On computers without a graphics card or under load, napari needs longer to add a layer; the limit is then twice that
+    time. The best of three runs counts.
     """
     pixels = noisy(rng, (24, 200, 200))
     started = time.perf_counter()
@@ -370,7 +370,7 @@ napari.run()
 """
 
 
-@pytest.mark.slow  # a separate napari; closing a viewer during a run is tested above
+@pytest.mark.slow  # in a separate napari; closing a viewer during a run is tested above
 def test_quitting_during_a_run_ends_the_process(tmp_path, tiny_models):
     result = subprocess.run(
         [sys.executable, "-c", QUIT, str(tmp_path), str(tiny_models["movie"])],

@@ -1,4 +1,4 @@
-"""Train widget, driven by clicks, with trainings of seconds."""
+"""Train widget, driven by clicks, with training runs of seconds."""
 
 from __future__ import annotations
 
@@ -175,10 +175,10 @@ def test_training_uses_a_folder_of_movies(train, qtbot, clean, tmp_path, monkeyp
 
 def test_errors_are_one_line_and_the_widget_remains_usable(scene, train, tmp_path):
     still = scene.add_image(np.random.default_rng(0).random((64, 64)), name="still")
-    ticks = train["layers"]
-    ticks.tick(scene.layers["clean"], False)
+    checks = train["layers"]
+    checks.tick(scene.layers["clean"], False)
     assert not train["run"].isEnabled()
-    ticks.tick(still)
+    checks.tick(still)
     train.run()
     assert train.is_error
     assert "too few to keep some for validation; choose more or longer movies" in train.status
@@ -216,7 +216,7 @@ def test_controls_have_names_tooltips_and_saved_values(scene, qtbot, train):
     assert again["n_frames"].currentText() == "1"
 
 
-@pytest.mark.slow  # the same runner as in test_restore.py, which closes a viewer during a run
+@pytest.mark.slow  # test_restore.py tests the same runner
 def test_closing_during_a_run_leaves_no_partial_model(viewer, qtbot, clean, tmp_path):
     viewer.add_image(np.asarray(clean)[:, 0, 0], name="clean")
     _, widget = viewer.window.add_plugin_dock_widget("decrappify", "Train")

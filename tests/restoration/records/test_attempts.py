@@ -41,7 +41,7 @@ def empty_result():
 
 @pytest.fixture
 def kills(monkeypatch):
-    """The counter of out-of-memory kills, as the system reports it."""
+    """Counter of out-of-memory kills, as the system reports it."""
     counted = {"out_of_memory_kills": 3, "boot": "a"}
     monkeypatch.setattr(attempts, "_out_of_memory_kills", lambda: dict(counted))
     return counted

@@ -123,7 +123,7 @@ def test_cancel_keeps_finished_planes(movie, tmp_path):
         restore(movie, as_model(SetsEvent(3)), cancel=SetsEvent.event, **FAST)
 
 
-class MemoryLimited(Breaks):
+class Limited(Breaks):
     """A network that runs out of memory above 80 pixels, and raises an error later."""
 
     def forward(self, source):
@@ -136,9 +136,7 @@ def test_halved_tiles_are_kept_for_the_resumed_run(rng, tmp_path):
     array = rng.integers(0, 4000, (4, 150, 90), dtype=np.uint16)
     output = tmp_path / "restored.ome.zarr"
     with pytest.raises(ValueError, match="network"):
-        restore(
-            array, as_model(MemoryLimited(15, ValueError("network"))), output, inference=replace(ON_CPU, tile_size=160)
-        )
+        restore(array, as_model(Limited(15, ValueError("network"))), output, inference=replace(ON_CPU, tile_size=160))
     lines = (tmp_path / "restored.ome.zarr.partial" / "journal").read_text(encoding="utf-8").splitlines()
     states = [entry["state"] for entry in map(entry_of, lines) if "state" in entry]
     assert list(dict.fromkeys(state["tile_size"] for state in states)) == [160, 76]
@@ -152,13 +150,13 @@ def entry_of(line):
     return json.loads(line.rpartition("\t")[0])
 
 
-class RecordsThreads(Breaks):
+class LogsThreads(Breaks):
     """A network that records torch's number of threads at each tile."""
 
     threads: tuple[int, ...] = ()
 
     def forward(self, source):
-        RecordsThreads.threads += (torch.get_num_threads(),)
+        LogsThreads.threads += (torch.get_num_threads(),)
         return super().forward(source)
 
 
@@ -180,22 +178,18 @@ def interrupted(movie, output, threads):
 @pytest.mark.cpu_sensitive
 @pytest.mark.parametrize(("then", "now"), [pytest.param(2, 1, marks=pytest.mark.slow), (1, 2)])
 def test_resumed_run_uses_its_original_number_of_threads(movie, tmp_path, caplog, then, now):
-    model, whole, output = (
-        as_model(RecordsThreads(-1, None)),
-        tmp_path / "whole.ome.zarr",
-        tmp_path / "restored.ome.zarr",
-    )
+    model, whole, output = as_model(LogsThreads(-1, None)), tmp_path / "whole.ome.zarr", tmp_path / "restored.ome.zarr"
     with threads_put_back():
         torch.set_num_threads(then)
         restore(movie, model, whole, **FAST).close()
         *_, state = interrupted(movie, output, then)
         assert state["runtime"] == {"threads": then, "processor": processor_type()}
         torch.set_num_threads(now)
-        RecordsThreads.threads = ()
+        LogsThreads.threads = ()
         with caplog.at_level(logging.WARNING), restore(movie, model, output, **FAST) as restored:
             assert restored.provenance["restoration"]["threads"] == then
             assert restored.provenance["restoration"]["processor"] == processor_type()
-        assert set(RecordsThreads.threads) == {then}
+        assert set(LogsThreads.threads) == {then}
         assert torch.get_num_threads() == now
     assert files_of(output) == files_of(whole)
     assert not runtime_messages(caplog)

@@ -14,7 +14,7 @@ import pytest
 import tifffile
 import torch
 from PIL import Image
-from tests.narrow import in_place_of_vgg16
+from tests.narrow import use_narrow_vgg16
 from tests.training.runs import Killed, assert_equal, finish, log_rows
 from tests.training.tiny_nogan import CONFIG, NOISE, spots, tiny_nogan
 
@@ -269,7 +269,7 @@ def test_gan_phase_that_exceeds_the_free_disk_space_raises_before_it_starts(tmp_
 
 @undrawn_run
 def test_content_loss_can_be_a_feature_loss(tmp_path, caplog, monkeypatch):
-    in_place_of_vgg16(monkeypatch)
+    use_narrow_vgg16(monkeypatch)
     step = replace(CONFIG.pretrain[0], share=0.02, size=16)  # the smallest size for VGG
     gan = replace(CONFIG.gan, share=0.05, threshold=10.0, size=16)
     config = replace(CONFIG, content_loss="feature-deoldify", vgg_weights="random", pretrain=(step,), gan=gan)
