@@ -18,7 +18,7 @@ SECONDS_BETWEEN_FLUSHES = 30.0
 class EventFile:
     """Event file with scalars by step.
 
-    The records are written in the calling thread: ``SummaryWriter`` writes in a thread of its own, where the error of a
+    The records are written in the calling thread: ``SummaryWriter`` writes in a separate thread, where the error of a
     full disk is printed as a traceback, and cannot open paths that are not valid UTF-8.
 
     Parameters
