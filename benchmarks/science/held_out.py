@@ -32,11 +32,11 @@ METHODS = {
     "movie": "movie model",
 }
 SEEDS = {"10 photons": 1, "40 photons": 2}  # of the noise, in the main table
-PICTURED = "10 photons"
+WITH_IMAGE = "10 photons"
 
 
 def measure(
-    label: str, name: str, level: str, seed: int, n_frames: int, models: dict[str, str], pictures: Path | None
+    label: str, name: str, level: str, seed: int, n_frames: int, models: dict[str, str], folder: Path | None
 ) -> Row:
     """Score all methods on one degraded file."""
     import numpy as np
@@ -68,17 +68,17 @@ def measure(
         "truth_limit": 20 * math.log10(data_range / noise_sigma(truth)),
         "models": {kind: f"{load_model(model).name} ({identity(model)})" for kind, model in models.items()},
     }
-    if pictures and len(truth) > 1 and level == PICTURED:
+    if folder and len(truth) > 1 and level == WITH_IMAGE:
         middle = len(truth) // 2
         shown = {METHODS[m]: results[m][middle] for m in ("source", "gaussian", *models)} | {"truth": truth[middle]}
-        row["picture"] = save_panel(pictures / f"held_out_{label}.png", shown)
+        row["image"] = save_panel(folder / f"held_out_{label}.png", shown)
     return row
 
 
 def section(rows: list[Row]) -> str:
     """Format the tables of movies and stills, and the images of the movies."""
     movies, stills = ([row for row in rows if (row["frames"] > 1) is many] for many in (True, False))
-    pictures = [f"{row['file']}, {row['level']}:\n\n{row['picture']}" for row in movies if "picture" in row]
+    folder = [f"{row['file']}, {row['level']}:\n\n{row['image']}" for row in movies if "image" in row]
     parts = [
         "## Held-out movies and stills" + (", with other noise" if _repeated(rows) else ""),
         _conditions(rows),
@@ -89,7 +89,7 @@ def section(rows: list[Row]) -> str:
         _other(movies),
         "### Stills: PSNR in dB" if stills else "",
         _fidelity(stills, "still"),
-        *pictures,
+        *folder,
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -177,7 +177,7 @@ def _other(rows: Sequence[Row]) -> str:
     return table(header, lines, 3)
 
 
-def jobs_for(args: Any, pictures: Path | None) -> dict[str, Job]:
+def jobs_for(args: Any, folder: Path | None) -> dict[str, Job]:
     """Return one row per file (and channel) and level."""
     from benchmarks.harness.block_matching import is_installed
     from benchmarks.harness.scoring import LEVELS, identity, truths
@@ -196,7 +196,7 @@ def jobs_for(args: Any, pictures: Path | None) -> dict[str, Job]:
                 }
                 models = {kind: chosen[kind] for kind in kinds}
                 jobs[f"{label}, {level}"] = Job(
-                    settings, partial(measure, label, name, level, seed, args.frames, models, pictures)
+                    settings, partial(measure, label, name, level, seed, args.frames, models, folder)
                 )
     return jobs
 
@@ -213,7 +213,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     first = args.seeds == list(SEEDS.values())
     benchmark = Benchmark("held_out" if first else "held_out_repeated", args, options)
-    benchmark.run(jobs_for(args, benchmark.pictures if first else None), section)
+    benchmark.run(jobs_for(args, benchmark.folder if first else None), section)
 
 
 if __name__ == "__main__":
