@@ -113,6 +113,10 @@ def _kind(row: Row) -> str:
     return next(kind for kind in ("movie", "em", "still") if kind in row["models"])
 
 
+def _listed(values: Sequence[int]) -> str:
+    return ", ".join(map(str, values))
+
+
 def _seeds(rows: Sequence[Row]) -> list[int]:
     return list(dict.fromkeys(row["seed"] for row in rows))
 
@@ -130,8 +134,8 @@ def _conditions(rows: Sequence[Row]) -> str:
         "None of these files was used for training. Settings of the training (loss, stability weight, data, network) "
         "were compared on the movies and on the stills without an asterisk; those with an asterisk were not used for "
         "any choice. Reference: the real frames, which contain noise. Degradation: "
-        f"{LEVELS_IN_WORDS}; micrographs: {EM_LEVELS_IN_WORDS}; seeds {', '.join(map(str, _seeds(rows)))}. Range: max - "
-        "min of the complete reference. Best Gaussian: σ in space (px) and time (frames) with the highest PSNR for "
+        f"{LEVELS_IN_WORDS}; micrographs: {EM_LEVELS_IN_WORDS}; seeds {_listed(_seeds(rows))}. Data range: "
+        "max - min of the complete reference. Best Gaussian: σ in space (px) and time (frames) with the highest PSNR for "
         "each file. Reference limit: PSNR of a restoration that differs from the reference only by the noise of the "
         "reference, as estimated by a Laplacian; a weak filter that keeps this noise, which the source contains too, "
         f"can exceed it. Models: {', '.join(models)}."
