@@ -131,14 +131,14 @@ def _conditions(rows: Sequence[Row]) -> str:
     models = dict.fromkeys(f"{METHODS[kind]} = {name}" for row in rows for kind, name in row["models"].items())
 
     return (
-        "None of these files was used for training. Settings of the training (loss, stability weight, data, network) "
-        "were compared on the movies and on the stills without an asterisk; those with an asterisk were not used for "
-        "any choice. Reference: the real frames, which contain noise. Degradation: "
-        f"{LEVELS_IN_WORDS}; micrographs: {EM_LEVELS_IN_WORDS}; seeds {_listed(_seeds(rows))}. Data range: "
-        "max - min of the complete reference. Best Gaussian: σ in space (px) and time (frames) with the highest PSNR for "
-        "each file. Reference limit: PSNR of a restoration that differs from the reference only by the noise of the "
-        "reference, as estimated by a Laplacian; a weak filter that keeps this noise, which the source contains too, "
-        f"can exceed it. Models: {', '.join(models)}."
+        "None of these files was used for training. Settings of the training (loss, stability weight, data, "
+        "network) were compared on the movies and on the stills without an asterisk; those with an asterisk were "
+        "not used for any choice. Reference: the real frames, which contain noise. Degradation: "
+        f"{LEVELS_IN_WORDS}; micrographs: {EM_LEVELS_IN_WORDS}; seeds {_listed(_seeds(rows))}. Data range: max - "
+        "min of the complete reference. Best Gaussian: σ in space (px) and time (frames) with the highest PSNR "
+        "for each file. Reference limit: PSNR of a restoration that differs from the reference only by the noise "
+        "of the reference, as estimated by a Laplacian; a weak filter that keeps this noise, which the source "
+        f"contains too, can exceed it. Models: {', '.join(models)}."
     )
 
 
