@@ -12,7 +12,7 @@ SIDES = st.integers(1, 7)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_upright_is_what_pillow_displays(orientation, tmp_path):
+def test_upright_equals_the_exif_transpose_of_pillow(orientation, tmp_path):
     pixels = np.arange(12, dtype=np.uint8).reshape(3, 4)
     image = Image.fromarray(pixels)
     image.getexif()[274] = orientation

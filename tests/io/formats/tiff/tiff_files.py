@@ -1,4 +1,4 @@
-"""TIFF files as microscope programs write them, from their published layouts, with tiny pixels."""
+"""TIFF files in the published layouts of microscope programs, with tiny images."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _SAMPLE_FORMATS = {"u": 1, "i": 2, "f": 3}
 
 
 def ramp(*shape: int, dtype: Any = np.uint16) -> np.ndarray:
-    """Distinct values."""
+    """Return an array of distinct values."""
     return (np.arange(np.prod(shape)) + 1).reshape(shape).astype(dtype)
 
 
 def write_lsm(path: Path, pixels: np.ndarray, **info: Any) -> Path:
-    """Zeiss LSM of (T, C, Y, X), a thumbnail behind each page; `info` sets fields of CZ_LSMINFO."""
+    """Write a Zeiss LSM of (T, C, Y, X), with a thumbnail after each page; `info` sets fields of CZ_LSMINFO."""
     n_t, n_c, n_y, n_x = pixels.shape
     record = np.zeros(1, np.dtype(TIFF.CZ_LSMINFO).newbyteorder("<"))
     fields = {
@@ -62,7 +62,7 @@ def _append_lsm_names(path: Path, names: list[str]) -> None:
 
 
 class _Ifds:
-    """Writes a TIFF file by hand: pages of 13 tags with their pixels right behind, as Micro-Manager does."""
+    """Writer of TIFF pages of 13 tags, each followed by its pixels, as Micro-Manager writes them."""
 
     def __init__(self, path: Path, head: bytes) -> None:
         self._file = path.open("wb")
@@ -112,9 +112,9 @@ def write_mmstack(
     *,
     closed: bool = True,
 ) -> Path:
-    """Micro-Manager image stack of planes by (channel, slice, frame, position), without OME-XML.
+    """Write a Micro-Manager image stack of planes by (channel, slice, frame, position), without OME-XML.
 
-    Its index, and the end of the chain of pages, are written when the program closes it.
+    The index, and the end of the chain of pages, are written only if the file is `closed`.
     """
     words = json.dumps({"MicroManagerVersion": "2.0.0", **summary}).encode()
     head = struct.pack("<IIIIII", 54773648, 0, 0, 0, 0, 0) + struct.pack("<II", 2355492, len(words)) + words
@@ -135,7 +135,7 @@ def write_mmstack(
 def write_ndtiff(
     folder: Path, planes: dict[tuple[tuple[str, Any], ...], np.ndarray], summary: dict[str, Any], step_ms: float = 0.0
 ) -> Path:
-    """NDTiff 3 data set of planes by their axes, such as ``(("time", 0), ("channel", "GFP"))``; the first file."""
+    """Write an NDTiff 3 data set of planes by axes such as ``(("time", 0), ("channel", "GFP"))``; return its file."""
     words = json.dumps(summary).encode()
     name = f"{folder.name}_NDTiffStack.tif"
     folder.mkdir()
@@ -159,7 +159,7 @@ def write_ndtiff(
 def write_stk(
     path: Path, pixels: np.ndarray, *, unit: str, size: float, step: float, interval: float, wavelength: int = 525
 ) -> Path:
-    """MetaMorph stack of planes in one page: UIC1 to UIC3 tags."""
+    """Write a MetaMorph stack of planes in one page, with UIC1 to UIC3 tags."""
     n, million = len(pixels), 1_000_000
     blank = [(33628, 4, 4, bytes(16), True), *((code, 5, n, bytes(8 * n), True) for code in (33629, 33630))]
     tifffile.imwrite(path, pixels[0], byteorder="<", metadata=None, software=False, extratags=blank)
@@ -189,13 +189,13 @@ def write_stk(
     return path
 
 
-def imagej_text(**words: Any) -> str:
-    """Description of an ImageJ file."""
-    return "ImageJ=1.54f\n" + "".join(f"{key}={value}\n" for key, value in words.items())
+def imagej_text(**fields: Any) -> str:
+    """Return the description of an ImageJ file."""
+    return "ImageJ=1.54f\n" + "".join(f"{key}={value}\n" for key, value in fields.items())
 
 
 def ome_xml(images: list[dict[str, Any]], files: dict[str, str], uuid: str | None = None, annotations: str = "") -> str:
-    """OME-XML; `files` are UUIDs by file name.
+    """Return OME-XML; `files` are UUIDs by file name.
 
     Each image has ``name``, ``sizes`` by axis, ``pixels`` (attributes), ``channels``, and ``planes``: (t, c, z, file,
     ifd) each.
@@ -226,7 +226,7 @@ def ome_xml(images: list[dict[str, Any]], files: dict[str, str], uuid: str | Non
 
 
 def pages_with(path: Path, pages: np.ndarray, description: str | None, **options: Any) -> Path:
-    """Pages with this description on the first one."""
+    """Write pages with this description on the first one."""
     with tifffile.TiffWriter(path) as writer:
         for number, page in enumerate(pages):
             writer.write(
@@ -237,7 +237,7 @@ def pages_with(path: Path, pages: np.ndarray, description: str | None, **options
 
 
 def rename_tag(path: Path, code: int, to: int) -> Path:
-    """Give a tag of every page that has it another code; tifffile does not write some by itself."""
+    """Replace the code of a tag in every page that has it; tifffile does not write some codes."""
     with tifffile.TiffFile(path) as file:
         offsets = [page.tags[code].offset for page in file.pages if code in page.tags]
     with path.open("r+b") as file:
