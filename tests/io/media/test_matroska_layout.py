@@ -24,7 +24,7 @@ def layout_of(tmp_path, content):
     return read_matroska_layout(tmp_path / "film.mkv")
 
 
-def test_read_matroska_layout_of_a_whole_film(tmp_path, content):
+def test_read_matroska_layout_of_a_complete_film(tmp_path, content):
     layout = layout_of(tmp_path, content)
     assert layout.is_whole
     assert (layout.n_absent, layout.cues) == (0, CUES)
