@@ -126,7 +126,7 @@ def test_channel_names_of_the_attributes_are_read(attrs: Any) -> None:
     assert open_movie(labeled(("c", "y", "x"), (2, 8, 9), channels=["one"])).channel_names == ("C0", "C1")
 
 
-def test_a_lazy_array_stays_lazy() -> None:
+def test_lazy_array_stays_lazy() -> None:
     loaded: list[Any] = []
 
     def block(block_info: Any = None) -> np.ndarray:

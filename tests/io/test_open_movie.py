@@ -38,7 +38,7 @@ def test_movie_is_equal_after_saving_in_every_pair_of_formats(tmp_path: Path, fi
 
 
 @pytest.mark.parametrize("suffix", [".ome.zarr", ".ome.tif"])
-def test_a_czi_keeps_its_metadata(tmp_path: Path, suffix: str) -> None:
+def test_czi_is_equal_after_saving(tmp_path: Path, suffix: str) -> None:
     with czi.create_czi(str(tmp_path / "cells.czi"), exist_ok=True) as document:
         for t, c in np.ndindex(4, 2):
             document.write(data=DATA[t, c, 0, :, :, None], plane={"T": t, "C": c, "Z": 0})

@@ -133,9 +133,9 @@ def test_calibrate_returns_no_gain_if_read_noise_dominates():
 def test_crappified_movie_has_the_calibrated_noise(moving):
     noise = calibrate(moving).noise
     low, high = noise.levels
-    good = Movie.from_array(light(8) * GAIN + 100, axes="TYX")
-    bad = crappify_movie(good, noise.crappifier(), normalization=Normalization(low, high - low))
-    again = calibrate(bad).noise
+    clean = Movie.from_array(light(8) * GAIN + 100, axes="TYX")
+    crappified = crappify_movie(clean, noise.crappifier(), normalization=Normalization(low, high - low))
+    again = calibrate(crappified).noise
     assert again.gain.value == pytest.approx(noise.gain.value, rel=0.06)
     assert again.noise_sd.value == pytest.approx(noise.noise_sd.value, rel=0.03)
 

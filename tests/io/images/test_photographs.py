@@ -118,7 +118,7 @@ def test_transparency_is_kept(tmp_path, rgb, mode, suffix, rng):
     np.testing.assert_array_equal(again.pixels, read.pixels)
 
 
-def test_a_transparent_palette_is_read_as_opacity(tmp_path):
+def test_transparent_palette_is_read_as_alpha(tmp_path):
     image = Image.fromarray(np.array([[0, 1]], np.uint8)).convert("P")
     image.putpalette([10, 20, 30, 40, 50, 60])
     image.save(tmp_path / "a.png", transparency=0)
@@ -302,6 +302,6 @@ def test_scans_of_9_to_15_bits_keep_their_range(tmp_path, bits, kind):
     assert read_description(tmp_path / "a.tif") == "a ramp"
 
 
-def test_a_real_12_bit_scan_is_not_white(real_data):
+def test_real_12_bit_scan_is_not_white(real_data):
     pixels = read_photograph(real_data / "awkward" / "tiff" / "twelve_bits.tif").pixels
     assert (pixels >= 65535 * 0.98).mean() < 0.03

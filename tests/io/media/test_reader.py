@@ -25,7 +25,7 @@ def test_empty_chunks_of_avi_are_repeated_frames(tmp_path):
 
 @pytest.mark.parametrize("times", [[*range(12), *range(20, 34)], [*range(12, 38)], [0, 1, 2, 5, 6, 9, 10, 11, 12]])
 @pytest.mark.parametrize(("name", "codec"), [("film.mkv", "libx264"), ("film.webm", "libvpx")])
-def test_a_complete_film_of_variable_rate_is_not_damaged(tmp_path, caplog, name, codec, times):
+def test_complete_film_of_variable_rate_is_not_damaged(tmp_path, caplog, name, codec, times):
     source = write_film(tmp_path / name, gray_film(len(times)), codec=codec, times=times)
     with caplog.at_level(logging.WARNING):
         assert not VideoReader(source).check()

@@ -70,7 +70,7 @@ def test_film_without_time_stamps_is_counted_by_decoding(tmp_path):
         np.testing.assert_array_equal(movie.frame(t), expected[t])
 
 
-def test_a_container_without_its_header_is_not_read_as_a_bare_stream(tmp_path):
+def test_bare_stream_with_the_suffix_of_a_container_raises(tmp_path):
     bare = write_film(tmp_path / "film.mjpeg", smooth_movie(), "mjpeg", "yuvj420p", "gray")
     path = bare.rename(tmp_path / "film.mov")
     with pytest.raises(FormatError, match=r"film\.mov has no mov header, only a bare mjpeg stream"):
@@ -129,14 +129,14 @@ def test_other_files_than_films_raise(tmp_path, content, message):
 
 
 def test_tags_that_are_not_utf8_are_accepted(tmp_path):
-    with av.open(str(tmp_path / "whole.mp4"), "w") as container:
+    with av.open(str(tmp_path / "latin1.mp4"), "w") as container:
         container.metadata["comment"] = "Zuerich"
         stream = container.add_stream("libx264", rate=25)
         stream.pix_fmt, stream.height, stream.width = "yuv420p", 48, 64
         for pixels in smooth_movie(3):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="gray")))
         container.mux(stream.encode())
-    movie = open_video(rewritten(tmp_path / "whole.mp4", "film.mp4", (b"Zuerich", b"Z\xfcrich!")))
+    movie = open_video(rewritten(tmp_path / "latin1.mp4", "film.mp4", (b"Zuerich", b"Z\xfcrich!")))
     assert len(movie) == 3
 
 

@@ -90,7 +90,7 @@ def test_progress_is_reported_and_closed(tmp_path, bar):
     assert (bar.updates, bar.closed) == ([1, 1, 1], True)
 
 
-def test_an_existing_film_is_kept_without_overwrite(tmp_path):
+def test_existing_film_is_kept_without_overwrite(tmp_path):
     movie = Movie.from_array(smooth_movie(3))
     path = write_video(movie, tmp_path / "cells.mp4")
     before = path.read_bytes()

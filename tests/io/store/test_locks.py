@@ -187,7 +187,7 @@ def test_other_file_with_the_name_of_the_lock_raises_and_is_kept(tmp_path: Path)
     assert lock_path(target).read_text(encoding="utf-8") == "notes"
 
 
-def test_the_lock_of_a_folder_is_in_it(tmp_path: Path) -> None:
+def test_lock_of_a_folder_is_inside_the_folder(tmp_path: Path) -> None:
     with locked_folder(tmp_path):
         assert [path.name for path in tmp_path.iterdir()] == [".decrappify.lock"]
         with pytest.raises(OutputError, match=rf"{tmp_path.name} is being written by process"), locked_folder(tmp_path):

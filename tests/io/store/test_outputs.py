@@ -83,7 +83,7 @@ def test_inputs_that_overlap_the_output_raise(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.ome.zarr", "link.ome.zarr"]
 
 
-def test_an_unfinished_store_is_not_saved_over_itself(tmp_path: Path) -> None:
+def test_unfinished_store_saved_over_itself_raises(tmp_path: Path) -> None:
     output = tmp_path / "cells.ome.zarr"
     with ZarrMovieWriter(output, shape=(1, 1, 1, 9, 9), dtype="uint8", run_key="export") as writer:
         writer.write_plane(0, 0, 0, np.ones((9, 9), np.uint8))

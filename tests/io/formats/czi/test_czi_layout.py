@@ -246,11 +246,11 @@ def test_detector_elements_that_are_not_opened_are_named_in_a_warning(detector_f
     message = str(caught[0].message)
     assert len(caught) == 1
     assert "\n" not in message
-    words = message.split("choose by scene='")[1].split("'")[0]
-    np.testing.assert_array_equal(dc.open_movie(path, scene=words).frame(1), planes[1, 1, 0, 0][1])
-    words = message.split("sum over H by scene='")[1].split("'")[0]
+    scene = message.split("choose by scene='")[1].split("'")[0]
+    np.testing.assert_array_equal(dc.open_movie(path, scene=scene).frame(1), planes[1, 1, 0, 0][1])
+    scene = message.split("sum over H by scene='")[1].split("'")[0]
     np.testing.assert_array_equal(
-        dc.open_movie(path, scene=words).frame(1), np.sum(planes[1, 1, 0, 0], axis=0, dtype=np.float32)
+        dc.open_movie(path, scene=scene).frame(1), np.sum(planes[1, 1, 0, 0], axis=0, dtype=np.float32)
     )
 
 

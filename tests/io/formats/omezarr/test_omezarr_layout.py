@@ -76,7 +76,7 @@ def test_missing_wells_are_omitted_with_a_warning_and_missing_fields_raise(tmp_p
         open_omezarr(path, scene=1)
 
 
-def test_a_plate_of_thousands_of_fields_is_listed_fast_and_without_opening_images(tmp_path: Path) -> None:
+def test_plate_of_thousands_of_fields_is_listed_fast_without_opening_images(tmp_path: Path) -> None:
     fields = [{"path": str(number)} for number in range(9)]
     wells = [f"{row}/{column}" for row in "ABCDEFGHIJKLMNOP" for column in range(1, 25)]
     path = group(tmp_path / "plate.zarr", {"plate": {"wells": [{"path": well} for well in wells]}}, "0.5")
@@ -142,7 +142,7 @@ def test_scenes_of_the_real_plate(real_data: Path) -> None:
     assert open_movie(path, scene="B/03/0").shape == (4, 2, 1, 40, 48)
 
 
-def test_a_field_that_appears_later_is_found(tmp_path: Path) -> None:
+def test_field_that_is_added_later_is_found(tmp_path: Path) -> None:
     path = plate(tmp_path / "plate.zarr", {"B/03": ["0"]})
     assert scenes(path) == ["B/03/0"]
     plate(tmp_path / "later.zarr", {"B/03": ["0", "1"]})

@@ -77,7 +77,7 @@ def test_spacing_is_unitless_on_axes_without_a_unit_only(tmp_path: Path) -> None
         (scale(float("nan"), 0.2, True), None, (None, 0.2, None)),
     ],
 )
-def test_an_invalid_scale_is_ignored_with_a_warning(tmp_path: Path, own: Any, shared: Any, expected: Any) -> None:
+def test_invalid_scale_is_ignored_with_a_warning(tmp_path: Path, own: Any, shared: Any, expected: Any) -> None:
     path = zyx(tmp_path, own, shared)
     with pytest.warns(UserWarning, match=r"cells\.zarr has .*, which is ignored; remaining known spacing"):
         movie = open_movie(path)

@@ -281,7 +281,7 @@ def test_omezarr_writer_reports_a_limit_on_threads_without_calling_the_store_dam
     assert "damaged" not in str(caught.value)
 
 
-def test_a_full_disk_is_reported_with_the_free_space(tmp_path: Path) -> None:
+def test_full_disk_raises_with_the_free_space(tmp_path: Path) -> None:
     message = r"cells could not be written: the disk is full \(\d+ MB free\)"
     with pytest.raises(OutputError, match=message), output_errors(tmp_path / "cells"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

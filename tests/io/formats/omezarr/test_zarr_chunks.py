@@ -97,7 +97,7 @@ def test_gaps_of_a_mosaic_are_data_and_lost_chunks_next_to_them_are_missing(tmp_
     assert opened(path)[0].missing == {(5, 0, 0)}
 
 
-def test_a_black_border_does_not_warn(tmp_path, rng):
+def test_black_border_does_not_warn(tmp_path, rng):
     pixels = camera(rng)
     pixels[:, :, :11] = 0
     movie, silent = opened(stored(tmp_path / "registered.zarr", pixels))

@@ -65,7 +65,7 @@ def test_truncated_file_raises_one_line(
     assert not caplog.records
 
 
-def test_a_damaged_frame_is_named_when_it_is_read(tmp_path: Path) -> None:
+def test_damaged_frame_raises_when_it_is_read(tmp_path: Path) -> None:
     path = written(tmp_path, metadata=None, compression="zlib")
     with tifffile.TiffFile(path) as file:
         start = file.pages[3].dataoffsets[0]

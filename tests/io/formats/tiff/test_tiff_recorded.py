@@ -188,7 +188,7 @@ def three_files(folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("lost", [0, 1, 2])
-def test_a_missing_file_of_a_set_is_named_and_its_planes_are_missing(
+def test_missing_file_of_a_set_is_named_and_its_planes_are_missing(
     tmp_path: Path, lost: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     paths = three_files(tmp_path)

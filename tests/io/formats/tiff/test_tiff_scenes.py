@@ -96,7 +96,7 @@ def test_metadata_of_a_companion_file_are_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(movie.frame(2), POSITIONS[0][2])
 
 
-def test_a_folder_of_a_set_with_a_companion_file_is_one_movie(tmp_path: Path) -> None:
+def test_folder_of_a_set_with_a_companion_file_is_one_movie(tmp_path: Path) -> None:
     names = [f"cells_T{t}.ome.tif" for t in range(4)]
     image = {
         "name": "cells",
@@ -129,7 +129,7 @@ def test_positions_may_differ_in_shape(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("own", ["1", None])
-def test_a_renamed_file_of_one_image_still_opens(tmp_path: Path, own: str | None) -> None:
+def test_renamed_file_of_one_image_opens(tmp_path: Path, own: str | None) -> None:
     image = {
         "name": "cells", "sizes": {"T": 4, "Y": 10, "X": 12}, "pixels": {"TimeIncrement": 2},
         "planes": [(t, 0, 0, "before.ome.tif", t) for t in range(4)],

@@ -54,7 +54,7 @@ def test_pages_and_pixel_size_are_read_upright(tmp_path: Path, layout: str, orie
 def test_region_of_an_oriented_page_is_a_crop_of_the_upright_page(
     tmp_path_factory: pytest.TempPathFactory, data: Any, orientation: int, layout: str
 ) -> None:
-    movie, pixels = oriented(tmp_path_factory.mktemp("turned"), layout, orientation)
+    movie, pixels = oriented(tmp_path_factory.mktemp("oriented"), layout, orientation)
     bounds = [sorted(data.draw(st.tuples(st.integers(0, n), st.integers(0, n)))) for n in movie.shape[3:]]
     rows, columns = (slice(*pair) for pair in bounds)
     expected = upright(pixels[1, 0], orientation)[rows, columns]

@@ -75,19 +75,19 @@ class _Ifds:
         file.write(b"\0" * (file.tell() % 2))
         offset = file.tell()
         height, width = pixels.shape
-        text, words = description.encode() + b"\0", json.dumps(metadata).encode() + b"\0"
+        text, info = description.encode() + b"\0", json.dumps(metadata).encode() + b"\0"
         data_at = offset + 162
         text_at = data_at + pixels.nbytes
-        words_at = text_at + len(text)
+        info_at = text_at + len(text)
         tags = [
             (256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, pixels.itemsize * 8), (259, 3, 1, 1), (262, 3, 1, 1),
             (270, 2, len(text), text_at), (273, 4, 1, data_at), (277, 3, 1, 1), (278, 4, 1, height),
-            (279, 4, 1, pixels.nbytes), (296, 3, 1, 1), (339, 3, 1, 1), (51123, 2, len(words), words_at),
+            (279, 4, 1, pixels.nbytes), (296, 3, 1, 1), (339, 3, 1, 1), (51123, 2, len(info), info_at),
         ]  # fmt: skip
         if len(text) <= 4:
             tags[5] = (270, 2, len(text), int.from_bytes(text.ljust(4, b"\0"), "little"))
         file.write(struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags) + bytes(4))
-        file.write(pixels.astype("<" + pixels.dtype.str[1:]).tobytes() + text + words)
+        file.write(pixels.astype("<" + pixels.dtype.str[1:]).tobytes() + text + info)
         end = file.tell()
         file.seek(self._link)
         file.write(struct.pack("<I", offset))
@@ -116,8 +116,8 @@ def write_mmstack(
 
     The index, and the end of the chain of pages, are written only if the file is `closed`.
     """
-    words = json.dumps({"MicroManagerVersion": "2.0.0", **summary}).encode()
-    head = struct.pack("<IIIIII", 54773648, 0, 0, 0, 0, 0) + struct.pack("<II", 2355492, len(words)) + words
+    info = json.dumps({"MicroManagerVersion": "2.0.0", **summary}).encode()
+    head = struct.pack("<IIIIII", 54773648, 0, 0, 0, 0, 0) + struct.pack("<II", 2355492, len(info)) + info
     file = _Ifds(path, head)
     rows = []
     for (c, z, t, r), pixels in planes.items():
@@ -136,20 +136,20 @@ def write_ndtiff(
     folder: Path, planes: dict[tuple[tuple[str, Any], ...], np.ndarray], summary: dict[str, Any], step_ms: float = 0.0
 ) -> Path:
     """Write an NDTiff 3 data set of planes by axes such as ``(("time", 0), ("channel", "GFP"))``; return its file."""
-    words = json.dumps(summary).encode()
+    info = json.dumps(summary).encode()
     name = f"{folder.name}_NDTiffStack.tif"
     folder.mkdir()
-    head = struct.pack("<IIIII", 483729, 3, 3, 2355492, len(words)) + words
+    head = struct.pack("<IIIII", 483729, 3, 3, 2355492, len(info)) + info
     file, index = _Ifds(folder / name, head), b""
     for axes, pixels in planes.items():
         metadata = {"PixelSizeUm": summary.get("PixelSize_um"), "ElapsedTime-ms": dict(axes).get("time", 0) * step_ms}
         offset = file.page(pixels, metadata)
-        text, words = json.dumps(dict(axes)).encode(), json.dumps(metadata).encode()
+        text, info = json.dumps(dict(axes)).encode(), json.dumps(metadata).encode()
         index += struct.pack("<I", len(text)) + text + struct.pack("<I", len(name)) + name.encode()
         data_at = offset + 162
         kind = {1: 0, 2: 1}[pixels.itemsize]
         index += struct.pack(
-            "<IiiiiIii", data_at, pixels.shape[1], pixels.shape[0], kind, 0, data_at + pixels.nbytes + 1, len(words), 0
+            "<IiiiiIii", data_at, pixels.shape[1], pixels.shape[0], kind, 0, data_at + pixels.nbytes + 1, len(info), 0
         )
     file.close()
     (folder / "NDTiff.index").write_bytes(index)
@@ -176,9 +176,9 @@ def write_stk(
         file.truncate(at)
         file.seek(at)
         file.write(pixels.astype("<u2").tobytes())
-        words = file.tell()
+        place = file.tell()
         file.write(length + struct.pack("<I", len(text)) + text)
-        uic1 = struct.pack("<8I", 3, 1, 4, words, 5, words, 6, words + 8)
+        uic1 = struct.pack("<8I", 3, 1, 4, place, 5, place, 6, place + 8)
         for code, count, data in (
             (33628, 4, uic1), (33629, n, uic2), (33630, n, struct.pack("<2I", wavelength, 1) * n),
         ):  # fmt: skip
@@ -213,10 +213,10 @@ def ome_xml(images: list[dict[str, Any]], files: dict[str, str], uuid: str | Non
                 f'<TiffData FirstT="{t}" FirstC="{c}" FirstZ="{z}" IFD="{ifd}" PlaneCount="1">'
                 f'<UUID FileName="{file}">urn:uuid:{files[file]}</UUID></TiffData>'
             )
-        words = " ".join(f'{key}="{value}"' for key, value in attributes.items())
+        pairs = " ".join(f'{key}="{value}"' for key, value in attributes.items())
         text.append(
             f'<Image ID="Image:{number}" Name="{image["name"]}"><Pixels ID="Pixels:{number}" DimensionOrder="XYZCT" '
-            f'Type="uint16" {words}>{"".join(blocks)}</Pixels></Image>'
+            f'Type="uint16" {pairs}>{"".join(blocks)}</Pixels></Image>'
         )
     own = f' UUID="urn:uuid:{uuid}"' if uuid else ""
     return (
