@@ -79,5 +79,5 @@ def test_views_of_a_movie_of_stacks_raise(rng):
 
 
 def test_checked_pairs_raises_for_unequal_shapes(rng):
-    with pytest.raises(InputError, match="does not fit: the target needs"):
+    with pytest.raises(InputError, match="does not match: expected a target"):
         checked_pairs([(rng.random((20, 24)), rng.random((21, 24)))])

@@ -147,7 +147,7 @@ def test_noise_model_is_written_and_read_without_loss(moving, tmp_path):
     with pytest.raises(OutputExistsError, match="overwrite=True"):
         noise.save(path)
     assert noise.save(path, overwrite=True) == path
-    with pytest.raises(FormatError, match=r"needs the suffix \.toml"):
+    with pytest.raises(FormatError, match=r"a noise model file ends in \.toml"):
         noise.save(tmp_path / "scope.json")
 
 

@@ -54,7 +54,7 @@ def test_blur_assumes_equal_pixel_sizes_if_they_are_not_known(good):
     assert optics.blur.value == pytest.approx(2, rel=0.1)
     assert "equal ones are assumed" in optics.blur.note
     assert optics.scale_factor.value is None
-    assert "denoise, do not upsample" in optics.scale_factor.note
+    assert "upsampling adds no detail" in optics.scale_factor.note
 
 
 def test_scale_factor_of_binned_images_is_found_with_and_without_pixel_sizes():
