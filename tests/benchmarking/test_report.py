@@ -103,7 +103,7 @@ def test_csv_and_json_contain_the_same_values_under_published_keys(report, saved
 
 def test_save_writes_plots_and_images(saved):
     names = {path.name for path in saved.iterdir()}
-    assert names >= {"images.png", "frc_1.png", "spectra_3.png", "brightness_1.png", "pictures_2.png"}
+    assert names >= {"images.png", "frc_1.png", "spectra_3.png", "brightness_1.png", "sheet_2.png"}
     assert "brightness_2.png" not in names, "a still has no time"
     for path in saved.glob("*.png"):
         with Image.open(path) as image:
