@@ -206,8 +206,8 @@ def test_benchmark_raises_for_invalid_options(noisy, reference, options, message
 
 
 @pytest.mark.parametrize("name", ["input", "reference", "truth"])
-def test_benchmark_raises_for_duplicate_and_reserved_names(noisy, reference, name):
-    with pytest.raises(InputError, match="name"):
+def test_benchmark_raises_for_reserved_names(noisy, reference, name):
+    with pytest.raises(InputError, match=f"'{name}'"):
         benchmark({name: soft}, [(noisy, reference)])
 
 

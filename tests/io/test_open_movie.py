@@ -122,9 +122,9 @@ def test_overrides_do_not_change_the_original() -> None:
         ("cells.ims", b"\x89HDF\r\n\x1a\n", "cells.ims is an HDF5 file: export it as OME-TIFF first"),
         ("cells.nd2", b"\xda\xce\xbe\x0a", r"cells.nd2 has an unsupported file format; supported: \.czi, \.tif"),
         ("cells.tif", b"II*\0\x08\0\0\0", "cells.tif cannot be read as TIFF|is a TIFF file without images"),
-        ("cells.czi", b"ZISRAWFILE" + bytes(90), "cells.czi"),
-        ("cells.mp4", b"\0\0\0 ftypisom" + bytes(20), "cells.mp4"),
-        ("cells.png", b"\x89PNG\r\n\x1a\n" + bytes(20), "cells.png"),
+        ("cells.czi", b"ZISRAWFILE" + bytes(90), "cells.czi is damaged or truncated"),
+        ("cells.mp4", b"\0\0\0 ftypisom" + bytes(20), "cells.mp4 cannot be read as a video"),
+        ("cells.png", b"\x89PNG\r\n\x1a\n" + bytes(20), "cells.png cannot be decoded as PNG, JPEG or BMP"),
     ],
 )
 def test_files_of_another_format_raise(tmp_path: Path, name: str, content: bytes, message: str) -> None:

@@ -70,7 +70,6 @@ def test_depths_above_8_bits_are_scaled_to_16_bits(tmp_path, bits, photometric):
     np.testing.assert_allclose(values[..., 0], np.rot90(ramp / top, -1), atol=1 / top)
     assert (read.pixels[..., 0] >= 0.98 * 65535).mean() == pytest.approx(0.02, abs=0.005)
     assert read_description(tmp_path / "a.tif") == "a scan"
-    (tmp_path / "out.tif").unlink(missing_ok=True)
     write_photograph(tmp_path / "out.tif", read, "colored")
     np.testing.assert_array_equal(read_photograph(tmp_path / "out.tif").pixels, read.pixels)
 
