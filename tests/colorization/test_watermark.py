@@ -29,7 +29,8 @@ def test_watermark_is_small_and_in_the_lower_left_corner_of_a_copy():
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (5, 400, 3), (300, 12, 3), (20, 20, 3)])
 def test_add_watermark_accepts_tiny_images(shape):
-    assert add_watermark(np.zeros(shape, np.uint8)).shape == shape
+    marked = add_watermark(np.zeros(shape, np.uint8))
+    assert (marked.shape, marked.dtype) == (shape, np.uint8)
 
 
 def test_watermark_of_a_narrow_image_is_smaller():

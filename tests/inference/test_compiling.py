@@ -72,7 +72,9 @@ def test_compiled_predicts_like_every_kind_of_network(name, settings, caplog):
     for module in network.modules():
         if hasattr(module, "gamma"):
             nn.init.constant_(module.gamma, 0.5)
-    fast = compiled(network)
+    with caplog.at_level(logging.INFO):
+        fast = compiled(network)
+    assert fast is not network, caplog.text
     source = torch.rand(2, getattr(network, "n_frames", 1) * network.in_channels, 64, 96)
     with torch.inference_mode():
         torch.testing.assert_close(fast(source), network(source), atol=1e-4, rtol=1e-4)

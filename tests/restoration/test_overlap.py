@@ -26,14 +26,15 @@ def test_run_overlapped_writes_results_in_order(depth):
 
 
 def test_run_overlapped_runs_stages_concurrently():
-    def produce():
-        for i in range(8):
-            time.sleep(0.02)
-            yield i
+    together = threading.Barrier(3, timeout=10)  # item 2 is read while item 1 is computed and item 0 written
 
-    start = time.perf_counter()
-    run_overlapped(produce(), lambda i: time.sleep(0.02), lambda i: time.sleep(0.02))
-    assert time.perf_counter() - start < 0.9 * 3 * 8 * 0.02
+    def wait_at(number, item):
+        if item == number:
+            together.wait()
+        return item
+
+    run_overlapped((wait_at(2, i) for i in range(3)), lambda i: wait_at(1, i), lambda i: wait_at(0, i))
+    assert not together.broken
 
 
 def test_run_overlapped_limits_the_lead_of_the_reader():

@@ -58,8 +58,10 @@ def test_number_of_workers_does_not_change_the_model():
 
 
 def test_train_in_bfloat16_keeps_float32_weights():
-    model = tiny_train(None, replace(CONFIG, max_steps=2, precision="bfloat16"))
-    assert all(weight.dtype == torch.float32 for weight in model.network.parameters())
+    model, exact = (tiny_train(None, replace(CONFIG, max_steps=2, precision=name)) for name in ("bfloat16", "float32"))
+    weights = list(model.network.parameters())
+    assert all(weight.dtype == torch.float32 for weight in weights)
+    assert not all(map(torch.equal, weights, exact.network.parameters()))
 
 
 def test_train_accepts_measured_pairs(tmp_path):
