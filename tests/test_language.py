@@ -9,7 +9,7 @@ import pytest
 from tests.language import Text, banned_opening, banned_words, literals, texts
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ("src", "napari_plugin", "examples", "benchmarks")
+FOLDERS = ("src", "napari_plugin", "examples", "benchmarks", "tests")
 MODULES = sorted(chain.from_iterable((ROOT / folder).rglob("*.py") for folder in FOLDERS))
 SOURCES = sorted(chain.from_iterable((ROOT / folder).rglob("*.py") for folder in ("src", "napari_plugin/src")))
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]

@@ -20,7 +20,7 @@ def reference() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def noisy(reference) -> np.ndarray:
-    """The reference as recorded by a camera of gain 2 and offset 100."""
+    """Simulate a recording of the reference by a camera of gain 2 and offset 100."""
     return 100 + 2.0 * np.random.default_rng(6).poisson((reference - 100) / 2)
 
 
