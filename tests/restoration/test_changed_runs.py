@@ -316,7 +316,7 @@ def _without_gpu(device):
 
 def test_frames_beyond_the_end_are_reported(pixels, caplog):
     assert len(restore(pixels, MODEL, options=RestorationOptions(frames="7:60"), **FAST)) == 2
-    assert "frames='7:60' of movie yields 2 frame(s), as the movie has 9 (0 to 8)" in caplog.text
+    assert "frames='7:60' of movie yields 2 frames, as the movie has 9 (0 to 8)" in caplog.text
     caplog.clear()
     restore(pixels, MODEL, options=RestorationOptions(frames="-3:"), **FAST)
     assert "yields" not in caplog.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from decrappify._common.counting import counted
 from decrappify.errors import printable
 from decrappify.model import find_model, read_card, shipped_models
 
@@ -15,7 +16,8 @@ def model_table() -> str:
         header = read_card(path)
         needs = header["architecture"]
         summary = header["card"].get("summary", "")
-        lines.append(printable(f"{name:<22} {needs['n_frames']} frame(s), scale {needs['scale']}  {summary}"))
+        frames = f"{counted(needs['n_frames'], 'frame')},"
+        lines.append(printable(f"{name:<22} {frames:<9} scale {needs['scale']}  {summary}"))
     return "\n".join(lines) or "no shipped models in this installation"
 
 
