@@ -26,7 +26,7 @@ from decrappify.restoration.records.attempts import died_of_memory, recorded_att
 from decrappify.restoration.records.input_record import InputRecord
 from decrappify.restoration.records.notes import report, report_start, summary
 from decrappify.restoration.restorer import Restorer
-from decrappify.restoration.results import Result
+from decrappify.restoration.results import Result, open_result
 from decrappify.restoration.run_state import RunState
 from decrappify.restoration.running import OnPlane, run_windows
 
@@ -141,7 +141,7 @@ def restore(
         job = Job(inputs.movie, loaded, options)
         state = RunState(job, inputs, place, inference, overwrite=overwrite, resume=resume)
         if state.complete and place is not None:
-            return open_movie(place)
+            return open_result(place)
         with threads_put_back(), limit_errors(f"restoring {opened.name}"):
             return _restored(state, inference, bars, cancel, on_plane)
     finally:

@@ -126,7 +126,7 @@ def test_scenes_may_differ_in_size_and_length(make):
 def test_files_that_are_missing_are_missing_planes_named_in_a_warning(make):
     places = [place for place in product(range(2), range(2), range(2)) if place != (1, 0, 1)]
     root = make([f"t{t}_c{c}_z{z}.tif" for t, c, z in places])
-    with pytest.warns(UserWarning, match="cells lacks the file of frame 1, channel 0, slice 1; .*not recorded"):
+    with pytest.warns(UserWarning, match="cells lacks the file of frame 1, channel 0, slice 1; this plane is missing"):
         movie = open_movie(root)
     assert movie.missing == {(1, 0, 1)}
     assert not movie.frame(1, 0, 1).any()

@@ -12,6 +12,7 @@ import numpy as np
 import zarr
 
 from decrappify._common.argument_names import setting
+from decrappify._common.counting import counted
 from decrappify.errors import DecrappifyError, FormatError
 from decrappify.io.damage import damage_errors
 from decrappify.io.file_guard import FileGuard
@@ -23,6 +24,7 @@ from decrappify.movie import AXES, Array, FrameSource, Plane, Shape5
 
 _DOCUMENTS = ("zarr.json", ".zarray")
 _ATTEMPTS = 3
+_NAMED = 3  # absent chunks in a message
 _LARGE_CHUNK = 64 << 20  # bytes: smaller ones are decoded without a check
 
 
@@ -49,7 +51,9 @@ class OmeZarrSource(FrameSource):
     missing : frozenset of (t, c, z)
         Planes that were never recorded, or that lost chunks.
     notes : list of str
-        Notes about absent chunks for the user, one line each.
+        Notes about chunks that are read as the fill value, one line each.
+    missing_note : str
+        Note about planes that are missing because of absent chunks; empty if there are none.
     """
 
     def __init__(
@@ -78,6 +82,7 @@ class OmeZarrSource(FrameSource):
         documents = () if folder is None else [folder / name for name in _DOCUMENTS if (folder / name).exists()]
         self._guard = FileGuard(documents)
         self.notes: list[str] = []
+        self.missing_note = ""
         stated = frozenset((int(t), int(c), int(z)) for t, c, z in missing)
         self.missing: frozenset[Plane] = stated | self._find_absent(stated, complete)
 
@@ -187,18 +192,29 @@ class OmeZarrSource(FrameSource):
         n_planes = int(np.prod(self.shape[:3], dtype=np.int64))
         if lost:
             where = "every plane" if len(lost) == n_planes else list_planes(lost, self.shape[:3])
-            self.notes.append(
-                f"{name}: {len(lost)} of {n_planes} planes lack chunks and count as not recorded ({where}); copy the "
-                f"store again, or pass {setting('absent_chunks', 'fill')} if its writer omits chunks of "
+            self.missing_note = (
+                f"{name}: {len(lost)} of {counted(n_planes, 'plane')} missing ({where}): {self._named_absent(lost)} in "
+                f"the store; copy it again, or pass {setting('absent_chunks', 'fill')} if its writer omits chunks of "
                 f"the fill value {fill}"
             )
         if found.doubtful.any():
             planes = int(found.doubtful.any(axis=(3, 4)).sum())
             self.notes.append(
-                f"{name}: {int(found.doubtful.sum())} absent chunks in {planes} planes are taken as the fill value "
-                f"{fill}, as in mosaics, masks and thresholded data; {setting('absent_chunks', 'missing')} counts "
-                "these planes as not recorded"
+                f"{name}: {int(found.doubtful.sum())} absent chunks in {counted(planes, 'plane')} are read as the fill "
+                f"value {fill}, as in mosaics, masks and thresholded data; {setting('absent_chunks', 'missing')} counts "
+                "these planes as missing"
             )
+
+    def _named_absent(self, lost: frozenset[Plane]) -> str:
+        """Return the absent chunks of the lost planes as text."""
+        assert self._absent is not None, "chunks are absent only if they were listed"
+        size = self._chunks.size
+        leading = sorted({tuple(i // size[axis] for i, axis in zip(plane, "TCZ", strict=True)) for plane in lost})
+        count = int(sum(np.count_nonzero(self._absent[place]) for place in leading))
+        first = [(*place, y, x) for place in leading[:_NAMED] for y, x in np.argwhere(self._absent[place])[:_NAMED]]
+        keys = ", ".join(self._chunks.key(place) for place in first[:_NAMED])
+        more = f" and {count - _NAMED} more" if count > _NAMED else ""
+        return f"chunk{'s' * (count > 1)} {keys}{more} {'is' if count == 1 else 'are'} not"
 
 
 def _are_equal(before: Array | None, now: Array) -> bool:
