@@ -201,8 +201,8 @@ class OmeZarrSource(FrameSource):
             planes = int(found.doubtful.any(axis=(3, 4)).sum())
             self.notes.append(
                 f"{name}: {int(found.doubtful.sum())} absent chunks in {counted(planes, 'plane')} are read as the fill "
-                f"value {fill}, as in mosaics, masks and thresholded data; {setting('absent_chunks', 'missing')} counts "
-                "these planes as missing"
+                f"value {fill}, as in mosaics, masks and thresholded data; {setting('absent_chunks', 'missing')} "
+                "counts these planes as missing"
             )
 
     def _named_absent(self, lost: frozenset[Plane]) -> str:
