@@ -20,6 +20,7 @@ from decrappify.restoration.arrays import given_axes, in_axes
 from decrappify.restoration.input_check import report_unlearned
 from decrappify.restoration.job import Job
 from decrappify.restoration.options import RestorationOptions
+from decrappify.restoration.output_range import check_output_range
 from decrappify.restoration.plan import RestorationPlan, make_plan
 from decrappify.restoration.preparing import chosen_device, prepared_restorer
 from decrappify.restoration.records.attempts import died_of_memory, recorded_attempt
@@ -211,6 +212,7 @@ def _restored(
 ) -> Movie:
     """Plan a run, restore its planes, and complete the result."""
     plan, restorer = _planned(state, inference, cancel)
+    check_output_range(plan.job, plan.channels)
     result = state.open(plan, progress, cancel)
     report_start(plan.job, plan.channels)
     if not state.begun:  # a resumed run has reported it

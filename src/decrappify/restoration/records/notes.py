@@ -15,6 +15,7 @@ from decrappify._common.argument_names import setting
 from decrappify._common.counting import counted
 from decrappify.io.missing_planes import list_planes
 from decrappify.restoration.frames.missing import described
+from decrappify.restoration.output_range import wider_dtype
 
 if TYPE_CHECKING:
     from decrappify.movie import Plane
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 Note = dict[str, Any]
 
+_MUCH_CLIPPED = 0.01  # share of the pixels
 _LISTED = 100  # largest number of flashes and positions in the provenance
 
 
@@ -119,11 +121,11 @@ def report(found: Mapping[str, Any], job: Job) -> None:
         )
     if "clipped" in found:
         clipped = found["clipped"]
+        lost = "their gray levels are lost; restore again with " if clipped["share"] >= _MUCH_CLIPPED else ""
         logger.warning(
-            "%s: %s of the restored pixels were clipped to the limits of %s (%d below, %d above); "
-            "%s keeps them",
-            name, percent(clipped["share"]), job.dtype.name, clipped["below"], clipped["above"],
-            setting("dtype", "float32"),
+            "%s: %s of the restored pixels were clipped to the limits of %s (%d below, %d above); %s%s%s",
+            name, percent(clipped["share"]), job.dtype.name, clipped["below"], clipped["above"], lost,
+            setting("dtype", wider_dtype(job)), "" if lost else " keeps them",
         )  # fmt: skip
 
 
@@ -139,9 +141,9 @@ def report_start(job: Job, channels: Sequence[Channel]) -> None:
             )  # fmt: skip
     if job.beyond:
         logger.warning(
-            "%s of %s yields %s, as the movie has %d (0 to %d)",
+            "%s of %s yields %s, as the movie has %d (0 to %d)%s",
             setting("frames", job.beyond), job.movie.name, counted(len(job.frames) + len(job.dropped), "frame"), n_t,
-            n_t - 1,
+            n_t - 1, f"; frames are time points, and all {n_z} slices are restored" if n_z > 1 else "",
         )  # fmt: skip
     used = {*job.frames, *job.dropped}
     lost = sorted(plane for plane in job.lost if plane[0] in used)
