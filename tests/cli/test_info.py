@@ -55,3 +55,14 @@ def test_info_shows_stated_missing_planes(tmp_path, rng, command):
     movie = Movie.from_array(rng.integers(9, 99, (4, 16, 16), dtype=np.uint8), missing=[(1, 0, 0), (2, 0, 0)])
     path = save_movie(movie, tmp_path / "cells.ome.zarr")
     assert "missing: 2 of 4 planes (frames 1, 2)\n" in command("info", path).stdout
+
+
+def test_info_of_a_folder_reports_bad_files_and_lists_the_others(tmp_path, rng, command):
+    for name in ("alpha", "gamma"):
+        save_movie(rng.integers(9, 99, (4, 16, 16), dtype=np.uint8), tmp_path / f"{name}.ome.tif")
+    (tmp_path / "beta.ome.tif").write_bytes((tmp_path / "alpha.ome.tif").read_bytes()[:300])
+    found = command("info", tmp_path, exit_code=2)
+    assert "  0  alpha: T 4" in found.stdout
+    assert "  1  beta: " in found.stdout
+    assert "  2  gamma: T 4" in found.stdout
+    assert "1 of 3 scenes of " in found.stderr

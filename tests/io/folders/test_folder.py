@@ -295,6 +295,16 @@ def test_damaged_files_of_a_folder_are_named(make):
         open_movie(root)
 
 
+def test_a_damaged_file_of_a_folder_of_images_is_a_scene_whose_error_is_raised_on_opening(tmp_path):
+    for name in ("alpha", "gamma"):
+        save_movie(np.ones((2, 9, 11), np.uint16), tmp_path / f"{name}.ome.tif")
+    (tmp_path / "beta.ome.tif").write_bytes((tmp_path / "alpha.ome.tif").read_bytes()[:300])
+    assert scenes(tmp_path) == ["alpha", "beta", "gamma"]
+    assert open_movie(tmp_path, scene="gamma").shape == (2, 1, 1, 9, 11)
+    with pytest.raises(FormatError, match=r"beta\.ome\.tif cannot be read as TIFF"):
+        open_movie(tmp_path, scene="beta")
+
+
 def test_axes_are_refused_for_a_folder(make):
     with pytest.raises(InputError, match="axes='ZYX' is for arrays and TIFF, and cells is a folder"):
         open_movie(make(["t1.tif", "t2.tif"]), axes="ZYX")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from decrappify.io.damage import damage_errors
 from decrappify.io.file_guard import FileGuard
 from decrappify.io.formats.omezarr.blosc import with_checked_blosc
 from decrappify.io.formats.omezarr.chunks import Judgment, StoredChunks, check_absent_chunks, judge
+from decrappify.io.formats.omezarr.codec_errors import codec_reason
 from decrappify.io.missing_planes import list_planes
 from decrappify.limits.files import check_decoded_size, check_extent, check_missing
+from decrappify.limits.reached import raise_if_limit
 from decrappify.movie import AXES, Array, FrameSource, Plane, Shape5
 
 _DOCUMENTS = ("zarr.json", ".zarray")
@@ -90,7 +93,7 @@ class OmeZarrSource(FrameSource):
         """Read one region as a (Y, X) array."""
         self._check_chunk({"T": t, "C": c, "Z": z, "Y": rows.start, "X": columns.start})
         what = f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded"
-        with damage_errors(what, "a chunk is damaged or truncated: copy it again", self._guard.check):
+        with damage_errors(what, "copy the store again", self._guard.check, partial(self._why, t, c, z, rows, columns)):
             plane = self._read(t, c, z, rows, columns)
         if (t, c, z) in self.missing and self._chunks.fill != 0 and self._chunks.is_fill(plane).all():
             return np.zeros(plane.shape, self.dtype)
@@ -152,6 +155,21 @@ class OmeZarrSource(FrameSource):
             f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded: its chunk "
             f"{self._chunks.key(place)} is an empty file; copy the store again"
         )
+
+    def _why(self, t: int, c: int, z: int, rows: slice, columns: slice, error: Exception) -> str:
+        """Return which chunk of a region cannot be decoded, and why."""
+        leading = [index // self._chunks.size[axis] for index, axis in zip((t, c, z), "TCZ", strict=True)]
+        down, across = (
+            range(part.start // size, -(-part.stop // size))
+            for part, size in ((rows, self._chunks.size["Y"]), (columns, self._chunks.size["X"]))
+        )
+        for place in ((*leading, y, x) for y in down for x in across):
+            try:
+                self._chunks.read(place)
+            except Exception as damage:  # noqa: BLE001 -- decoders raise errors of any kind
+                raise_if_limit(damage, "reading a chunk")
+                return f"the data of chunk {self._chunks.key(place)} are damaged: {codec_reason(damage)}"
+        return codec_reason(error)
 
     def _is_known_absent(self, place: tuple[int, ...]) -> bool:
         if self._absent is None:
