@@ -66,3 +66,19 @@ def test_info_of_a_folder_reports_bad_files_and_lists_the_others(tmp_path, rng, 
     assert "  1  beta: " in found.stdout
     assert "  2  gamma: T 4" in found.stdout
     assert "1 of 3 scenes of " in found.stderr
+
+
+def test_info_shows_provenance_as_indented_text(tmp_path, rng, command):
+    provenance = {
+        "restoration": {"model": "mine", "frames": [0, 4, 1], "normalization": [{"offset": 3.0, "scale": 76.2}]}
+    }
+    movie = Movie.from_array(rng.integers(9, 99, (2, 16, 16), dtype=np.uint8), provenance=provenance)
+    lines = command("info", save_movie(movie, tmp_path / "cells.ome.zarr")).stdout.splitlines()
+    assert lines[lines.index("restoration:") :] == [
+        "restoration:",
+        "  model: mine",
+        "  frames: 0, 4, 1",
+        "  normalization:",
+        "    - offset: 3.0",
+        "      scale: 76.2",
+    ]

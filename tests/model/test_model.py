@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -232,6 +233,12 @@ def test_safetensors_of_another_program_are_refused(tmp_path):
 def test_other_than_a_name_or_file_raises(use):
     with pytest.raises(MissingFileError, match=r"nothing-here is neither a shipped model .* nor a model file"):
         use("nothing-here")
+
+
+def test_the_folder_of_a_training_run_is_answered_with_its_model(model, tmp_path):
+    path = model.save(tmp_path / "model.safetensors")
+    with pytest.raises(MissingFileError, match=re.escape(f"is the folder of a training run; pass its model {path}")):
+        load_model(tmp_path)
 
 
 def test_the_card_reads_as_text(model, tmp_path):

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from decrappify._common.indented import indented
 from decrappify._common.terminal import echo
 from decrappify.cli.common import describe, open_input
 from decrappify.cli.group import Command
@@ -55,8 +56,8 @@ def info(source: Path, scene: str | None, **options: Any) -> None:
     echo(f"channels: {', '.join(movie.channel_names)}")
     if movie.missing and not warned:
         echo(_missing_line(source, movie))
-    for key, value in movie.provenance.items():
-        echo(f"{key}: {value}")
+    for line in indented(movie.provenance):
+        echo(line)
     if failed:
         raise InputError(f"{failed} of {len(names)} scenes of {source.name} cannot be opened; see above")
 
