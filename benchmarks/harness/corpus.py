@@ -66,7 +66,12 @@ TEST_STILLS = (
     "highres/speckles_1-162hrh2ax2.tif",
     "highres/neubias_xyc_16bit__cell_dna_mts_actin.tif",
     "highres/aics_membrane.tif",
-    "highres/aics_dna.tif",
+)
+# As TEST_STILLS, on which settings of the training were compared, but these were not used for any choice.
+UNUSED_STILLS = (
+    "highres/ssi_membrane924x924.png",
+    "highres/neubias_xy_8bit__nuclei_PLK1_control.tif",
+    "highres/dsb_nuclei_img2d.tif",
 )
 TEST_EM = (
     "highres/ssi_fibsem1910x1910.png",

@@ -65,9 +65,9 @@ class Benchmark:
 
     def __init__(self, name: str, args: argparse.Namespace, options: argparse.ArgumentParser) -> None:
         self.name, self.args, self._options = name, args, options
-        self.pictures: Path = args.results.parent / "results"
-        self._rows_file = self.pictures / f"{name}.json"
-        self.pictures.mkdir(parents=True, exist_ok=True)
+        self.folder: Path = args.results.parent / "results"
+        self._rows_file = self.folder / f"{name}.json"
+        self.folder.mkdir(parents=True, exist_ok=True)
 
     def run(self, jobs: Mapping[str, Job], section: Callable[[list[Row]], str]) -> None:
         """Run the jobs that have no row yet; store each row and rewrite the section immediately.
@@ -97,7 +97,7 @@ class Benchmark:
     def add(self, key: str, settings: Mapping[str, Any], row: Row, origin: Row | None = None) -> None:
         """Store one row; safe while other processes store rows."""
         about = origin or environment() | {"command": self.command()}
-        with _locked(self.pictures):
+        with _locked(self.folder):
             rows = self._stored()
             rows[key] = {"settings": dict(settings), "made": about, "row": row}
             _replace(self._rows_file, json.dumps(rows, indent=1) + "\n")
@@ -138,7 +138,7 @@ class Benchmark:
         parts = [section(list(rows.values())).strip(), _origin(made)]
         if missing:
             parts.insert(1, f"{len(missing)} of {len(jobs)} rows have not been run: {', '.join(missing)}.")
-        with _locked(self.pictures):
+        with _locked(self.folder):
             _replace_section(self.args.results, self.name, "\n\n".join(parts))
 
 

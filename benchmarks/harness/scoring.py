@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from benchmarks.harness import corpus
 from decrappify import Crappifier, Movie, load_model, restore
-from decrappify.crappify import Gaussian, Part, Poisson, crappify_movie
+from decrappify.crappify import Gaussian, Part, Poisson, Speckle, crappify_movie
 from decrappify.metrics.scorecard import score_movie
 from decrappify.normalization import measure
 
@@ -29,19 +29,29 @@ LEVELS: dict[str, tuple[Part, ...]] = {
 }
 # The same as (photons, read noise), for baselines with known noise.
 NOISE = {"10 photons": (10.0, 0.02), "40 photons": (40.0, 0.01)}
+# Of electron micrographs: noise that grows with brightness, and noise of the detector, as fractions of the range.
+EM_LEVELS: dict[str, tuple[Part, ...]] = {
+    "EM, weak noise": (Speckle(variance=0.005), Gaussian(sigma=0.04)),
+    "EM, strong noise": (Speckle(variance=0.02), Gaussian(sigma=0.1)),
+}
 LEVELS_IN_WORDS = "10 photons + 2 % read noise, 40 photons + 1 % read noise at the bright level (99.8th percentile)"
+EM_LEVELS_IN_WORDS = "speckle of variance 0.005 + 4 % detector noise, or 0.02 + 10 %"
 FIGURES = ("psnr", "ssim", "tde", "tdr", "flicker_floor")
 
 
-def truths(name: str, n_frames: int | None = None) -> dict[str, Array]:
-    """Read the first frames of each channel of a corpus file as references, by a short name."""
+def truths(name: str, n_frames: int | None = None, side: int | None = None) -> dict[str, Array]:
+    """Read the first frames of each channel of a corpus file, or their central `side` pixels, as references by name."""
     movie = corpus.load(name)
+    rows, columns = (
+        slice(None) if side is None else slice(max(0, (length - side) // 2), (length + side) // 2)
+        for length in movie.shape[3:]
+    )
     short = name.rpartition("/")[2].partition(".")[0]
     several = movie.shape[1] > 1
     return {
-        short + (f" c{c}" if several else ""): np.asarray(movie.select(slice(0, n_frames), c))[:, 0, 0].astype(
-            np.float32
-        )
+        short + (f" c{c}" if several else ""): np.asarray(movie.select(slice(0, n_frames), c))[
+            :, 0, 0, rows, columns
+        ].astype(np.float32)
         for c in range(movie.shape[1])
     }
 
@@ -51,8 +61,13 @@ def degrade(truth: Array, steps: Sequence[Part], seed: int = 0) -> Array:
     return np.asarray(crappify_movie(Movie.from_array(truth), Crappifier(steps), seed=seed))[:, 0, 0]
 
 
-def detector(truth: Array, level: str) -> tuple[float, float, float]:
-    """Return gain, offset and read noise of `degrade` at a level, in gray levels of the reference (T, Y, X)."""
+def detector(truth: Array, source: Array, level: str) -> tuple[float, float, float]:
+    """Return gain, offset and read noise of `degrade` at a level, in gray levels of the reference (T, Y, X).
+
+    The gain is 0 for micrographs, whose noise is taken as additive, with its standard deviation as read noise.
+    """
+    if level in EM_LEVELS:
+        return 0.0, 0.0, float(np.std(source - truth))
     signal = measure(Movie.from_array(truth))
     photons, read_noise = NOISE[level]
     return signal.scale / photons, signal.offset, read_noise * signal.scale

@@ -9,9 +9,9 @@
     python benchmarks/harness/ship.py --scores
 
 `--scores` also writes docs/models.md from the cards. The scores are those rows of results/held_out.json and
-results/upscaling.json that were measured with the same weights. If the card lacks the learned range of the inputs
-(models trained before it existed), it is measured on the data of the run file,
-degraded with the crappifier of the model.
+results/upscaling.json that were measured with the same weights. The texts of the card are those of the run file. If the
+card lacks the learned range of the inputs (models trained before it existed), it is measured on the data of the run
+file, degraded with the crappifier of the model.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ def ship(run: Path) -> Path:
     run_file = SHIPPED / f"{model.name}.toml"
     if not run_file.is_file():
         sys.exit(f"{run} trained {model.name!r}, expected one with a run file in {SHIPPED}")
+    model.card |= tomllib.loads(run_file.read_text(encoding="utf-8"))["card"]  # corrected since the training
     if CARD_KEY not in model.card:
         crappifier = None if model.crappifier is None else Crappifier.from_dict(model.crappifier)
         n_patches = model.card["steps"] * model.card["settings"]["batch_size"]

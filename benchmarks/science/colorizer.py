@@ -43,20 +43,20 @@ DEFAULTS = example.parse([])
 RENDER_FACTOR = DEFAULTS.patch_size // 16
 
 
-def chroma(pictures: Array) -> Array:
+def chroma(images: Array) -> Array:
     """Compute U and V of (..., 3) uint8, in gray levels."""
-    rgb, luma = pictures.astype(np.float32), luma_of(pictures)
+    rgb, luma = images.astype(np.float32), luma_of(images)
     return np.stack([0.492 * (rgb[..., 2] - luma), 0.877 * (rgb[..., 0] - luma)], axis=-1)
 
 
-def luma_of(pictures: Array) -> Array:
+def luma_of(images: Array) -> Array:
     """Compute Y of (..., 3) uint8, in gray levels."""
-    return pictures.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    return images.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def colors(picture: Array, truth: Array) -> Row:
+def colors(image: Array, truth: Array) -> Row:
     """Compute the amount of color and its error."""
-    found, true = chroma(picture), chroma(truth)
+    found, true = chroma(image), chroma(truth)
     strength, true_strength = np.linalg.norm(found, axis=-1), np.linalg.norm(true, axis=-1)
     both = (strength > VISIBLE) & (true_strength > VISIBLE)
     cosine = (found * true).sum(axis=-1)[both] / (strength * true_strength)[both]
@@ -68,11 +68,11 @@ def colors(picture: Array, truth: Array) -> Row:
     }
 
 
-def gray(picture: Array) -> Array:
+def gray(image: Array) -> Array:
     """Convert to (Y, X, 3) with three equal channels, as Pillow's mode L."""
     from PIL import Image
 
-    return np.repeat(np.asarray(Image.fromarray(picture).convert("L"))[..., None], 3, axis=2)
+    return np.repeat(np.asarray(Image.fromarray(image).convert("L"))[..., None], 3, axis=2)
 
 
 def trained(folder: Path) -> Any:
@@ -94,26 +94,24 @@ def settings() -> Row:
     return plain
 
 
-def photograph(folder: Path, pictures: Path) -> Row:
+def photograph(runs: Path, folder: Path) -> Row:
     """Color the held-out photograph with the selected weights and with those at the end of the GAN phase."""
     from decrappify import colorize, load_model
 
-    model, truth = trained(folder), example.read(UNSEEN)
-    models = {"chosen": model, "GAN's end": load_model(sorted((folder / "checkpoints").iterdir())[-1])}
+    model, truth = trained(runs), example.read(UNSEEN)
+    models = {"chosen": model, "GAN's end": load_model(sorted((runs / "checkpoints").iterdir())[-1])}
     others = [example.read(path) for path in example.BUNDLED if path != UNSEEN]
-    tint = np.mean([chroma(picture).mean(axis=(0, 1)) for picture in others], axis=0)
+    tint = np.mean([chroma(image).mean(axis=(0, 1)) for image in others], axis=0)
     shown = {"grey": gray(truth), "one tint": tinted(truth, tint)}
-    rows = {name: colors(picture, truth) for name, picture in shown.items()}
+    rows = {name: colors(image, truth) for name, image in shown.items()}
     for name, network in models.items():
         for factor in RENDER_FACTORS:
-            picture = colorize(
-                gray(truth), model=network, render_factor=factor, inference=InferenceOptions(device="cpu")
-            )
-            rows[f"{name}, render factor {factor}"] = colors(picture, truth)
+            image = colorize(gray(truth), model=network, render_factor=factor, inference=InferenceOptions(device="cpu"))
+            rows[f"{name}, render factor {factor}"] = colors(image, truth)
             if factor == RENDER_FACTOR:
-                shown[name] = picture
+                shown[name] = image
     rows["original"] = colors(truth, truth)
-    sheet(pictures / "colorizer_photograph.png", {name: [one] for name, one in (shown | {"original": truth}).items()})
+    sheet(folder / "colorizer_photograph.png", {name: [one] for name, one in (shown | {"original": truth}).items()})
     return {"colours": rows, "seconds_trained": model.card["training_seconds"], "verdict": model.card["verdict"]}
 
 
@@ -169,11 +167,11 @@ def street(n_frames: int) -> Array:
         return np.stack([frame for frame, _ in zip(frames, range(n_frames), strict=False)])
 
 
-def film(name: str, n_frames: int, folder: Path, pictures: Path) -> Row:
+def film(name: str, n_frames: int, runs: Path, folder: Path) -> Row:
     """Convert a film to gray, color it with each `steady`, and measure the change of its chroma."""
     from decrappify import colorize
 
-    model, truth = trained(folder), pan(n_frames) if name == "pan" else street(n_frames)
+    model, truth = trained(runs), pan(n_frames) if name == "pan" else street(n_frames)
     grayed = np.stack([gray(frame) for frame in truth])
     if name == "pan":
         grain = np.random.default_rng(0).normal(0, GRAIN, grayed.shape[:3])[..., None]
@@ -197,7 +195,7 @@ def film(name: str, n_frames: int, folder: Path, pictures: Path) -> Row:
     if name == "pan":
         picks = np.linspace(0, n_frames - 1, 3).astype(int)
         films["original"] = truth
-        sheet(pictures / "colorizer_film.png", {label: list(frames[picks]) for label, frames in films.items()})
+        sheet(folder / "colorizer_film.png", {label: list(frames[picks]) for label, frames in films.items()})
     return {"frames": n_frames, "films": rows}
 
 
@@ -278,7 +276,7 @@ def _photograph_part(row: Row) -> str:
 
 
 def _film_part(row: Row) -> str:
-    what, picture = {
+    what, image = {
         "pan": (
             f"A film generated from {UNSEEN.stem}: pan and zoom, with grain of {GRAIN:g} gray levels in the gray film",
             "\n\n![three frames of the film](results/colorizer_film.png)",
@@ -293,7 +291,7 @@ def _film_part(row: Row) -> str:
     return (
         f"{what}; {row['frames']} frames at render factor {RENDER_FACTOR}, decoded from the written H.264. Mean "
         "absolute changes from frame to frame. Implied: the chroma change of the same film if its luma change were "
-        "caused by shifting each frame horizontally.\n\n" + table(header, lines) + picture
+        "caused by shifting each frame horizontally.\n\n" + table(header, lines) + image
     )
 
 
@@ -307,9 +305,9 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     benchmark = Benchmark("colorizer", args, options)
     about = {"schedule": settings(), "render_factor": RENDER_FACTOR, "unseen": UNSEEN.name}
-    jobs = {"photograph": Job(about, partial(photograph, args.runs, benchmark.pictures))}
+    jobs = {"photograph": Job(about, partial(photograph, args.runs, benchmark.folder))}
     for name in ("pan", "street"):
-        work = partial(film, name, args.frames, args.runs, benchmark.pictures)
+        work = partial(film, name, args.frames, args.runs, benchmark.folder)
         jobs[name] = Job(about | {"frames": args.frames, "steady": STEADY, "grain": GRAIN}, work)
     benchmark.run(jobs, section)
 

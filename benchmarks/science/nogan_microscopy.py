@@ -77,8 +77,8 @@ def measure(name: str, folder: Path, runs: Path | None) -> Row:
         rows = torch.load(run / "checkpoint.pt", weights_only=True)["history"]["rows"]
         last = sorted((run / "checkpoints").iterdir())[-1]
         models = {"pretrained": load_model(run / "pretrained.safetensors"), "chosen": model, "last": load_model(last)}
-        for picture in ("monitors", "checkpoints"):
-            shutil.copy(run / f"{picture}.png", folder / f"nogan_{slug}_{picture}.png")
+        for plot in ("monitors", "checkpoints"):
+            shutil.copy(run / f"{plot}.png", folder / f"nogan_{slug}_{plot}.png")
         source = crappify_movie(test, crappifier, seed=5)
         results = {"source": source} | {key: restore(source, value) for key, value in models.items()}
         scores = {key: _figures(score_movie(result, test)) for key, result in results.items()}
@@ -134,7 +134,7 @@ def main() -> None:
     bench = Benchmark("nogan_microscopy", args, options)
     schedule = nogan_preset("microscopy").to_dict()
     jobs: Mapping[str, Job] = {
-        name: Job({"data": name, "schedule": schedule}, partial(measure, name, bench.pictures, args.runs))
+        name: Job({"data": name, "schedule": schedule}, partial(measure, name, bench.folder, args.runs))
         for name in DATA
     }
     bench.run(jobs, section)

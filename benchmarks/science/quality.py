@@ -39,7 +39,7 @@ from benchmarks.peers.tasks import TASKS, folder_of
 from decrappify.benchmarking import BenchmarkOptions
 
 ONE_SEED = "pssr, 3 frames"  # not better than one frame within these budgets
-PICTURED = ("simulated cell", "exposures", "microtubules")
+WITH_IMAGE = ("simulated cell", "exposures", "microtubules")
 BASELINES = ("input", "gaussian", "nlm")
 FIGURES = {"psnr": "PSNR, dB", "ssim": "SSIM", "frc_px": "FRC 0.5, px", "tde": "TDE", "flicker_floor": "flicker floor"}
 
@@ -102,7 +102,7 @@ def section(rows: list[Row], args: argparse.Namespace) -> str:
         lines = [_line(rows, task, name) for name in shown if _of(rows, task, name)]
         header = ["method", *_figures(task).values(), "steps", "images seen, thousands", "parameters, thousands"]
         parts.append(f"### {task.capitalize()}\n\n{TASKS[task].description}\n\n{table(header, lines)}")
-        if task in PICTURED and (shown_here := picture(task, args)):
+        if task in WITH_IMAGE and (shown_here := panel(task, args)):
             parts.append(shown_here)
     about = {
         row["program"]: f"- {row['program']}: {row['settings']} ({row['versions']})" for row in rows if "program" in row
@@ -119,7 +119,7 @@ def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def picture(task: str, args: argparse.Namespace) -> str | None:
+def panel(task: str, args: argparse.Namespace) -> str | None:
     """Write a detail of the first test file as restored with the first seed, in the reference's gray levels."""
     from benchmarks.harness.panels import save_panel
     from decrappify.metrics.fidelity import affine_fit

@@ -34,7 +34,7 @@ PAIRS = {
 METHODS = {"source": "source", "gaussian": "best Gaussian", "bm3d": "best BM3D", "still": "still model"}
 
 
-def measure(label: str, model: str, pictures: Path) -> Row:
+def measure(label: str, model: str, folder: Path) -> Row:
     """Score all methods on one pair."""
     import numpy as np
 
@@ -65,7 +65,7 @@ def measure(label: str, model: str, pictures: Path) -> Row:
     }
     shown = {METHODS[method]: result for method, result in results.items()} | {"truth": truth}
     name = label.replace(",", "").replace(" ", "_").lower()
-    row["picture"] = save_panel(pictures / f"real_noise_{name}.png", shown)
+    row["image"] = save_panel(folder / f"real_noise_{name}.png", shown)
     return row
 
 
@@ -93,18 +93,18 @@ def section(rows: Sequence[Row]) -> str:
             "The Gaussian filter and BM3D have the strength with the highest score against the reference. "
             f"Model: {models}.",
             table(header, lines),
-            *(f"{row['file']}:\n\n{row['picture']}" for row in rows),
+            *(f"{row['file']}:\n\n{row['image']}" for row in rows),
         ]
     )
 
 
-def jobs_for(args: Any, pictures: Path) -> dict[str, Job]:
+def jobs_for(args: Any, folder: Path) -> dict[str, Job]:
     """Return one row per pair."""
     from benchmarks.harness.block_matching import is_installed
     from benchmarks.harness.scoring import identity
 
     settings = {"model": identity(args.model), "bm3d": is_installed()}
-    return {label: Job(settings, partial(measure, label, args.model, pictures)) for label in PAIRS}
+    return {label: Job(settings, partial(measure, label, args.model, folder)) for label in PAIRS}
 
 
 def main() -> None:
@@ -115,7 +115,7 @@ def main() -> None:
 
     torch.set_num_threads(args.threads)
     benchmark = Benchmark("real_noise", args, options)
-    benchmark.run(jobs_for(args, benchmark.pictures), section)
+    benchmark.run(jobs_for(args, benchmark.folder), section)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ FIGURES = {
     "gain_jitter": ("gain jitter, %", 100),
     "draw": ("draw difference, % of range", 100),
 }
-PICTURED = ("10 photons", 0)
+WITH_IMAGE = ("10 photons", 0)
 _ZOOM, _FRAME, _DETAIL, _GAP, _LINE = 3, 6, 80, 4, 18
 _CHANGE = 0.2  # of the contrast, from mid-gray to black or white
 
@@ -89,7 +89,7 @@ def score(results: Sequence[Array], truth: Array) -> Row:
     return figures
 
 
-def measure(label: str, level: str, n_frames: int, models: dict[str, str], pictures: Path) -> Row:
+def measure(label: str, level: str, n_frames: int, models: dict[str, str], folder: Path) -> Row:
     """Score all methods of decrappify on all draws of one movie."""
     from benchmarks.harness.scoring import identity, restored
     from decrappify import load_model
@@ -108,9 +108,9 @@ def measure(label: str, level: str, n_frames: int, models: dict[str, str], pictu
         "sigmas": [(gaussian.sigma_space, gaussian.sigma_time) for gaussian in gaussians],
         "models": {kind: f"{load_model(model).name} ({identity(model)})" for kind, model in models.items()},
     }
-    if level == PICTURED[0]:
-        shown = {"truth": truth} | {METHODS[name]: movies[PICTURED[1]] for name, movies in results.items()}
-        row["picture"] = save_kymograph(pictures / f"stability_{label.replace(' ', '_')}.png", shown)
+    if level == WITH_IMAGE[0]:
+        shown = {"truth": truth} | {METHODS[name]: movies[WITH_IMAGE[1]] for name, movies in results.items()}
+        row["image"] = save_kymograph(folder / f"stability_{label.replace(' ', '_')}.png", shown)
     return row
 
 
@@ -205,9 +205,9 @@ def section(rows: list[Row]) -> str:
         parts += [
             f"{row['movie']}: a line of pixels over time (downwards, {row['frames']} frames), marked in the middle "
             f"frame above it; below, its change from frame to frame (black and white: {100 * _CHANGE:.0f} % of the "
-            f"contrast).\n\n{row['picture']}"
+            f"contrast).\n\n{row['image']}"
             for row in chosen
-            if "picture" in row
+            if "image" in row
         ]
     return "\n\n".join(part for part in parts if part)
 
@@ -262,7 +262,7 @@ def _cell(values: Sequence[float | None], factor: float) -> str:
     return f"{statistics.mean(known):.{digits}f}{spread}"
 
 
-def jobs_for(args: Any, pictures: Path) -> dict[str, Job]:
+def jobs_for(args: Any, folder: Path) -> dict[str, Job]:
     """Return one row per movie and level, and one for each of these and every method in --folder."""
     from benchmarks.harness.scoring import LEVELS, identity
 
@@ -271,7 +271,7 @@ def jobs_for(args: Any, pictures: Path) -> dict[str, Job]:
     settings = {"frames": args.frames, "seeds": SEEDS}
     cases = [(label, level) for level in LEVELS for label in truths(args.frames)]
     jobs = {
-        f"{label}, {level}": Job(settings | digests, partial(measure, label, level, args.frames, models, pictures))
+        f"{label}, {level}": Job(settings | digests, partial(measure, label, level, args.frames, models, folder))
         for label, level in cases
     }
     for folder in sorted(args.folder.iterdir()) if args.folder else ():
@@ -318,7 +318,7 @@ def main() -> None:
         write_sources(args.write, args.frames)
         return
     benchmark = Benchmark("stability", args, options)
-    benchmark.run(jobs_for(args, benchmark.pictures), section)
+    benchmark.run(jobs_for(args, benchmark.folder), section)
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ def best_filtered(source: Array, truth: Array, scale: int) -> tuple[Array, float
     return filtered(space, time, slice(None)), space, time
 
 
-def measure(label: str, name: str, scale: int, how: str, n_frames: int, model: str, pictures: Path) -> Row:
+def measure(label: str, name: str, scale: int, how: str, n_frames: int, model: str, folder: Path) -> Row:
     """Score all methods on one file with one degradation."""
     from benchmarks.harness.panels import save_panel
     from benchmarks.harness.scoring import degrade, figures, identity, restored, truths
@@ -92,7 +92,7 @@ def measure(label: str, name: str, scale: int, how: str, n_frames: int, model: s
     }
     middle = len(truth) // 2
     shown = {"source": source[middle]} | {METHODS[m]: results[m][middle] for m in ("bicubic", "gaussian", "model")}
-    picture = pictures / f"upscaling_{label}_{how}.png".replace(" ", "_").replace("_+_", "_")
+    image = folder / f"upscaling_{label}_{how}.png".replace(" ", "_").replace("_+_", "_")
     return {method: figures(result, truth) for method, result in results.items()} | {
         "file": label,
         "scale": scale,
@@ -102,11 +102,11 @@ def measure(label: str, name: str, scale: int, how: str, n_frames: int, model: s
         "sigma_space": space,
         "sigma_time": time,
         "models": {"model": f"{load_model(model).name} ({identity(model)})"},
-        "picture": save_panel(picture, shown | {"truth": truth[middle]}) if _is_pictured(name, how) else None,
+        "image": save_panel(image, shown | {"truth": truth[middle]}) if _has_image(name, how) else None,
     }
 
 
-def _is_pictured(name: str, how: str) -> bool:
+def _has_image(name: str, how: str) -> bool:
     return how != "sample 2" and name in (
         *corpus.TEST_MOVIES,
         *corpus.TEST_EM,
@@ -127,7 +127,7 @@ def section(rows: list[Row]) -> str:
                 f"### Scale {scale}: SSIM",
                 _table(chosen, "ssim"),
             ]
-    parts += [f"{row['file']}, {row['how']}:\n\n{row['picture']}" for row in rows if row["picture"]]
+    parts += [f"{row['file']}, {row['how']}:\n\n{row['image']}" for row in rows if row["image"]]
     return "\n\n".join(parts)
 
 
@@ -163,7 +163,7 @@ def _table(rows: Sequence[Row], figure: str) -> str:
     return table(header, lines, digits)
 
 
-def jobs_for(args: Any, pictures: Path) -> dict[str, Job]:
+def jobs_for(args: Any, folder: Path) -> dict[str, Job]:
     """Return one row per file (and channel) and degradation."""
     from benchmarks.harness.scoring import identity, truths
 
@@ -181,7 +181,7 @@ def jobs_for(args: Any, pictures: Path) -> dict[str, Job]:
                         "steps": "; ".join(map(str, steps)),
                         "seed": SEED,
                     }
-                    run = partial(measure, label, name, scale, how, args.frames, chosen[scale], pictures)
+                    run = partial(measure, label, name, scale, how, args.frames, chosen[scale], folder)
                     jobs[f"{label}, {how}"] = Job(settings, run)
     return jobs
 
@@ -196,7 +196,7 @@ def main() -> None:
 
     torch.set_num_threads(args.threads)
     benchmark = Benchmark("upscaling", args, options)
-    benchmark.run(jobs_for(args, benchmark.pictures), section)
+    benchmark.run(jobs_for(args, benchmark.folder), section)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ FOLDED, WINOGRAD = "folded, channels_last", "folded, channels_last, Winograd"
 Predict = Callable[[Tensor], Tensor]
 
 
-def picture(side: int) -> Tensor:
+def random_image(side: int) -> Tensor:
     """Create one random source, (1, 3, side, side)."""
     return torch.randn((1, 3, side, side), generator=torch.Generator().manual_seed(SEED))
 
@@ -89,7 +89,7 @@ def measure_eager(threads: int, args: argparse.Namespace) -> Row:
     torch.set_num_threads(threads)
     network = generator()
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        network(picture(SMALL))
+        network(random_image(SMALL))
     gflop = counter.get_total_flops() / SMALL**2 * args.size**2 / 1e9
     variants: dict[str, Predict] = {
         DIRECT: direct(),
@@ -115,7 +115,7 @@ def measure_compiled(args: argparse.Namespace) -> Row:
 
 def measure_runtime(backend: str, name: str, args: argparse.Namespace) -> Row:
     """Measure the folded network in another runtime, as `InferenceNetwork` runs it for `backend`."""
-    network, source = fold_norms(generator(), large_in_one_go=True), picture(args.runtime_size)
+    network, source = fold_norms(generator(), large_in_one_go=True), random_image(args.runtime_size)
     started, cpu = time.perf_counter(), cpu_seconds()
     with torch.inference_mode():
         run = RUNTIMES[backend](network, source, "float32")
@@ -145,7 +145,7 @@ def compare(variants: Mapping[str, Predict], side: int, rounds: int, first: str,
 
     Each variant is first run on an image of side `warm`, by default of the same size.
     """
-    source, conv = picture(side), convolution()
+    source, conv = random_image(side), convolution()
     cpu: dict[str, list[float]] = {name: [] for name in variants}
     wall: dict[str, list[float]] = {name: [] for name in variants}
     memory: dict[str, int] = dict.fromkeys(variants, 0)
@@ -155,7 +155,7 @@ def compare(variants: Mapping[str, Predict], side: int, rounds: int, first: str,
         expected: Tensor | None = None
         for name, predict in variants.items():
             if not number:
-                predict(picture(warm or side))
+                predict(random_image(warm or side))
             peaks.append(conv())
             gc.collect()
             before = forget_peak()

@@ -1,4 +1,4 @@
-"""Errors for arguments that moved into a value."""
+"""Errors for former arguments and modules."""
 
 import inspect
 from importlib import import_module
@@ -11,7 +11,7 @@ from decrappify.metrics import score_movie
 
 
 @pytest.mark.parametrize(
-    ("function", "name", "place"),
+    ("function", "name", "replacement"),
     [
         (dc.restore, "tile_size", r"inference=InferenceOptions\(tile_size=...\)"),
         (dc.restore, "nan", r"options=RestorationOptions\(nan=...\)"),
@@ -25,17 +25,17 @@ from decrappify.metrics import score_movie
         (score_movie, "with_ssim", r"options=ScoreOptions\(with_ssim=...\)"),
     ],
 )
-def test_former_arguments_raise_with_the_new_spelling(function, name, place):
-    with pytest.raises(InputError, match=f"^{function.__name__} has no argument {name}; pass {place}$"):
+def test_former_argument_raises_with_its_replacement(function, name, replacement):
+    with pytest.raises(InputError, match=f"^{function.__name__} has no argument {name}; pass {replacement}$"):
         function("cells.czi", "cells.tif", **{name: None})
 
 
-def test_former_arguments_of_a_crappifier_raise_with_the_new_spelling():
+def test_former_crappifier_argument_raises_with_its_replacement():
     with pytest.raises(InputError, match=r"^Crappifier has no argument colour; pass color=...$"):
         dc.Crappifier([])(None, None, colour=True)
 
 
-def test_former_modules_raise_with_the_present_name():
+def test_former_module_raises_with_its_present_name():
     with pytest.raises(
         AttributeError, match=r"^decrappify has no module 'intensity'; import decrappify\.normalization$"
     ):
@@ -49,6 +49,6 @@ def test_public_functions_have_at_most_10_arguments(function):
     assert len(inspect.signature(function).parameters) <= 10
 
 
-def test_options_that_a_function_does_not_use_raise(tmp_path):
+def test_unused_option_raises(tmp_path):
     with pytest.raises(InputError, match="batch_size is 2, but restore does not use it; omit it"):
         dc.restore("cells.czi", "fluorescence-still", inference=dc.InferenceOptions(batch_size=2))

@@ -10,12 +10,12 @@ from decrappify.errors import InputError
 
 
 @pytest.mark.parametrize("value", [0, -3, 1.0, True, "2", None])
-def test_other_than_whole_numbers_raise_by_name(value):
+def test_check_whole_raises_for_other_values(value):
     with pytest.raises(InputError, match=f"^length is {value!r}, expected an integer of at least 1$"):
         check_whole(1, batch_size=3, length=value)
 
 
-def test_the_nearest_name_or_the_other_end():
+def test_nearest_returns_a_suggestion_or_the_fallback():
     known = ["artistic", "stable"]
     assert nearest("artistc", known, "; known: ...") == "; did you mean 'artistic'?"
     assert nearest("video", known) == ""
@@ -35,7 +35,7 @@ WINDOWS_PATHS = [
 
 @pytest.mark.parametrize("path", WINDOWS_PATHS)
 @pytest.mark.parametrize("document", ['a = "{}"', 'b = 1\n[a]\nc = ["x", "{}"]\n'])
-def test_a_windows_path_in_double_quotes_names_the_remedy(path, document):
+def test_toml_table_suggests_single_quotes_for_a_windows_path(path, document):
     remedy = r"single quotes, such as 'C:\\data\\cells\.tif', or with forward slashes"
     with pytest.raises(ValueError, match=remedy) as caught:
         toml_table(document.format(path))
@@ -44,19 +44,19 @@ def test_a_windows_path_in_double_quotes_names_the_remedy(path, document):
     assert path in str(toml_table(quoted.format(path))).replace("\\\\", "\\")
 
 
-def test_other_errors_in_toml_have_no_remedy_for_paths():
+def test_toml_table_suggests_no_quotes_for_other_errors():
     with pytest.raises(ValueError, match=r"at line 2") as caught:
         toml_table("a = 'C:\\data'\nb = = 2")
     assert "backslash" not in str(caught.value)
     assert toml_table('note = "one\\ttwo\\n"') == {"note": "one\ttwo\n"}
 
 
-@pytest.mark.parametrize("room", ["benchmarking", "colorization", "metrics", "restoration"])
-def test_lazy_package_lists_its_names_and_raises_for_others(room):
-    found = getattr(decrappify, room)
+@pytest.mark.parametrize("package", ["benchmarking", "colorization", "metrics", "restoration"])
+def test_lazy_package_lists_its_names_and_raises_for_others(package):
+    found = getattr(decrappify, package)
     assert dir(found) == found.__all__
     assert all(getattr(found, name).__name__ == name for name in found.__all__)
-    with pytest.raises(AttributeError, match=f"module 'decrappify.{room}' has no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match=f"module 'decrappify.{package}' has no attribute 'nothing'"):
         found.nothing  # noqa: B018
 
 

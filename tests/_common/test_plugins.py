@@ -52,7 +52,7 @@ def parts_file(tmp_path, monkeypatch):
 
 
 def python(code: str, **environment: str) -> str:
-    """Run code in a new process in another folder, and return what it prints."""
+    """Run code in a new process and return its output with the last line of its stderr."""
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, check=False)
     return (result.stdout + result.stderr.strip().rpartition("\n")[2]).strip()
@@ -68,7 +68,7 @@ def test_load_plugin_runs_a_file_once_and_leaves_the_import_path(parts_file):
     assert os.environ[VARIABLE] == str(parts_file)
 
 
-def test_same_definition_may_be_registered_again_and_another_one_is_rejected(parts_file):
+def test_register_part_accepts_the_same_definition_again_and_rejects_another(parts_file):
     load_plugin(parts_file)
     copy = parts_file.with_name("copy.py")
     copy.write_text(parts_file.read_text(encoding="utf-8"), encoding="utf-8")
@@ -78,7 +78,7 @@ def test_same_definition_may_be_registered_again_and_another_one_is_rejected(par
         compile(parts_file.read_text(encoding="utf-8"), parts_file, "exec"),
         {"__name__": load_plugin(parts_file).__name__},
     )
-    assert list_parts()["dim"] is not load_plugin(parts_file).Dim, "as when a cell of a notebook is run again"
+    assert list_parts()["dim"] is not load_plugin(parts_file).Dim, "as in a notebook cell that is run again"
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_register_part_rejects_invalid_parts(parts_file, change, message):
         load_plugin(parts_file)
 
 
-def test_part_whose_result_has_another_size_is_reported(parts_file, rng):
+def test_part_that_returns_another_shape_raises(parts_file, rng):
     text = parts_file.read_text(encoding="utf-8").replace('signal * (1 - self.value("loss"))', "signal[:, ::2]")
     parts_file.write_text(text, encoding="utf-8")
     from decrappify import Crappifier
@@ -140,7 +140,7 @@ def test_part_whose_result_has_another_size_is_reported(parts_file, rng):
         crappifier(rng.random((8, 8)), rng)
 
 
-def test_variable_loads_files_in_other_processes_that_receive_a_part(parts_file):
+def test_environment_variable_loads_plugins_in_processes_that_unpickle_a_part(parts_file):
     import pickle
 
     data = pickle.dumps(load_plugin(parts_file).Dim(loss=(0.1, 0.4)))
@@ -149,7 +149,7 @@ def test_variable_loads_files_in_other_processes_that_receive_a_part(parts_file)
     assert python(code, **{VARIABLE: ""}).startswith("decrappify.errors.InputError: unknown crappifier part 'dim'")
 
 
-def test_packages_with_an_entry_point_are_loaded_when_a_name_is_unknown(parts_file, tmp_path):
+def test_entry_points_are_loaded_if_a_name_is_unknown(parts_file, tmp_path):
     site = tmp_path / "site"
     site.mkdir()
     (site / "lamp_package.py").write_text(parts_file.read_text(encoding="utf-8") + PRESET, encoding="utf-8")
@@ -173,7 +173,7 @@ print(crappifier_preset("our-lamp").steps[0])
 
 
 def test_package_in_the_current_folder_is_not_loaded(tmp_path, monkeypatch):
-    """A folder of data from elsewhere may contain such a package."""
+    """Check that a package in a folder of data is not run."""
     monkeypatch.chdir(tmp_path)
     Path("harm.py").write_text("print('harm')")
     Path("harm.dist-info").mkdir()

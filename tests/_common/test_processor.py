@@ -31,12 +31,12 @@ reports_flags = pytest.mark.skipif(
 
 
 @pytest.fixture(autouse=True)
-def _callers_threads():
+def _restored_threads():
     with threads_put_back():
         yield
 
 
-def test_present_runtime_names_threads_and_processor():
+def test_present_runtime_returns_threads_and_processor():
     torch.set_num_threads(2)
     assert present_runtime() == {"threads": 2, "processor": processor_type("cpu")}
     assert "\n" not in processor_type()
@@ -72,24 +72,24 @@ def test_processor_type_changes_with_the_choice_of_kernels(monkeypatch):
 
 
 @pytest.mark.parametrize(("now", "then"), [(1, 2), (2, 1), (1, 5), (2, 2)])
-def test_apply_runtime_sets_the_recorded_threads_and_restores_them(now, then, caplog):
+def test_take_up_runtime_sets_the_recorded_threads_until_they_are_put_back(now, then, caplog):
     torch.set_num_threads(now)
     recorded = {"threads": then, "processor": processor_type()}
     with caplog.at_level(logging.WARNING), threads_put_back():
         assert take_up_runtime(recorded) == recorded
-        assert torch.get_num_threads() == then  # fewer cores than threads are no obstacle
+        assert torch.get_num_threads() == then  # also with fewer cores than threads
     assert torch.get_num_threads() == now
     assert not caplog.records
 
 
 @pytest.mark.parametrize("threads", [0, -1, True, 10**9, 2**70, 1.5, "2"])
-def test_apply_runtime_ignores_impossible_numbers_of_threads(threads, caplog):
+def test_take_up_runtime_ignores_invalid_numbers_of_threads(threads, caplog):
     before = torch.get_num_threads()
     assert take_up_runtime({"threads": threads, "processor": processor_type()})["threads"] == before
     assert "recorded neither threads nor processor" in caplog.text
 
 
-def test_threads_are_put_back_after_an_error():
+def test_threads_put_back_restores_the_number_after_an_error():
     torch.set_num_threads(1)
 
     @threads_put_back()
@@ -102,12 +102,12 @@ def test_threads_are_put_back_after_an_error():
     assert torch.get_num_threads() == 1
 
 
-def test_another_processor_is_named_in_one_line_and_recorded(caplog):
+def test_take_up_runtime_warns_of_another_processor_once_and_records_it(caplog):
     here = processor_type()
     with caplog.at_level(logging.WARNING):
         taken = take_up_runtime({"threads": 1, "processor": "riscv64 ACME none"})
         assert taken == {"threads": 1, "processor": f"riscv64 ACME none; then {here}"}
-        assert take_up_runtime(taken) == taken  # continued once more here: nothing new to warn of
+        assert take_up_runtime(taken) == taken  # resumed here again: no second warning
     (record,) = caplog.records
     message = record.getMessage()
     assert message.endswith("last digits may differ")
@@ -119,7 +119,7 @@ def test_another_processor_is_named_in_one_line_and_recorded(caplog):
 @pytest.mark.parametrize(
     "recorded", [None, {}, [], {"threads": 0, "processor": "x"}, {"threads": True, "processor": "x"}, {"threads": 3}]
 )
-def test_a_run_without_record_takes_the_present_runtime_with_a_warning(recorded, caplog):
+def test_take_up_runtime_without_record_returns_the_present_runtime_with_a_warning(recorded, caplog):
     torch.set_num_threads(2)
     with caplog.at_level(logging.WARNING):
         assert take_up_runtime(recorded) == present_runtime()
@@ -127,7 +127,7 @@ def test_a_run_without_record_takes_the_present_runtime_with_a_warning(recorded,
     assert "recorded neither threads nor processor: last digits may differ" in record.getMessage()
 
 
-def test_threads_that_torch_refuses_are_warned_of(monkeypatch, caplog):
+def test_take_up_runtime_warns_if_torch_ignores_the_number_of_threads(monkeypatch, caplog):
     torch.set_num_threads(1)
     monkeypatch.setattr(torch, "set_num_threads", lambda threads: None)  # as torch built without OpenMP does
     with caplog.at_level(logging.WARNING):
@@ -136,7 +136,7 @@ def test_threads_that_torch_refuses_are_warned_of(monkeypatch, caplog):
     assert record.getMessage() == "the run began with 2 threads, torch uses 1 here: last digits may differ"
 
 
-def test_a_thread_that_starts_later_takes_the_same_number():
+def test_take_up_runtime_applies_to_later_threads():
     take_up_runtime({"threads": 2, "processor": processor_type()})
     found = []
     worker = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
@@ -147,23 +147,23 @@ def test_a_thread_that_starts_later_takes_the_same_number():
 
 @reports_flags
 def test_cpu_flags_are_those_of_torch():
-    there = {name for name, value in torch.cpu.get_capabilities().items() if value is True}
-    assert ("avx2" in cpu_flags()) is ("avx2" in there)
-    assert ("avx512f" in cpu_flags()) is ("avx512_f" in there)
-    assert has_fast_bfloat16(torch.device("cpu")) is bool({"avx512_bf16", "amx_bf16"} & there)
+    capabilities = {name for name, value in torch.cpu.get_capabilities().items() if value is True}
+    assert ("avx2" in cpu_flags()) is ("avx2" in capabilities)
+    assert ("avx512f" in cpu_flags()) is ("avx512_f" in capabilities)
+    assert has_fast_bfloat16(torch.device("cpu")) is bool({"avx512_bf16", "amx_bf16"} & capabilities)
     assert has_fast_bfloat16(torch.device("mps")) is False
 
 
 @reports_flags
 def test_cpu_flags_are_read_from_torch_without_cpuinfo(monkeypatch):
-    by_linux = cpu_flags()
+    from_cpuinfo = cpu_flags()
     monkeypatch.setattr(runtime, "_cpuinfo", lambda *names: "")
-    by_torch = cpu_flags.__wrapped__()
+    from_torch = cpu_flags.__wrapped__()
     for name in ("sse4_1", "avx2", "avx512f", "avx512bw", "avx512dq", "avx512vl", "amx_bf16"):
-        assert (name in by_torch) is (name in by_linux)
+        assert (name in from_torch) is (name in from_cpuinfo)
 
 
-def test_x264_leaves_out_the_instructions_with_which_it_does_not_repeat_itself(monkeypatch):
+def test_x264_options_exclude_instructions_that_are_not_reproducible(monkeypatch):
     monkeypatch.setattr("decrappify.io.media.encoder.cpu_flags", lambda: SKYLAKE)
     assert x264_options(crf="17") == {"crf": "17", "x264-params": "asm=avx2,fma3,lzcnt,bmi2"}
     monkeypatch.setattr("decrappify.io.media.encoder.cpu_flags", lambda: frozenset({"avx2"}))
@@ -171,7 +171,7 @@ def test_x264_leaves_out_the_instructions_with_which_it_does_not_repeat_itself(m
 
 
 @pytest.mark.cpu_sensitive
-def test_torch_takes_the_limits_of_the_environment():
+def test_torch_applies_the_limits_of_the_environment():
     assert torch.get_num_threads() == int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads()))
     allowed = os.environ.get("ATEN_CPU_CAPABILITY", "")
     assert not allowed or torch.backends.cpu.get_cpu_capability() == allowed.upper()
@@ -197,7 +197,7 @@ def processors():
         (frozenset({"asimd"}), ["no limit"]),
     ],
 )
-def test_levels_that_the_hardware_does_not_have_are_skipped_with_a_reason(processors, flags, run):
+def test_environments_skip_unsupported_levels_with_a_reason(processors, flags, run):
     found = list(processors.environments(flags))
     assert [label for label, _, reason in found if not reason] == [
         f"{level}, {threads}" for level in run for threads in ("1 thread", "2 threads")
@@ -206,7 +206,7 @@ def test_levels_that_the_hardware_does_not_have_are_skipped_with_a_reason(proces
     assert all("\n" not in reason for _, _, reason in found)
 
 
-def test_each_level_sets_its_limits_and_threads(processors):
+def test_environments_set_the_limits_and_threads_of_a_level(processors):
     variables = {label: values for label, values, _ in processors.environments(SAPPHIRE)}
     assert variables["no limit, 1 thread"] == {"OMP_NUM_THREADS": "1"}
     assert variables["AVX512_CORE, 2 threads"] == {"OMP_NUM_THREADS": "2", "ONEDNN_MAX_CPU_ISA": "AVX512_CORE"}

@@ -8,7 +8,7 @@ from decrappify._common.progress import cancellable, checked_progress, progress_
 from decrappify.errors import Cancelled, InputError
 
 
-def test_checked_progress_accepts_true_none_and_callables_like_tqdm(capsys):
+def test_checked_progress_accepts_true_false_and_none(capsys):
     assert checked_progress(None) is checked_progress(False) is None
     with progress_bar(checked_progress(True), total=3, desc="restoring", unit="plane", initial=1) as bar:
         bar.update(2)
@@ -16,13 +16,13 @@ def test_checked_progress_accepts_true_none_and_callables_like_tqdm(capsys):
 
 
 def test_checked_progress_raises_for_other_types_and_other_bars():
-    words = {"total": 3, "desc": "restoring", "unit": "plane", "initial": 0}
+    arguments = {"total": 3, "desc": "restoring", "unit": "plane", "initial": 0}
     with pytest.raises(InputError, match="progress has type int, expected True or a callable such as tqdm"):
         checked_progress(3)
     with pytest.raises(InputError, match=r"cannot be called as progress\(total=, desc=, unit=, initial=\)"):
-        checked_progress(print)(**words)
+        checked_progress(print)(**arguments)
     with pytest.raises(InputError, match=r"returns a dict, expected an object with update\(n\) and close\(\)"):
-        checked_progress(dict)(**words)
+        checked_progress(dict)(**arguments)
 
 
 def test_cancellable_bar_raises_after_the_unit_in_which_cancel_is_set(bar):

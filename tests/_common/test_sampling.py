@@ -8,7 +8,7 @@ from decrappify._common.sampling import evenly_spaced
 
 @pytest.mark.parametrize("count", [1, 2, 7, 100, 1001])
 @pytest.mark.parametrize("at_most", [1, 2, 16, 5000])
-def test_evenly_spaced_returns_distinct_indices_of_equal_distance(count, at_most):
+def test_evenly_spaced_returns_distinct_indices_with_equal_spacing(count, at_most):
     found = evenly_spaced(count, at_most)
     assert len(found) == min(count, at_most)
     assert found[0] == 0

@@ -11,12 +11,12 @@ from decrappify.normalization import Normalization
 
 INTEGERS = [np.dtype(f"{kind}{size}") for kind in "iu" for size in (1, 2, 4, 8)]
 FLOATS = [np.dtype(f"f{size}") for size in (2, 4, 8)]
-# Around every limit of every dtype, where a rounded limit wraps.
+# The limits of all dtypes: values that wrap if a limit is rounded.
 EDGES = sorted({float(limit) for dtype in INTEGERS for limit in (np.iinfo(dtype).min, np.iinfo(dtype).max)})
 
 
 def expected(value, dtype):
-    """Return what a number becomes, in exact arithmetic."""
+    """Return the expected integer, computed in exact arithmetic."""
     limits = np.iinfo(dtype)
     if np.isinf(value):
         return limits.max if value > 0 else limits.min
@@ -37,7 +37,7 @@ def expected(value, dtype):
     ),
     st.sampled_from(INTEGERS),
 )
-def test_floats_become_the_nearest_integer_that_the_dtype_holds(values, dtype):
+def test_saturate_converts_floats_to_the_nearest_integer_of_the_dtype(values, dtype):
     found = [int(value) for value in saturate(values, dtype)]
     assert found == [expected(float(value), dtype) for value in values]
     below, above = count_outside(values, dtype)
@@ -52,7 +52,7 @@ def _range(dtype):
 
 @settings(max_examples=100, deadline=None)
 @given(st.sampled_from(INTEGERS).flatmap(lambda dtype: arrays(dtype, 12)), st.sampled_from(INTEGERS))
-def test_integers_are_clipped_to_another_integer_dtype(values, dtype):
+def test_saturate_clips_integers_to_another_integer_dtype(values, dtype):
     limits = np.iinfo(dtype)
     assert saturate(values, dtype).tolist() == [min(max(v, limits.min), limits.max) for v in values.tolist()]
     assert sum(count_outside(values, dtype)) == sum(not limits.min <= v <= limits.max for v in values.tolist())
@@ -63,7 +63,7 @@ def test_integers_are_clipped_to_another_integer_dtype(values, dtype):
     st.sampled_from([*FLOATS, *INTEGERS]).flatmap(lambda dtype: arrays(dtype, 12)),
     st.sampled_from(FLOATS),
 )
-def test_finite_values_stay_finite_in_any_float_dtype(values, dtype):
+def test_saturate_keeps_finite_values_finite_in_float_dtypes(values, dtype):
     found, limit = saturate(values, dtype), float(np.finfo(dtype).max)
     finite = np.isfinite(values)
     assert found.dtype == dtype
@@ -74,7 +74,7 @@ def test_finite_values_stay_finite_in_any_float_dtype(values, dtype):
 
 
 @pytest.mark.parametrize("dtype", [*INTEGERS, np.dtype(np.float16)])
-def test_restored_values_beyond_the_dtype_get_its_limits_and_are_counted(dtype):
+def test_invert_counted_clips_to_the_dtype_and_counts_clipped_values(dtype):
     limits = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
     gray, clipped = Normalization(0.0, 1e20).invert_counted(np.array([-2.0, 0.0, 2.0], np.float32), dtype)
     assert gray.tolist() == [limits.min, 0, limits.max]

@@ -1,4 +1,4 @@
-"""Standard streams that were closed or left, and text from files that controls terminals."""
+"""Closed standard streams, and control characters in text from files."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def still(tmp_path):
 def test_info_with_closed_streams_ends_without_a_traceback(still, redirected, code):
     command = f'set -o pipefail; "{sys.executable}" -m decrappify info'
     source = "" if "missing" in redirected else f' "{still}"'
-    whole = f"{command}{source} {redirected}"
-    result = subprocess.run(["bash", "-c", whole], capture_output=True, text=True, cwd=still.parent)
+    line = f"{command}{source} {redirected}"
+    result = subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=still.parent)
     assert result.returncode == code
     assert "Traceback" not in result.stdout + result.stderr
 
 
-def test_a_closed_standard_error_leaves_its_number_to_no_file(still, tmp_path):
+def test_repair_streams_keeps_the_descriptor_of_a_closed_stderr_from_files(still, tmp_path):
     program = (
         "import os, sys; from decrappify._common.terminal import repair_streams; repair_streams();"
         "file = open(sys.argv[1], 'w'); assert file.fileno() > 2; print('fine', file=sys.stderr)"
@@ -78,7 +78,7 @@ def test_models_escapes_control_characters_of_a_card(tiny_models, tmp_path, comm
     assert all(line.isprintable() for line in shown.splitlines())
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not allow such names")
 def test_info_prints_a_name_that_is_not_utf8(still, command):
     other = Path(os.fsdecode(os.fsencode(still.parent) + b"/t\xe9st.tif"))
     still.rename(other)
@@ -86,7 +86,7 @@ def test_info_prints_a_name_that_is_not_utf8(still, command):
 
 
 @pytest.mark.parametrize("kind", [FormatError, InputError, ModelFileError])
-def test_a_message_is_one_printable_line_of_bearable_length(kind):
+def test_error_message_is_one_printable_line_of_limited_length(kind):
     text = str(kind(f"cells.tif has {HOSTILE}\nchannels {'x' * 5000}; copy it again"))
     assert text.isprintable()
     assert len(text) < 1000
@@ -94,5 +94,5 @@ def test_a_message_is_one_printable_line_of_bearable_length(kind):
     assert text.endswith("; copy it again")
 
 
-def test_printable_keeps_signs_of_the_field():
+def test_printable_keeps_units_and_letters_of_other_scripts():
     assert printable("5 µm × 3 Å, 細胞") == "5 µm × 3 Å, 細胞"

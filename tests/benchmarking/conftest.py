@@ -10,7 +10,7 @@ from decrappify.movie import Movie
 
 @pytest.fixture(scope="session")
 def reference() -> np.ndarray:
-    """Six frames (6, 48, 64) of spots that drift over a dim haze, in gray levels above an offset of 100."""
+    """Six frames (6, 48, 64) of drifting spots on a dim background, in gray levels with an offset of 100."""
     rng = np.random.default_rng(5)
     scene = np.zeros((48, 80))
     scene[rng.integers(4, 44, 30), rng.integers(4, 76, 30)] = 9000
@@ -20,13 +20,13 @@ def reference() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def noisy(reference) -> np.ndarray:
-    """The same through a camera of gain 2 and offset 100."""
+    """The reference as recorded by a camera of gain 2 and offset 100."""
     return 100 + 2.0 * np.random.default_rng(6).poisson((reference - 100) / 2)
 
 
 @pytest.fixture(scope="session")
 def report(reference, noisy):
-    """Two methods and three baselines on a movie, a still and a movie without reference."""
+    """Scores of two methods and three baselines on a movie, a still and a movie without reference."""
     still = Movie.from_array(noisy[0], name="still.tif", pixel_size_um=(None, 0.1, 0.1))
     pairs = [
         (Movie.from_array(noisy, name="moving.ome.tif"), Movie.from_array(reference)),

@@ -62,7 +62,7 @@ def test_benchmark_leaves_out_metrics_that_need_motion_or_a_reference(report):
         assert math.isnan(report.value("shrunk", "unknown", key))
     for key in ("flicker_floor", "noise_sigma", "residual_autocorrelation", "confirmed_px"):
         assert math.isfinite(report.value("soft <b>", "unknown", key))
-    assert "unknown" not in report.scores["best Gaussian"], "which is chosen by the reference"
+    assert "unknown" not in report.scores["best Gaussian"], "it is chosen with the reference"
 
 
 def test_confirmed_resolution_counts_only_detail_in_independent_photons(report, noisy, reference):
@@ -167,10 +167,10 @@ def test_benchmark_accepts_an_upsampling_model(tiny_models, reference):
 
 
 def test_benchmark_scores_channels_and_stacks_separately(rng, reference):
-    good = np.stack([reference[:3], 2 * reference[3:]])[None]  # (T, C, Z, Y, X)
-    bad = Movie.from_array(good + rng.normal(0, 20, good.shape), name="cells")
+    high = np.stack([reference[:3], 2 * reference[3:]])[None]  # (T, C, Z, Y, X)
+    low = Movie.from_array(high + rng.normal(0, 20, high.shape), name="cells")
     found = benchmark(
-        {"soft": soft}, [(bad, Movie.from_array(good))], options=BenchmarkOptions(psf=1.0), camera=Camera(offset=100.0)
+        {"soft": soft}, [(low, Movie.from_array(high))], options=BenchmarkOptions(psf=1.0), camera=Camera(offset=100.0)
     )
     assert [(view.name, view.kind) for view in found.views] == [("cells, C0", "stack"), ("cells, C1", "stack")]
     assert len(found.fields) == 1
@@ -200,18 +200,18 @@ def test_benchmark_reports_progress_per_run(noisy, reference, bar):
         ({"data_range": 0.0}, "data_range is 0.0"),
     ],
 )
-def test_benchmark_refuses_invalid_options(noisy, reference, options, message):
+def test_benchmark_raises_for_invalid_options(noisy, reference, options, message):
     with pytest.raises(InputError, match=message):
         benchmark({"soft": soft}, [(noisy, reference)], options=BenchmarkOptions(**options))
 
 
 @pytest.mark.parametrize("name", ["input", "reference", "truth"])
-def test_benchmark_refuses_duplicate_and_reserved_names(noisy, reference, name):
-    with pytest.raises(InputError, match="name"):
+def test_benchmark_raises_for_reserved_names(noisy, reference, name):
+    with pytest.raises(InputError, match=f"'{name}'"):
         benchmark({name: soft}, [(noisy, reference)])
 
 
-def test_benchmark_refuses_nan(noisy, reference):
+def test_benchmark_raises_for_nan(noisy, reference):
     with pytest.raises(InputError, match="contains NaN"):
         benchmark({"bad": lambda movie: np.asarray(movie) * np.nan}, [(noisy, reference)], baselines=())
 

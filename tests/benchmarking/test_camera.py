@@ -17,7 +17,7 @@ def test_stabilized_has_unit_noise_and_restored_has_no_bias(rng, photons, read_n
     denoised = camera.restored(stabilized.mean(keepdims=True))
     assert denoised == pytest.approx([100 + 2 * photons], abs=0.15)
     algebraic = 100 + 2 * (stabilized.mean() ** 2 / 4 - 3 / 8 - read_noise**2)
-    assert abs(algebraic - 100 - 2 * photons) > 0.3, "which is why it is not used"
+    assert abs(algebraic - 100 - 2 * photons) > 0.3, "the algebraic inverse is biased"
 
 
 def test_restored_of_no_light_is_the_offset():
@@ -29,11 +29,11 @@ def test_restored_of_no_light_is_the_offset():
 @pytest.mark.parametrize(
     ("values", "message"), [({"gain": -2.0}, "gain is -2.0"), ({"gain": 1.0, "read_noise": -2.0}, "read_noise -2.0")]
 )
-def test_camera_refuses_impossible_values(values, message):
+def test_camera_raises_for_impossible_values(values, message):
     with pytest.raises(InputError, match=message):
         Camera(**values)
 
 
-def test_stabilized_needs_a_gain():
+def test_stabilized_without_a_gain_raises():
     with pytest.raises(InputError, match=r"the gain of the camera is unknown; pass Camera\(gain=...\)"):
         Camera(offset=100.0).stabilized(np.zeros(2))

@@ -95,7 +95,7 @@ def test_finer_result_without_reference_is_averaged(tiny_models, tmp_path, rng):
     assert notes == ["averaged in 2 x 2 blocks, to compare with the input"]
 
 
-def test_model_of_another_scale_is_refused(tiny_models, tmp_path, rng):
+def test_model_of_another_scale_raises(tiny_models, tmp_path, rng):
     (method,) = own_methods({"mine": tiny_models["movie-x2"]}, tmp_path, InferenceOptions())
     source = rng.random((3, 20, 24))
     with pytest.raises(InputError, match=r"model 'tiny-movie-x2' has scale 2, but .* has scale 1"):
@@ -127,7 +127,7 @@ def test_callable_may_return_a_stack(tmp_path, rng):
     assert method.run(checked_pairs([(stack, None)])[0])[0].shape == (1, 1, 3, 20, 24)
 
 
-def test_methods_refuse_invalid_input(pair, tmp_path):
+def test_methods_raise_for_invalid_input(pair, tmp_path):
     with pytest.raises(InputError, match="baseline 'bm3d' is not known; choose from input, gaussian, nlm, tv"):
         baseline_methods(["bm3d"])
     with pytest.raises(InputError, match="method 'x' is a int; needs a model, or a callable"):
@@ -143,6 +143,6 @@ def test_methods_refuse_invalid_input(pair, tmp_path):
 
 
 @pytest.mark.parametrize("psf", [0.0, -1.0, [1.0, 2.0], [[-1.0, 2.0]], [[0.0]], [[np.nan]]])
-def test_checked_psf_refuses_other_arrays(psf):
+def test_checked_psf_raises_for_invalid_values(psf):
     with pytest.raises(InputError, match="psf"):
         checked_psf(psf)

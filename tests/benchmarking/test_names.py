@@ -19,7 +19,7 @@ def copied(tiny_models, tmp_path):
     return copy
 
 
-def test_unique_names_takes_shipped_names_and_those_on_the_cards(copied):
+def test_unique_names_are_shipped_names_and_names_of_cards(copied):
     files = [copied("still", "a/model.safetensors"), copied("movie", "b/model.safetensors")]
     names = ["fluorescence-still", *files]
     assert unique_names(names) == dict(zip(["fluorescence-still", "tiny-still", "tiny-movie"], names, strict=True))

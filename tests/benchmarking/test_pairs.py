@@ -54,12 +54,12 @@ def test_checked_pairs_reads_each_image_of_a_folder_without_reference(tmp_path, 
     assert len({pair.field for pair in pairs}) == 2
 
 
-def test_checked_pairs_with_one_reference_are_one_field_and_numbered(rng):
+def test_checked_pairs_with_a_shared_reference_have_one_field_and_different_names(rng):
     reference, short, burst = rng.random((20, 24)), rng.random((20, 24)), rng.random((5, 20, 24))
     first, second = checked_pairs([(short, reference), (burst, reference)])
     assert first.field == second.field
     assert first.name != second.name
-    assert second.reference.shape == (5, 1, 1, 20, 24), "the still reference serves every frame"
+    assert second.reference.shape == (5, 1, 1, 20, 24), "the still reference is repeated for every frame"
 
 
 def test_views_are_channels_and_slices(rng):
@@ -72,12 +72,12 @@ def test_views_are_channels_and_slices(rng):
     assert views[0].reference is None
 
 
-def test_views_refuse_a_movie_of_stacks(rng):
+def test_views_of_a_movie_of_stacks_raise(rng):
     (pair,) = checked_pairs([(rng.random((2, 1, 3, 20, 24)), None)])
     with pytest.raises(InputError, match="has 2 frames and 3 slices, but only one of the two can be scored"):
         _ = pair.views
 
 
-def test_checked_pairs_refuses_other_shapes(rng):
-    with pytest.raises(InputError, match="does not fit: the target needs"):
+def test_checked_pairs_raises_for_unequal_shapes(rng):
+    with pytest.raises(InputError, match="does not match: expected a target"):
         checked_pairs([(rng.random((20, 24)), rng.random((21, 24)))])

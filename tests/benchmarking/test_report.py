@@ -22,7 +22,7 @@ from decrappify.metrics import get_metric, list_metrics
 from decrappify.metrics.bootstrap import bootstrap_interval
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-# Clicks, double-clicks, and writes what is visible into the title.
+# Click, double-click, and write the resulting state to the title.
 PROBE = """<script>
 let errors = [];
 window.addEventListener("error", (event) => errors.push(event.message));
@@ -103,7 +103,7 @@ def test_csv_and_json_contain_the_same_values_under_published_keys(report, saved
 
 def test_save_writes_plots_and_images(saved):
     names = {path.name for path in saved.iterdir()}
-    assert names >= {"images.png", "frc_1.png", "spectra_3.png", "brightness_1.png", "pictures_2.png"}
+    assert names >= {"images.png", "frc_1.png", "spectra_3.png", "brightness_1.png", "sheet_2.png"}
     assert "brightness_2.png" not in names, "a still has no time"
     for path in saved.glob("*.png"):
         with Image.open(path) as image:
@@ -139,30 +139,30 @@ def test_save_replaces_a_report_only_with_overwrite(report, saved, tmp_path):
 
 
 @pytest.mark.usefixtures("undrawn_reports")
-@pytest.mark.parametrize("moment", ["write_bytes", "replace"])
-def test_ctrl_c_leaves_a_whole_report_or_none_and_states_which(report, tmp_path, monkeypatch, moment):
-    rename = getattr(Path, moment)
+@pytest.mark.parametrize("method", ["write_bytes", "replace"])
+def test_ctrl_c_leaves_a_complete_report_or_none_and_states_which(report, tmp_path, monkeypatch, method):
+    original = getattr(Path, method)
 
     def interrupted(path, *arguments):
         if path.name == "report.json":
             signal.raise_signal(signal.SIGINT)
-        return rename(path, *arguments)
+        return original(path, *arguments)
 
-    monkeypatch.setattr(Path, moment, interrupted)
+    monkeypatch.setattr(Path, method, interrupted)
     folder = tmp_path / "new"
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background ignores Ctrl-C
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore Ctrl-C
     try:
         with pytest.raises(KeyboardInterrupt) as caught, files.begun_report(folder):
             report.save(folder)
     finally:
         signal.signal(signal.SIGINT, before)
-    assert str(caught.value) == (f"the report in {folder} is complete" if moment == "replace" else "")
+    assert str(caught.value) == (f"the report in {folder} is complete" if method == "replace" else "")
     names = [path.name for path in tmp_path.rglob("*")]
-    assert sorted(names) == (["new", "report.csv", "report.html", "report.json"] if moment == "replace" else [])
+    assert sorted(names) == (["new", "report.csv", "report.html", "report.json"] if method == "replace" else [])
 
 
 @pytest.mark.usefixtures("undrawn_reports")
-def test_save_that_cannot_rename_leaves_no_file(report, tmp_path, monkeypatch):
+def test_save_leaves_no_file_if_it_cannot_rename(report, tmp_path, monkeypatch):
     (tmp_path / "new" / "report.html").mkdir(parents=True)
     with pytest.raises(OutputError, match=r"new could not be written: "):
         report.save(tmp_path / "new", overwrite=True)
@@ -188,7 +188,7 @@ def test_page_runs_in_a_browser(saved, tmp_path):
     assert seen["overflow"] <= 0, "the page fits a laptop"
     assert len(set(seen["moved"])) == 1, "all views of an image zoom together"
     assert seen["moved"][0].endswith("scale(4)")
-    assert set(seen["still"]) == {""}, "those of the next image do not zoom"
+    assert set(seen["still"]) == {""}, "views of other images do not zoom"
 
 
 def test_page_renders_text_on_white(saved, tmp_path):

@@ -24,7 +24,7 @@ def unfinished(tmp_path, rng):
 
 
 @pytest.mark.parametrize("inside", ["", "store.ome.zarr"])
-def test_info_names_the_planes_that_an_unfinished_run_has_not_written(unfinished, command, inside):
+def test_info_lists_the_unwritten_planes_of_an_unfinished_run(unfinished, command, inside):
     path = unfinished.with_name("cells.ome.zarr.partial") / inside
     lines = command("info", path).stdout.splitlines()
     assert (
@@ -33,13 +33,13 @@ def test_info_names_the_planes_that_an_unfinished_run_has_not_written(unfinished
     )
 
 
-def test_info_of_the_output_of_an_unfinished_run_states_where_it_is(unfinished, command):
+def test_info_of_the_output_of_an_unfinished_run_states_its_path(unfinished, command):
     error = command("info", unfinished, exit_code=2).stderr
     assert "is not complete: repeat the command that writes it" in error
     assert f"{unfinished}.partial" in error
 
 
-def test_missing_planes_are_one_line(tmp_path, rng, tiny_models, command):
+def test_info_and_restore_report_missing_planes_in_one_line(tmp_path, rng, tiny_models, command):
     path = save_movie(rng.integers(9, 99, (4, 16, 16), dtype=np.uint8), tmp_path / "cells.ome.zarr")
     shutil.rmtree(path / "0" / "c" / "2")
     found = command("info", path)

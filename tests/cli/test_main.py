@@ -45,7 +45,7 @@ depth = 1
 
 @pytest.fixture
 def cells(tmp_path, rng):
-    """A file of 12 frames, 2 channels, 40 x 48 pixels, with its scale."""
+    """A file of 12 frames, 2 channels and 40 x 48 pixels, with its pixel size."""
     frames = rng.integers(100, 900, (12, 2, 1, 40, 48), dtype=np.uint16)
     movie = Movie.from_array(
         frames, pixel_size_um=(None, 0.2, 0.2), frame_interval_s=1.5, channel_names=["GFP", "488"], name="cells"
@@ -54,7 +54,7 @@ def cells(tmp_path, rng):
 
 
 @pytest.mark.parametrize("name", [None, *sorted(main.commands)])
-def test_every_command_explains_itself(name, command):
+def test_help_describes_every_command(name, command):
     text = command(*[name] if name else [], "--help").stdout
     assert f"Usage: main {name or '[OPTIONS]'}" in text
     assert all(len(line) <= 110 for line in text.splitlines())
@@ -69,7 +69,7 @@ def test_every_command_explains_itself(name, command):
         *(pytest.param(a, marks=pytest.mark.slow) for a in (["--version"], ["train", "--help"])),
     ],
 )
-def test_help_loads_nothing_heavy(arguments):
+def test_help_imports_no_heavy_modules(arguments):
     code = f"import sys; from decrappify.cli import main; main({arguments}, standalone_mode=False); "
     done = subprocess.run(
         [sys.executable, "-c", code + "print(*sys.modules)"], capture_output=True, text=True, check=True
@@ -77,7 +77,7 @@ def test_help_loads_nothing_heavy(arguments):
     assert not HEAVY & set(done.stdout.splitlines()[-1].split())
 
 
-def test_restore_takes_frames_channel_and_dtype(cells, tiny_models, tmp_path, command):
+def test_restore_applies_frames_channel_and_dtype(cells, tiny_models, tmp_path, command):
     output = tmp_path / "cells.ome.zarr"
     options = ["--frames", "2:7", "--channel", "488", "--dtype", "float32", "--tile-size", "32", "--device", "cpu"]
     result = command("restore", cells, output, "--model", tiny_models["movie-x2"], *options)
@@ -86,21 +86,21 @@ def test_restore_takes_frames_channel_and_dtype(cells, tiny_models, tmp_path, co
     assert (movie.pixel_size_um, movie.frame_interval_s, movie.channel_names) == ((None, 0.1, 0.1), 1.5, ("488",))
 
 
-def test_verbose_reports_decisions(cells, tiny_models, tmp_path, command):
+def test_verbose_logs_device_precision_and_tiles(cells, tiny_models, tmp_path, command):
     options = ["--model", tiny_models["still"], "--tile-size", "4096", "--device", "cpu", "--precision", "float32"]
     lines = command("--verbose", "restore", cells, tmp_path / "out.ome.tif", *options).stderr.splitlines()
     assert lines[0].startswith("decrappify: torch on cpu in float32, tiles of ")
     assert lines[1] == "decrappify: --tile-size 4096 covers the whole frame (40 x 48)"
 
 
-def test_crappify_takes_a_preset_or_a_file(cells, tmp_path, command):
+def test_crappify_accepts_a_preset_or_a_file(cells, tmp_path, command):
     crappifier = Crappifier([Gaussian(0.2)], "mine").save(tmp_path / "mine.toml")
     command("crappify", cells, tmp_path / "a.ome.tif", "--crappifier", crappifier, "--seed", 3)
     result = command("crappify", cells, tmp_path / "b.ome.zarr", "--preset", "confocal-x2", "--channel", "GFP")
     assert "T 12, C 1, Z 1, Y 20, X 24, uint16" in result.stdout
-    noisy, good = open_movie(tmp_path / "a.ome.tif"), open_movie(cells)
+    noisy, original = open_movie(tmp_path / "a.ome.tif"), open_movie(cells)
     assert noisy.provenance["crappified"]["crappifier"]["name"] == "mine"
-    assert not np.array_equal(noisy.frame(0), good.frame(0))
+    assert not np.array_equal(noisy.frame(0), original.frame(0))
     assert open_movie(tmp_path / "b.ome.zarr").pixel_size_um == (None, 0.4, 0.4)
 
 
@@ -116,7 +116,7 @@ def test_calibrate_shows_a_table_and_writes_a_noise_model(cells, tmp_path, comma
 
 
 @pytest.mark.usefixtures("undrawn_training")
-def test_train_writes_a_model_and_resumes(cells, tmp_path, command):
+def test_train_writes_a_model_and_replaces_it_only_with_overwrite(cells, tmp_path, command):
     run = cells.with_name("run.toml")
     run.write_text(RUN)
     folder = tmp_path / "runs" / "run"
@@ -168,7 +168,7 @@ def test_ctrl_c_ends_in_one_line_and_exit_code_130(name, command, monkeypatch):
     assert name == "info" or ("kept" in result.stderr or "was written" in result.stderr)
 
 
-def test_the_exit_code_of_ctrl_c_in_compiled_text_is_130():
+def test_ctrl_c_in_exec_has_exit_code_130():
     code = (
         "from decrappify.cli import main\n"
         "main.commands['presets'].callback = lambda: exec('raise KeyboardInterrupt')\n"
@@ -177,7 +177,7 @@ def test_the_exit_code_of_ctrl_c_in_compiled_text_is_130():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 130
 
 
-def test_lists(tiny_models, command):
+def test_presets_and_models_list_names_and_describe_a_model(tiny_models, command):
     assert [line.split()[0] for line in command("presets").stdout.splitlines()] == list(preset_names())
     command("models")
     card = command("models", tiny_models["movie-x2"]).stdout
@@ -197,10 +197,10 @@ def test_info_describes_the_content_of_a_file(cells, command):
     assert "frame_interval_s: 9" in command("info", cells, "--frame-interval-s", "9").stdout
 
 
-def test_demo_of_a_movie_and_of_a_stack(tiny_models, tmp_path, rng, command):
+def test_demo_of_a_movie_of_stacks_replaces_an_earlier_demo(tiny_models, tmp_path, rng, command):
     stack = Movie.from_array(rng.integers(0, 200, (4, 2, 3, 33, 40), dtype=np.uint16))
     path = save_movie(stack, tmp_path / "stack.ome.tif")
-    for _ in range(2):  # an earlier demo is replaced
+    for _ in range(2):  # the second demo replaces the first
         result = command("demo", path, "--output", tmp_path / "out", "--model", tiny_models["movie"])
         assert {file.name for file in (tmp_path / "out").iterdir()} == RESULTS
     assert "noise estimate of input" in result.stdout
@@ -221,7 +221,7 @@ def test_demo_of_the_simulated_movie(settings, tiny_models, tmp_path, monkeypatc
     assert {file.name for file in tmp_path.iterdir()} == RESULTS
     rows = {line.split()[0]: line.split() for line in result.stdout.splitlines() if line}
     before, gaussian, after = (float(rows["PSNR"][column]) for column in (1, 3, 5))
-    assert before == pytest.approx(after, abs=0.1)  # an untrained network changes nothing
+    assert before == pytest.approx(after, abs=0.1)  # an untrained network returns its input
     assert gaussian > before
     assert {"SSIM", "flicker"} <= set(rows)
 
@@ -283,7 +283,7 @@ OPTIONS = sorted(
 
 
 def typos(option, rng):
-    """Make mistyped forms of an option: a character lost, doubled, exchanged or replaced."""
+    """Yield mistyped forms of an option: a character omitted, doubled, swapped or replaced."""
     for _ in range(2):
         at = int(rng.integers(2, len(option)))
         yield option[:at] + option[at + 1 :]
@@ -292,7 +292,7 @@ def typos(option, rng):
         yield option[:at] + "x" + option[at + 1 :]
 
 
-def test_no_typo_is_answered_with_an_option_that_deletes(rng, command):
+def test_suggestions_for_typos_exclude_options_that_delete(rng, command):
     known = {option for _, option in OPTIONS} | {"--help"}
     for name, option in OPTIONS:
         for typo in {*typos(option, rng), "--over", "--force", "--write", "--noresume"} - known - {"--"}:
@@ -311,7 +311,7 @@ def test_options_are_not_abbreviated(command):
                 assert "No such option" in command(name, option[:length], exit_code=2).stderr
 
 
-def test_options_that_docs_name_are_those_of_a_command():
+def test_options_in_docs_exist():
     known = {option for _, option in OPTIONS} | {"--help"}
     named = {
         (path.name, option)
@@ -322,7 +322,7 @@ def test_options_that_docs_name_are_those_of_a_command():
     assert {one for one in named if one[1] not in known} == set()
 
 
-def test_empty_paths_are_refused(command):
+def test_empty_path_exits_with_one_line(command):
     for arguments in (
         ("info", ""),
         ("restore", "cells.tif", "", "--model", "tiny"),
@@ -347,7 +347,7 @@ def test_info_shows_spacing_without_unit(tmp_path, command):
     assert "without unit:" not in command("info", save_movie(np.zeros((8, 9)), tmp_path / "plain.ome.zarr")).stdout
 
 
-def test_axes_are_given_on_the_command_line(tmp_path, rng, command, monkeypatch):
+def test_axes_option_sets_the_axes(tmp_path, rng, command, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pixels = rng.integers(100, 900, (40, 48, 3), dtype=np.uint16)
     zarr.create_array(tmp_path / "plain.zarr", data=pixels)
@@ -362,12 +362,12 @@ def test_axes_are_given_on_the_command_line(tmp_path, rng, command, monkeypatch)
     assert "does not fit" in command("info", "stack.tif", "--axes", "TZYX", exit_code=2).stderr
 
 
-def test_the_package_runs_as_a_module():
+def test_package_runs_as_a_module():
     done = subprocess.run([sys.executable, "-m", "decrappify", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("decrappify, version ")
 
 
-def test_long_arguments_are_shortened_in_the_line_that_refuses_them(command):
+def test_long_arguments_are_shortened_in_errors(command):
     lines = command("info", "cells.tif", "x" * 5000, exit_code=2).stderr
     assert len(lines) < 300
     assert "x..." in lines

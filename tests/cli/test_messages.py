@@ -1,4 +1,4 @@
-"""Arguments of the library in messages of the command line."""
+"""Names of library arguments in messages of the command line."""
 
 from __future__ import annotations
 
@@ -54,19 +54,19 @@ def test_advice_omits_an_option_that_the_command_does_not_have(names):
         assert pass_setting("axes", "TYX", otherwise="repair the file") == "pass --axes TYX or repair the file"
 
 
-def test_names_are_those_of_python_after_an_error(names):
+def test_names_revert_to_python_after_an_error(names):
     with pytest.raises(KeyError), argument_names(names("info", "a.tif")):
         raise KeyError
     assert setting("axes", "TYX") == "axes='TYX'"
 
 
-def test_names_in_messages_are_those_of_options():
+def test_argument_names_in_messages_exist_as_options():
     known = {option.name.removeprefix("no_") for command in main.commands.values() for option in command.params}
     found = {name for text in TEXTS.values() for name in re.findall(r"\b(?:argument|setting)\(['\"](\w+)", text)}
     assert len(found) > 20
     assert found <= known
 
 
-def test_no_module_of_the_library_names_an_option_itself():
+def test_library_modules_contain_no_option_names():
     library = {path: text for path, text in TEXTS.items() if path.parent.name != "cli"}
     assert [path.name for path, text in library.items() if "(--" in text] == []

@@ -14,7 +14,7 @@ def test_bleaching_follows_the_frame_index(rng):
     np.testing.assert_allclose(Crappifier([Bleaching(0.1)])(window, rng)[:, 0, 0], [1, 0.9, 0.81], rtol=1e-5)
 
 
-def test_bleaching_by_its_decay_time(rng):
+def test_bleaching_from_tau_has_that_decay_time(rng):
     dimmed = Crappifier([Bleaching.from_tau(40)])(np.ones((1, 4, 4), np.float32), rng, times=[40])
     np.testing.assert_allclose(dimmed, np.exp(-1), rtol=1e-5)
     with pytest.raises(InputError, match="tau_frames is 0, expected a number above 0"):
@@ -36,7 +36,7 @@ def test_jpeg_clips_to_its_range(rng):
         Crappifier([Jpeg(low=1, high=1)])(image, rng)
 
 
-def test_text_covers_a_little_of_each_frame(rng):
+def test_text_covers_a_small_share_of_each_frame(rng):
     printed = Crappifier([Text(brightness=2.0)])(np.zeros((3, 64, 64), np.float32), rng)
     share = (printed > 0.2).mean(axis=(1, 2))
     assert (share > 0.005).all()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import scipy.ndimage  # noqa: F401  loaded before the tests: hypothesis counts the time of an import
+import scipy.ndimage  # noqa: F401  imported before the tests, because hypothesis counts import time
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -90,7 +90,7 @@ def test_fixed_patterns_of_a_movie_do_not_depend_on_the_frame(rng):
     assert np.ptp(noisy) > 0
 
 
-def test_bad_pixels_have_their_shares_and_levels(rng):
+def test_bad_pixels_have_the_configured_shares_and_levels(rng):
     noisy = Crappifier([BadPixels(hot=0.02, dead=0.05, level=3.0)])(flat(0.5), rng)[0]
     assert (noisy == 0).mean() == pytest.approx(0.05, rel=0.1)
     hot = noisy[noisy > 0.5] - 0.5
@@ -123,6 +123,6 @@ def test_stretch_clips_and_rounds(rng):
         (lambda: CorrelatedNoise(sigma=60.0), "at most 50"),
     ],
 )
-def test_wrong_settings_raise(make, message):
+def test_invalid_settings_raise(make, message):
     with pytest.raises(InputError, match=message):
         make()

@@ -28,18 +28,18 @@ from decrappify.normalization import Normalization
 
 
 @pytest.fixture
-def picture() -> np.ndarray:
-    """A color picture (3, Y, X), smooth, as photographs are."""
+def image() -> np.ndarray:
+    """A smooth color image (3, Y, X), similar to a photograph."""
     y, x = np.mgrid[:40, :56] / 40
     return np.stack([x / 1.4, y, (np.sin(9 * x) + 1) / 2]).astype(np.float32)
 
 
-def eight_bit(picture: np.ndarray) -> np.ndarray:
-    return np.rint(picture * 255).astype(np.uint8)
+def eight_bit(image: np.ndarray) -> np.ndarray:
+    return np.rint(image * 255).astype(np.uint8)
 
 
-def is_gray(picture: np.ndarray) -> bool:
-    return bool((picture == picture[..., :1, :, :]).all())
+def is_gray(image: np.ndarray) -> bool:
+    return bool((image == image[..., :1, :, :]).all())
 
 
 def test_luma_is_that_of_pillow(rng):
@@ -57,20 +57,20 @@ def test_gray_is_the_luma_in_three_channels_for_every_dtype(dtype, rng):
     np.testing.assert_array_equal(np.rint(gray * (255 / full)), np.stack([luma(pixels)] * 3))
 
 
-def test_gray_converts_each_image_of_a_window(picture, rng):
-    window = np.stack([picture, 1 - picture])
+def test_gray_converts_each_image_of_a_window(image, rng):
+    window = np.stack([image, 1 - image])
     gray = crappifier_preset("colour-grey")
     assert gray.color
-    np.testing.assert_array_equal(gray(window, rng), [gray(picture, rng), gray(1 - picture, rng)])
+    np.testing.assert_array_equal(gray(window, rng), [gray(image, rng), gray(1 - image, rng)])
 
 
-def test_film_noise_is_equal_in_all_colors_and_has_the_stated_strength(picture, rng):
-    noise = Crappifier([FilmNoise(fraction=0.2, offset=30)])(picture, rng, color=True) - picture
+def test_film_noise_is_equal_in_all_colors_and_has_the_stated_strength(image, rng):
+    noise = Crappifier([FilmNoise(fraction=0.2, offset=30)])(image, rng, color=True) - image
     levels = noise * 255
     np.testing.assert_allclose(levels, np.rint(levels), atol=1e-4)
     np.testing.assert_allclose(noise, noise[:1].repeat(3, axis=0), atol=1e-6)
-    spoilt = np.rint(levels[0]) != 0
-    assert spoilt.mean() == pytest.approx(
+    changed_pixels = np.rint(levels[0]) != 0
+    assert changed_pixels.mean() == pytest.approx(
         (1 - np.exp(-0.2)) * 59 / 60, abs=0.04
     )  # with replacement; 1 offset of 60 is 0
     assert -60 <= levels.min() < -25
@@ -98,32 +98,32 @@ def test_brightness_shifts_middle_gray_and_contrast_keeps_it(rng):
         np.testing.assert_allclose(changed[..., [0, -1]], [[[0, 1], [0, 1]]], atol=1e-3)
 
 
-def test_nothing_is_changed_by_a_middle_brightness_and_a_contrast_of_one(picture, rng):
-    same = Crappifier([Brightness(0.5), Contrast(1.0)])(picture, rng, color=True)
-    np.testing.assert_allclose(same, picture, atol=1e-6)
+def test_brightness_of_half_and_contrast_of_one_keep_the_image(image, rng):
+    same = Crappifier([Brightness(0.5), Contrast(1.0)])(image, rng, color=True)
+    np.testing.assert_allclose(same, image, atol=1e-6)
 
 
 @pytest.mark.parametrize(("change", "factor"), [(0.001, 10), (0.999, 10), (0.001, 0.1)])
-def test_extreme_light_stays_in_range(change, factor, rng):
+def test_extreme_brightness_and_contrast_stay_in_range(change, factor, rng):
     ends = Crappifier([Brightness(change), Contrast(factor)])(np.float32([[-5, 0, 0.5, 1, 9]]), rng)
     assert np.isfinite(ends).all()
     assert 0 <= ends.min() <= ends.max() <= 1
 
 
-def test_color_jpeg_equals_that_of_pillow(picture, rng):
+def test_color_jpeg_equals_that_of_pillow(image, rng):
     buffer = io.BytesIO()
-    Image.fromarray(np.moveaxis(eight_bit(picture), 0, -1)).save(buffer, format="JPEG", quality=30)
+    Image.fromarray(np.moveaxis(eight_bit(image), 0, -1)).save(buffer, format="JPEG", quality=30)
     expected = np.moveaxis(np.asarray(Image.open(buffer)), -1, 0)
-    found = Crappifier([Jpeg(30)])(eight_bit(picture), rng, color=True)
+    found = Crappifier([Jpeg(30)])(eight_bit(image), rng, color=True)
     np.testing.assert_array_equal(found, expected)
 
 
-def test_parts_without_color_mixing_treat_channels_separately(picture, rng):
-    blurred = Crappifier([Blur(1.5)])(picture, rng, color=True)
-    np.testing.assert_array_equal(blurred, Crappifier([Blur(1.5)])(picture, rng))
-    small = Crappifier([BinDown(4)])(np.stack([picture] * 2), rng, color=True)
+def test_parts_without_color_mixing_treat_channels_separately(image, rng):
+    blurred = Crappifier([Blur(1.5)])(image, rng, color=True)
+    np.testing.assert_array_equal(blurred, Crappifier([Blur(1.5)])(image, rng))
+    small = Crappifier([BinDown(4)])(np.stack([image] * 2), rng, color=True)
     assert small.shape == (2, 3, 10, 14)
-    noise = Crappifier([Gaussian(0.1)])(picture, rng, color=True) - picture
+    noise = Crappifier([Gaussian(0.1)])(image, rng, color=True) - image
     assert abs(np.corrcoef(noise.reshape(3, -1))[0, 1]) < 0.1
 
 
@@ -132,22 +132,22 @@ def test_printed_text_is_gray(rng):
 
 
 @pytest.mark.parametrize("name", ["colour-grey", "colour-old-photo", "colour-old-film"])
-def test_color_presets_return_gray_images_of_the_same_content(name, picture, rng):
+def test_color_presets_return_gray_images_of_the_same_content(name, image, rng):
     for _ in range(5):
-        source = crappifier_preset(name)(picture, rng)
+        source = crappifier_preset(name)(image, rng)
         assert is_gray(source)
-        assert np.corrcoef(source[0].ravel(), luma(eight_bit(picture)).ravel())[0, 1] > 0.7
+        assert np.corrcoef(source[0].ravel(), luma(eight_bit(image)).ravel())[0, 1] > 0.7
 
 
-def test_choice_mixes_colors_if_one_of_its_parts_does(picture, rng):
+def test_choice_mixes_colors_if_one_of_its_parts_does(image, rng):
     choice = Crappifier([OneOf(parts=(Gray(), Blur(1.0)))])
     assert choice.color
-    assert {is_gray(choice(picture, rng)) for _ in range(20)} == {True, False}
+    assert {is_gray(choice(image, rng)) for _ in range(20)} == {True, False}
 
 
-def test_skipped_gray_step_still_needs_color_images(picture, rng):
+def test_skipped_gray_step_still_mixes_colors(image, rng):
     rare = Crappifier([Gray(probability=0.01), FilmNoise(fraction=0.3)])
-    noise = rare(picture, rng) - picture
+    noise = rare(image, rng) - image
     np.testing.assert_allclose(noise, noise[:1].repeat(3, axis=0), atol=1e-6)
 
 
@@ -187,7 +187,7 @@ def test_gray_raises_for_one_channel(rng):
         (lambda: FilmNoise(fraction=2), "film_noise: fraction is 2, expected a number at least 0 and at most 1"),
     ],
 )
-def test_wrong_settings_are_refused(make, message):
+def test_invalid_settings_raise(make, message):
     with pytest.raises(InputError, match=message):
         make()
 
@@ -209,7 +209,7 @@ class TestMovies:
         assert is_gray(noisy[0][:, :, 0])
         assert not np.array_equal(noisy[0], noisy[2])
 
-    def test_other_movies_are_refused(self, film):
+    def test_unsuitable_movies_raise(self, film):
         gray, levels = crappifier_preset("colour-grey"), [Normalization(0, scale) for scale in (255, 255, 200)]
         with pytest.raises(InputError, match="movie has 1 channels, this crappifier needs red, green and blue"):
             crappify_movie(Movie.from_array(np.zeros((2, 8, 8), np.uint8)), gray)

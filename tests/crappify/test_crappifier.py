@@ -36,7 +36,7 @@ def test_seed_determines_the_image():
     assert not np.array_equal(first, other)
 
 
-def test_the_input_is_not_changed(rng):
+def test_crappifier_does_not_change_its_input(rng):
     image = image_of()
     for name in preset_names():  # 3 frames, or red, green and blue
         crappifier_preset(name)(image, rng)
@@ -51,7 +51,7 @@ def test_fixed_draws_the_setting_first_and_then_the_noise():
     )
 
 
-def test_fixed_holds_numbers_in_their_ranges(rng):
+def test_fixed_draws_values_within_their_ranges(rng):
     drawn = [Crappifier([Poisson((2, 200), background=(1, 3))]).fixed(rng) for _ in range(400)]
     photons = np.array([crappifier.steps[0].photons for crappifier in drawn])
     assert all(crappifier.is_fixed for crappifier in drawn)
@@ -61,16 +61,16 @@ def test_fixed_holds_numbers_in_their_ranges(rng):
     assert drawn[0].fixed(rng) is drawn[0]
 
 
-def test_two_draws_of_one_setting_differ_in_noise_only(rng):
+def test_fixed_crappifier_varies_only_the_noise(rng):
     setting = Crappifier([Blur((0.5, 3)), Gaussian((0.01, 0.1))]).fixed(rng)
     one, two = (setting(image_of(), rng) for _ in range(2))
     assert np.std(one - two) == pytest.approx(np.sqrt(2) * setting.steps[1].sigma, rel=0.05)
 
 
-def test_a_probability_takes_the_step_that_often(rng):
+def test_step_is_applied_with_its_probability(rng):
     crappifier = Crappifier([Blur(1.0, probability=0.25), Gaussian(0.1)])
-    taken = [len(crappifier.fixed(rng).steps) == 2 for _ in range(600)]
-    assert np.mean(taken) == pytest.approx(0.25, abs=0.07)
+    applied = [len(crappifier.fixed(rng).steps) == 2 for _ in range(600)]
+    assert np.mean(applied) == pytest.approx(0.25, abs=0.07)
 
 
 def test_one_of_picks_all_alternatives_equally(rng):
@@ -95,7 +95,7 @@ def test_integers_are_rounded_and_clipped(rng):
     assert (noisy.min(), noisy.max()) == (0, 255)
 
 
-def test_an_integer_image_brings_its_own_range(rng):
+def test_data_range_of_an_integer_image_is_from_its_percentiles(rng):
     image = np.tile(np.arange(1001, dtype=np.uint16), (50, 1)) + 500
     noisy = Crappifier([Gaussian(0.1)])(image, rng)
     assert np.std(noisy.astype(float) - image) == pytest.approx(0.1 * 0.988 * 1000, rel=0.02)
@@ -111,7 +111,7 @@ def test_an_integer_image_brings_its_own_range(rng):
     name=st.sampled_from(ONE_CHANNEL),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_any_image_keeps_its_dtype_and_gets_the_promised_shape(image, name, seed):
+def test_any_image_keeps_its_dtype_and_has_the_scaled_shape(image, name, seed):
     crappifier = crappifier_preset(name)
     noisy = crappifier(image, np.random.default_rng(seed), data_range=(0, 255))
     scaled = tuple(size // crappifier.scale for size in image.shape[-2:])
@@ -120,7 +120,7 @@ def test_any_image_keeps_its_dtype_and_gets_the_promised_shape(image, name, seed
     assert np.isfinite(noisy).all()
 
 
-def test_no_steps_change_nothing(rng):
+def test_crappifier_without_steps_returns_its_input(rng):
     np.testing.assert_array_equal(Crappifier([])(image_of(), rng), image_of())
 
 
@@ -141,7 +141,7 @@ def test_no_steps_change_nothing(rng):
         (lambda: Crappifier(["blur"]), "a crappifier step is 'blur', expected a part"),
     ],
 )
-def test_wrong_settings_are_refused(make, message):
+def test_invalid_settings_raise(make, message):
     with pytest.raises(InputError, match=re.escape(message)):
         make()
 
@@ -158,7 +158,7 @@ def test_wrong_settings_are_refused(make, message):
         (np.zeros((3, 8, 8), np.float32), {"times": [0, 1]}, "expected 3 integers, one per frame"),
     ],
 )
-def test_images_that_cannot_be_used_are_refused(image, options, message, rng):
+def test_unsuitable_images_raise(image, options, message, rng):
     with pytest.raises(InputError, match=message):
         Crappifier([Gaussian()])(image, rng, **options)
 
@@ -166,6 +166,6 @@ def test_images_that_cannot_be_used_are_refused(image, options, message, rng):
 @pytest.mark.parametrize(
     ("part", "message"), [(Gaussian((0, 1)), "still the range"), (OneOf(parts=(Blur(), Gaussian())), "still a choice")]
 )
-def test_a_part_is_applied_only_when_it_is_fixed(part: Part, message, rng):
+def test_part_that_is_not_fixed_raises(part: Part, message, rng):
     with pytest.raises(InputError, match=message):
         part.apply(image_of(), rng, np.arange(3))

@@ -25,7 +25,7 @@ from decrappify.errors import FormatError, InputError, MissingFileError, OutputE
 
 @pytest.mark.parametrize("suffix", ["toml", "json"])
 @pytest.mark.parametrize("name", preset_names())
-def test_every_preset_survives_a_file(tmp_path, name, suffix):
+def test_every_preset_is_equal_after_saving_and_loading(tmp_path, name, suffix):
     path = crappifier_preset(name).save(tmp_path / f"preset.{suffix}")
     assert Crappifier.load(path) == crappifier_preset(name)
     assert list(tmp_path.iterdir()) == [path]
@@ -33,7 +33,7 @@ def test_every_preset_survives_a_file(tmp_path, name, suffix):
 
 @pytest.mark.parametrize("suffix", ["toml", "json"])
 @pytest.mark.parametrize("name", list_parts())
-def test_every_part_survives_a_file(tmp_path, name, suffix):
+def test_every_part_is_equal_after_saving_and_loading(tmp_path, name, suffix):
     part = OneOf(parts=(Blur((0.5, 1)), Gaussian()), probability=0.5) if name == "one_of" else list_parts()[name]()
     path = Crappifier([part]).save(tmp_path / f"part.{suffix}")
     assert Crappifier.load(path).steps == (part,)
@@ -47,18 +47,18 @@ def test_every_part_survives_a_file(tmp_path, name, suffix):
     high=st.floats(1e6, 1e9),
     bits=st.none() | st.integers(1, 32),
 )
-def test_any_numbers_and_names_survive_toml_exactly(name, low, high, bits):
+def test_values_and_names_are_equal_after_writing_and_reading_toml(name, low, high, bits):
     import tomllib
 
     crappifier = Crappifier([PoissonGaussian((low, high), read_noise=low, bit_depth=bits), BinDown(3)], name)
     assert Crappifier.from_dict(tomllib.loads(to_toml(crappifier.to_dict()))) == crappifier
 
 
-def test_an_empty_crappifier_survives(tmp_path):
+def test_empty_crappifier_is_equal_after_saving_and_loading(tmp_path):
     assert Crappifier.load(Crappifier([]).save(tmp_path / "none.toml")) == Crappifier([])
 
 
-def test_a_file_is_not_replaced_unasked(tmp_path):
+def test_save_replaces_a_file_only_with_overwrite(tmp_path):
     path = Crappifier([Gaussian()]).save(tmp_path / "c.toml")
     with pytest.raises(OutputExistsError, match="exists; pass overwrite=True"):
         Crappifier([Blur()]).save(path)
@@ -79,7 +79,7 @@ def test_a_file_is_not_replaced_unasked(tmp_path):
         ("[[steps]]\npart = 'one_of'\nparts = 3", InputError, "expected a list of parts"),
     ],
 )
-def test_a_wrong_file_is_refused_in_one_line(tmp_path, text, error, message):
+def test_load_raises_one_line_for_an_invalid_file(tmp_path, text, error, message):
     path = tmp_path / "c.toml"
     path.write_text(text)
     with pytest.raises(error, match=message) as caught:
@@ -87,7 +87,7 @@ def test_a_wrong_file_is_refused_in_one_line(tmp_path, text, error, message):
     assert "\n" not in str(caught.value)
 
 
-def test_files_that_are_none(tmp_path):
+def test_missing_files_and_unsupported_formats_raise(tmp_path):
     with pytest.raises(MissingFileError, match=r"crappifier file .* does not exist"):
         Crappifier.load(tmp_path / "none.toml")
     with pytest.raises(FormatError, match=r"needs the suffix .toml or .json"):

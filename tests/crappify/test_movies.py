@@ -27,7 +27,7 @@ def test_pixels_do_not_depend_on_the_order_of_reading(movie):
         np.testing.assert_array_equal(other.frame(t, c, z), forward[t, c, z])
 
 
-def test_seeds_planes_and_channels_have_separate_noise(movie):
+def test_seeds_planes_and_channels_have_independent_noise(movie):
     degrade = Crappifier([Gaussian(0.1)])
     first, second = (np.asarray(crappify_movie(movie, degrade, seed=seed)).astype(float) for seed in (0, 1))
     assert not np.array_equal(first, second)
@@ -37,7 +37,7 @@ def test_seeds_planes_and_channels_have_separate_noise(movie):
     assert noise.reshape(4, 2, -1)[:, 1].std() == pytest.approx(5 * noise.reshape(4, 2, -1)[:, 0].std(), rel=0.15)
 
 
-def test_metadata_is_carried_and_scaled(movie):
+def test_metadata_is_kept_and_scaled(movie):
     small = crappify_movie(movie, crappifier_preset("widefield-x2"), seed=2)
     assert small.shape == (4, 2, 3, 8, 12)
     assert small.dtype == np.uint16
@@ -52,7 +52,7 @@ def test_metadata_is_carried_and_scaled(movie):
     assert Crappifier.from_dict(done["crappified"]["crappifier"]).is_fixed
 
 
-def test_the_setting_is_drawn_once_for_all_frames(movie):
+def test_setting_is_drawn_once_for_all_frames(movie):
     noisy = crappify_movie(movie, Crappifier([Gaussian((0.01, 0.3))]), seed=3)
     spread = [np.std(noisy.frame(t).astype(float) - movie.frame(t)) for t in range(4)]
     assert np.ptp(spread) < 0.15 * np.mean(spread)
@@ -71,18 +71,18 @@ def test_frames_bleach_by_their_index():
         ({"normalization": [Normalization(0.0, 1.0)]}, "found 1 normalizations, .* needs 2"),
     ],
 )
-def test_wrong_options_are_refused(movie, options, message):
+def test_invalid_options_raise(movie, options, message):
     with pytest.raises(InputError, match=message):
         crappify_movie(movie, Crappifier([]), **options)
 
 
-def test_a_movie_too_small_to_scale_is_refused():
+def test_movie_too_small_to_scale_raises():
     tiny = Movie.from_array(np.arange(6, dtype=np.uint8).reshape(2, 3))
     with pytest.raises(InputError, match="expected at least 4 of each"):
         crappify_movie(tiny, crappifier_preset("em-x4"))
 
 
-def test_planes_that_were_never_recorded_stay_so(rng):
+def test_missing_planes_stay_missing(rng):
     pixels = rng.integers(500, 4000, (4, 1, 1, 16, 16), dtype=np.uint16)
     pixels[2] = 0
     movie = Movie.from_array(pixels, missing={(2, 0, 0)}, unitless_spacing={"Y": 0.3, "X": 0.3})

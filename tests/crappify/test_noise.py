@@ -25,15 +25,15 @@ def test_poisson_has_the_moments_of_its_distribution(expected, rng):
 
 
 @pytest.mark.parametrize("expected", [0.7, 3.0, 4.0, 7.5, 25.0])
-def test_poisson_counts_have_the_right_frequencies(expected, rng):
+def test_poisson_counts_follow_the_probabilities(expected, rng):
     counts = poisson(flat(expected), rng).astype(int).ravel()
-    seen = np.bincount(counts)
-    share = stats.poisson.pmf(np.arange(seen.size), expected)
-    sure = share * N > 200
-    assert np.abs(seen[sure] - share[sure] * N).max() < 5.5 * np.sqrt(share.max() * N)
+    found = np.bincount(counts)
+    share = stats.poisson.pmf(np.arange(found.size), expected)
+    frequent = share * N > 200
+    assert np.abs(found[frequent] - share[frequent] * N).max() < 5.5 * np.sqrt(share.max() * N)
 
 
-def test_dim_and_bright_pixels_mix(rng):
+def test_poisson_draws_dim_and_bright_pixels_of_one_image(rng):
     expected = np.where(np.arange(N) % 2, np.float32(0.5), np.float32(60)).reshape(1, -1, 1000)
     counts = poisson(expected, rng)
     assert counts[expected < 1].var() == pytest.approx(0.5, rel=0.03)
@@ -51,7 +51,7 @@ def test_photon_noise_is_unbiased_and_its_variance_is_the_mean(photons, backgrou
 
 @pytest.mark.parametrize("gain", [0.5, 2.2])
 @pytest.mark.parametrize("bit_depth", [None, 16])
-def test_a_camera_adds_read_noise_and_rounding_and_no_bias(gain, bit_depth, rng):
+def test_poisson_gaussian_adds_read_noise_and_rounding_without_bias(gain, bit_depth, rng):
     part = PoissonGaussian(30.0, read_noise=2.0, background=3.0, gain=gain, offset=100.0, bit_depth=bit_depth)
     noisy = Crappifier([part])(flat(0.4), rng)
     rounding = 0 if bit_depth is None else 1 / (12 * gain**2)
@@ -60,14 +60,14 @@ def test_a_camera_adds_read_noise_and_rounding_and_no_bias(gain, bit_depth, rng)
     assert noisy.var(dtype=float) == pytest.approx(variance, rel=0.02)
 
 
-def test_a_digitizer_has_steps_and_ends(rng):
+def test_poisson_gaussian_rounds_and_clips_to_the_bit_depth(rng):
     part = PoissonGaussian(100.0, gain=1.0, offset=10.0, bit_depth=8)
     noisy = Crappifier([part])(flat(5.0), rng) * 100 + 10
     assert noisy.max() == pytest.approx(255)
     assert np.abs(noisy - np.round(noisy)).max() < 1e-3
 
 
-def test_light_below_zero_keeps_its_value_and_gets_no_shot_noise(rng):
+def test_poisson_adds_no_noise_to_negative_light(rng):
     noisy = Crappifier([Poisson(50.0)])(flat(-0.1), rng)
     np.testing.assert_allclose(noisy, -0.1, rtol=1e-5)
 
@@ -93,6 +93,6 @@ def test_speckle_follows_the_local_brightness(rng):
 
 
 @pytest.mark.parametrize("bit_depth", [0, 33, 1.5, True])
-def test_a_wrong_bit_depth_is_refused(bit_depth):
+def test_invalid_bit_depth_raises(bit_depth):
     with pytest.raises(InputError, match=r"bit_depth is .*, expected an integer from 1 to 32"):
         PoissonGaussian(bit_depth=bit_depth)

@@ -22,7 +22,7 @@ def test_blur_is_a_gaussian_that_keeps_the_light(point, rng, sigma):
     assert (spot.sum(1) * y**2).sum() == pytest.approx(sigma**2, rel=0.03)
 
 
-def test_no_blur_changes_nothing(point, rng):
+def test_blur_of_zero_returns_its_input(point, rng):
     np.testing.assert_array_equal(Crappifier([Blur(0.0)])(point, rng), point)
 
 
@@ -33,7 +33,7 @@ def test_airy_is_the_airy_pattern(point, rng):
     assert spot.sum() == pytest.approx(1, abs=0.03)
 
 
-def test_blur_keeps_a_flat_image_and_its_frames_apart(rng):
+def test_blur_keeps_flat_images_and_does_not_mix_frames(rng):
     window = np.stack([np.full((40, 41), level, np.float32) for level in (0.0, 1.0)])
     for part in (Blur(2.0), Airy()):
         np.testing.assert_allclose(Crappifier([part])(window, rng), window, atol=1e-5)

@@ -33,7 +33,7 @@ def test_color_preset_names_have_one_prefix():
 
 
 @pytest.mark.parametrize("name", ONE_CHANNEL)
-def test_every_preset_degrades_a_real_image_and_keeps_its_level(name, real_data, rng):
+def test_every_preset_keeps_structure_and_level_of_a_real_image(name, real_data, rng):
     gray = tifffile.imread(real_data / "highres" / "BPAE_actin.tif")[:512, :512]
     image = measure(Movie.from_array(gray)).apply(gray)
     crappifier = crappifier_preset(name)
@@ -48,13 +48,13 @@ def test_preset_name_contains_the_scale(name, scale):
     assert crappifier_preset(name).scale == scale
 
 
-def test_an_unknown_preset_names_the_nearest():
+def test_unknown_preset_raises_with_the_nearest_name():
     with pytest.raises(InputError, match="unknown crappifier preset 'confocl'; did you mean 'confocal'"):
         crappifier_preset("confocl")
     with pytest.raises(InputError, match="expected one of confocal, "):
         preset_description("zzzz")
 
 
-def test_crappifiers_need_no_torch():
+def test_crappify_imports_no_torch_and_no_image_library():
     check = "import sys, decrappify.crappify; sys.exit(any(m in sys.modules for m in ('torch', 'skimage', 'PIL')))"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

@@ -82,7 +82,7 @@ def test_channels_and_slices_are_paired():
     ],
 )
 def test_shapes_that_do_not_fit_are_refused_naming_both(source, target):
-    with pytest.raises(InputError, match=r"pair low \(.*\) and high \(.*\) does not fit: the target needs"):
+    with pytest.raises(InputError, match=r"pair low \(.*\) and high \(.*\) does not match: expected a target"):
         pairs_of(source, target)
 
 

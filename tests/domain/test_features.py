@@ -11,7 +11,7 @@ SIGMA = 0.05
 
 @pytest.fixture(scope="module")
 def cells():
-    """Smooth bright spots on a dark background, 0 to 1."""
+    """Smooth bright spots on a dark background, scaled from 0 to 1."""
     image = np.zeros((128, 128))
     image[8::32, 12::40] = 1
     image = gaussian_filter(image, 6)
@@ -19,7 +19,7 @@ def cells():
 
 
 def noisy(image, sigma_px=0.0):
-    """Add noise of one variance, smoothed by a Gaussian."""
+    """Add noise of a fixed variance, smoothed by a Gaussian."""
     noise = np.random.default_rng(1).normal(size=image.shape)
     noise = gaussian_filter(noise, sigma_px) if sigma_px else noise
     return image + SIGMA * noise / noise.std()
@@ -32,7 +32,7 @@ def test_noise_is_the_standard_deviation_in_units_of_the_range(cells):
 
 
 @pytest.mark.parametrize(("sigma_px", "neighbors"), [(0, 0), (0.7, 0.58), (1, 0.78)])
-def test_correlation_of_neighbors_is_found_in_a_single_image(cells, sigma_px, neighbors):
+def test_correlation_of_neighbors_is_measured_in_a_single_image(cells, sigma_px, neighbors):
     assert measure_features([noisy(cells, sigma_px)])["correlation"] == pytest.approx(neighbors, abs=0.1)
 
 
@@ -52,7 +52,7 @@ def test_features_do_not_depend_on_gain_and_offset(cells):
     assert measure_features([1000 + 300 * image]) == pytest.approx(measure_features([image]), rel=1e-3)
 
 
-def test_regions_are_measured_together_and_tiles_with_nan_left_out(cells):
+def test_features_of_several_regions_exclude_tiles_with_nan(cells):
     image = noisy(cells)
     holes = image.copy()
     holes[:3, :3] = np.nan
@@ -62,5 +62,5 @@ def test_regions_are_measured_together_and_tiles_with_nan_left_out(cells):
 
 
 @pytest.mark.parametrize("image", [np.full((128, 128), 7), np.eye(40), np.full((99, 99), np.nan)])
-def test_images_without_extent_or_too_small_are_not_measured(image):
+def test_features_of_constant_small_and_nan_images_are_none(image):
     assert measure_features([image]) is None

@@ -18,7 +18,7 @@ def samples(number):
     return [[ramp + rng.normal(0, sigma, (64, 64))] for sigma in np.linspace(0.05, 0.2, number)]
 
 
-def test_learned_ranges_are_quantiles_of_every_feature_and_fit_into_a_card():
+def test_learned_ranges_are_quantiles_of_every_feature_and_serializable():
     ranges = learned_ranges(samples(20))
     assert set(ranges) == {"brightness", "noise", "correlation", "detail"}
     assert all(quantiles == sorted(quantiles) and len(quantiles) == 5 for quantiles in ranges.values())
@@ -26,7 +26,7 @@ def test_learned_ranges_are_quantiles_of_every_feature_and_fit_into_a_card():
     assert json.loads(json.dumps(ranges)) == ranges
 
 
-def test_learned_ranges_of_fewer_than_20_samples_are_unknown():
+def test_learned_ranges_of_fewer_than_20_samples_are_empty():
     assert learned_ranges(samples(19)) == {}
 
 

@@ -6,7 +6,7 @@ from decrappify.domain import sampled_regions
 from decrappify.movie import Movie
 
 
-def test_regions_are_of_three_planes_spread_over_the_movie():
+def test_regions_cover_three_planes_spread_over_the_movie():
     pixels = np.arange(9)[:, None, None] * np.ones((9, 40, 50))
     assert [region[0, 0] for region in sampled_regions(Movie.from_array(pixels, "TYX"))] == [0, 4, 8]
 
@@ -16,7 +16,7 @@ def test_regions_of_large_planes_are_small():
     assert [region.shape for region in sampled_regions(movie)] == [(256, 256)] * 8
 
 
-def test_regions_of_planes_that_were_not_recorded_are_left_out():
+def test_regions_exclude_missing_planes():
     pixels = np.arange(3)[:, None, None] * np.ones((3, 40, 50))
     movie = Movie.from_array(pixels, "TYX").replace(missing=[(0, 0, 0)])
     assert [region[0, 0] for region in sampled_regions(movie)] == [1, 2]

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.io.test_file_guard import czi, film, folder_of_pictures, packed_tiff, plain_tiff
+from tests.io.test_file_guard import czi, film, folder_of_images, packed_tiff, plain_tiff
 
 from decrappify.io import save_movie
 from decrappify.movie import Movie
@@ -141,7 +141,7 @@ def ome_tiff(folder: Path, rng: np.random.Generator) -> Path:
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("write", [plain_tiff, packed_tiff, ome_tiff, czi, film, folder_of_pictures, zarr_store])
+@pytest.mark.parametrize("write", [plain_tiff, packed_tiff, ome_tiff, czi, film, folder_of_images, zarr_store])
 def test_input_whose_reading_fails_is_refused_in_one_line(failing_calls, in_memory, rng, write):
     folder = in_memory / "results"
     folder.mkdir()

@@ -107,6 +107,6 @@ def test_the_lock_of_a_killed_run_is_taken_over(tmp_path, how, output):
     code, messages = second.begin().finish()
     assert code == 0, messages
     assert f"process {first.process.pid} on " in messages
-    assert "its lock is taken over" in messages
+    assert "the lock is taken over" in messages
     assert contents(folder / output) == contents(alone / output)
     assert not list(folder.rglob(".*"))

@@ -1,4 +1,4 @@
-"""Movies of any shape, dtype and metadata, and what it means that one is another."""
+"""Movies of any shape, dtype and metadata, and their comparison."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def assert_same(one: Movie, other: Movie) -> None:
 
 @st.composite
 def movies(draw: Any, dtypes: Sequence[Any], names: st.SearchStrategy[str], max_side: int) -> Movie:
-    """Draw a movie; `names` gives channel names and the keys and texts of its provenance."""
+    """Draw a movie; its channel names, and the keys and texts of its provenance, are drawn from `names`."""
     shapes = hnp.array_shapes(min_dims=5, max_dims=5, max_side=max_side)
     array = draw(hnp.arrays(st.sampled_from(dtypes), shapes, elements={"min_value": 0, "max_value": 100}))
     n_channels = array.shape[1]

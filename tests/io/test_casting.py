@@ -12,7 +12,7 @@ from decrappify.movie import Movie
 
 @pytest.mark.parametrize("suffix", [".ome.tif", ".ome.zarr"])
 @pytest.mark.parametrize("source", ["uint16", "float32"])
-def test_saving_in_a_narrower_dtype_states_the_share_of_clipped_pixels(tmp_path, suffix, source):
+def test_saving_in_a_narrower_dtype_warns_with_the_share_of_clipped_pixels(tmp_path, suffix, source):
     pixels = np.arange(400, dtype=source).reshape(1, 20, 20)
     with pytest.warns(
         UserWarning, match=r"36 % of the pixels of movie were clipped to the limits of uint8 \(144 of 400"
@@ -25,7 +25,7 @@ def test_saving_in_a_narrower_dtype_states_the_share_of_clipped_pixels(tmp_path,
         save_movie(Movie.from_array(pixels), tmp_path / f"wide{suffix}", dtype="uint16")
 
 
-def test_the_journal_keeps_notes_of_planes_and_the_latest_of_one(tmp_path):
+def test_journal_keeps_the_latest_note_of_each_plane(tmp_path):
     journal = Journal(tmp_path / "journal")
     journal.start()
     journal.record_note(0, 0, 0, {"clipped": [1, 2]})

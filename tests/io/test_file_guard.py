@@ -1,4 +1,4 @@
-"""Inputs that are cut short, replaced or removed while they are read."""
+"""Inputs that are truncated, replaced or removed while they are read."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ def film(folder: Path, rng: np.random.Generator) -> Path:
     return write_film(folder / "cells.avi", smooth_movie(FRAMES), "mjpeg", "yuvj420p", "gray")
 
 
-def folder_of_pictures(folder: Path, rng: np.random.Generator) -> Path:
+def folder_of_images(folder: Path, rng: np.random.Generator) -> Path:
     (folder / "cells").mkdir()
     for t in range(FRAMES):
         Image.fromarray(rng.integers(0, 255, (64, 64), dtype=np.uint8)).save(folder / "cells" / f"t{t:02}.png")
     return folder / "cells"
 
 
-def shortened(file: Path) -> None:
+def truncate_file(file: Path) -> None:
     with file.open("r+b") as opened:
         opened.truncate(file.stat().st_size // 2)
 
 
-def replaced(file: Path) -> None:
-    """Another file of the same size and time takes the name."""
+def replace_file(file: Path) -> None:
+    """Replace a file by another one of the same size and time."""
     before, other = file.stat(), file.with_name("other")
     content = bytearray(file.read_bytes())
     content[-20] ^= 1
@@ -65,13 +65,13 @@ def replaced(file: Path) -> None:
     other.replace(file)
 
 
-def removed(file: Path) -> None:
+def remove_file(file: Path) -> None:
     file.unlink()
 
 
-@pytest.mark.parametrize("change", [shortened, replaced, removed])
-@pytest.mark.parametrize("write", [plain_tiff, packed_tiff, czi, film, folder_of_pictures])
-def test_an_input_that_changes_while_it_is_read_is_refused(tmp_path, rng, write, change):
+@pytest.mark.parametrize("change", [truncate_file, replace_file, remove_file])
+@pytest.mark.parametrize("write", [plain_tiff, packed_tiff, czi, film, folder_of_images])
+def test_input_that_changes_while_it_is_read_raises(tmp_path, rng, write, change):
     path = write(tmp_path, rng)
     movie = open_movie(path)
     assert movie.frame(0).any()
@@ -80,9 +80,9 @@ def test_an_input_that_changes_while_it_is_read_is_refused(tmp_path, rng, write,
     copy = pickle.dumps(movie._source) if not path.is_dir() else None
     change(changed)
     assert movie.version(FRAMES - 1) != opened
-    with pytest.raises(FormatError, match=f"{changed.name} was (changed|removed) after it was opened") as refused:
+    with pytest.raises(FormatError, match=f"{changed.name} was (changed|removed) after it was opened") as caught:
         movie.frame(FRAMES - 1)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(caught.value)
     movie.close()
     if copy is not None:
         with pytest.raises((FormatError, FileNotFoundError)):
@@ -90,7 +90,7 @@ def test_an_input_that_changes_while_it_is_read_is_refused(tmp_path, rng, write,
 
 
 @pytest.mark.parametrize("number", [3, 9])
-def test_tiff_whose_page_list_cannot_be_read_is_refused(tmp_path, rng, monkeypatch, number):
+def test_tiff_with_an_unreadable_page_list_raises(tmp_path, rng, monkeypatch, number):
     path, read, calls = packed_tiff(tmp_path, rng), tifffile.FileHandle.read, itertools.count()
 
     def failing_once(handle, size=-1):
@@ -103,7 +103,7 @@ def test_tiff_whose_page_list_cannot_be_read_is_refused(tmp_path, rng, monkeypat
         open_movie(path)
 
 
-def test_file_version_shows_a_change_that_hides_its_time(tmp_path):
+def test_file_version_differs_after_a_change_with_the_same_time(tmp_path):
     file = tmp_path / "cells.bin"
     file.write_bytes(b"frame 1")
     before, times = file_version(file), file.stat()
@@ -114,7 +114,7 @@ def test_file_version_shows_a_change_that_hides_its_time(tmp_path):
     assert file_version(tmp_path / "absent") is None
 
 
-def test_a_part_of_a_large_uncompressed_plane_is_read_alone(tmp_path, rng):
+def test_regions_of_uncompressed_planar_tiff_are_read_exactly(tmp_path, rng):
     pixels = rng.integers(0, 4000, (2, 3, 40, 50), dtype=np.uint16)
     tifffile.imwrite(tmp_path / "planar.tif", pixels, planarconfig="separate", photometric="rgb")
     with open_movie(tmp_path / "planar.tif") as movie:

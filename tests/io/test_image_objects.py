@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::F
 
 
 class PlainImage:
-    """The words that AICSImage and BioImage share, with two scenes and no OME metadata."""
+    """The common interface of AICSImage and BioImage, with two scenes and no OME metadata."""
 
     scenes = ("Image:0", "Image:1")
     channel_names: list[str] | None = None
@@ -85,7 +85,7 @@ def test_bioimage_of_a_color_file_has_three_channels(tmp_path, rng):
     np.testing.assert_array_equal(np.asarray(movie)[:, :, 0], np.moveaxis(array, -1, 1))
 
 
-def test_bioimage_scenes_are_chosen_without_moving_the_object(tmp_path, array):
+def test_bioimage_scenes_are_chosen_without_changing_the_object(tmp_path, array):
     from bioio import BioImage
 
     path = tmp_path / "scenes.ome.tif"
@@ -133,7 +133,7 @@ def test_only_the_requested_planes_are_computed():
         ({"time_interval": float("nan")}, None),
     ],
 )
-def test_frame_interval_in_all_its_forms(array, attributes, expected):
+def test_frame_interval_of_every_form_is_read(array, attributes, expected):
     image = PlainImage(array, **attributes)
     assert from_image_object(image).frame_interval_s == expected
     assert from_image_object(image, frame_interval_s=7.0).frame_interval_s == 7.0
@@ -147,7 +147,7 @@ def test_frame_interval_in_all_its_forms(array, attributes, expected):
         ({"dimension_properties": SimpleNamespace(X=SimpleNamespace(unit="nanometer"))}, (None, 0.2, 0.0001)),
     ],
 )
-def test_pixel_size_in_all_its_forms(array, attributes, expected):
+def test_pixel_size_of_every_form_is_read(array, attributes, expected):
     assert from_image_object(PlainImage(array, **attributes)).pixel_size_um == pytest.approx(expected)
 
 
@@ -176,7 +176,7 @@ def test_samples_become_channels_without_transparency(rng, n_channels, n_samples
         np.testing.assert_array_equal(movie.frame(1, c), array[1, channel, 0, :, :, sample])
 
 
-def test_color_czi_is_turned_from_blue_green_red(rng):
+def test_color_czi_is_converted_from_blue_green_red(rng):
     rgb = rng.integers(0, 255, (2, 1, 1, 6, 7, 3), dtype=np.uint8)
     reader = type("Reader", (), {"__module__": "bioio_czi.reader"})()
     image = PlainImage(rgb, dims=SimpleNamespace(order="TCZYXS"), reader=reader)
@@ -202,16 +202,16 @@ def test_scenes_of_one_name_are_chosen_by_number(array):
 
 
 @pytest.mark.parametrize("scene", [2, -1, "Image:7"])
-def test_unknown_scenes_are_refused(array, scene):
+def test_unknown_scenes_raise(array, scene):
     image = PlainImage(array)
     with pytest.raises(InputError, match=r"is not in PlainImage, which has scenes 0 \(Image:0\), 1 \(Image:1\)"):
         from_image_object(image, scene=scene)
     assert image.current_scene_index == 0
 
 
-@pytest.mark.parametrize("thing", [None, "cells.czi", np.zeros((3, 4)), 5])
-def test_other_things_are_not_image_objects(thing):
-    assert not is_image_object(thing)
+@pytest.mark.parametrize("value", [None, "cells.czi", np.zeros((3, 4)), 5])
+def test_other_values_are_not_image_objects(value):
+    assert not is_image_object(value)
     assert not is_image_object(Movie.from_array(np.zeros((3, 4), np.uint8)))
     with pytest.raises(InputError, match="is not an opened image"):
-        from_image_object(thing)
+        from_image_object(value)

@@ -1,4 +1,4 @@
-"""No file that a movie is read from is replaced, wherever it lies and under whatever name it was opened."""
+"""Files that a movie is read from are not replaced, in any folder and under any name."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ PIXELS = np.arange(2 * 8 * 9, dtype=np.uint16).reshape(2, 8, 9)
 
 
 def write_ome_set(folder):
-    """Two OME-TIFF files with a frame each that name each other."""
+    """Write two OME-TIFF files of one frame each that refer to each other."""
     import tifffile
 
     files = [(f"f{i}.ome.tif", f"urn:uuid:0000000{i}-0000-4000-8000-000000000000") for i in range(2)]
@@ -73,14 +73,14 @@ def test_save_movie_keeps_a_mapped_file(tmp_path):
         save_movie(mapped, tmp_path / "raw.ome.tif", overwrite=True)
 
 
-def test_save_movie_refuses_a_dangling_link_before_it_reads(tmp_path):
+def test_save_movie_raises_for_a_dangling_link_before_it_reads(tmp_path):
     (tmp_path / "out.ome.tif").symlink_to("nowhere")
     with pytest.raises(OutputExistsError, match="already exists"):
         save_movie("missing.ome.tif", tmp_path / "out.ome.tif")
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo] if hasattr(os, "mkfifo") else [Path.mkdir])
-def test_lock_names_a_folder_or_pipe_in_its_place(tmp_path, make):
+def test_output_lock_raises_for_a_folder_or_pipe_in_its_place(tmp_path, make):
     output = tmp_path / "out.ome.tif"
     make(lock_path(output))
     with pytest.raises(OutputError, match="is not a lock of decrappify"):

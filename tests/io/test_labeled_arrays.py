@@ -33,7 +33,7 @@ def labeled(dims: Any, shape: tuple[int, ...], coords: dict[str, Any] | None = N
         (("plane", "height", "width", "band"), "ZYXC"),
     ],
 )
-def test_dimensions_by_their_names(dims: tuple[str, ...], axes: str) -> None:
+def test_dimensions_are_read_by_their_names(dims: tuple[str, ...], axes: str) -> None:
     array = labeled(dims, (4, 5, 6, 7, 8)[: len(dims)])
     movie, expected = open_movie(array), Movie.from_array(array.values, axes)
     assert movie.shape == expected.shape
@@ -41,7 +41,7 @@ def test_dimensions_by_their_names(dims: tuple[str, ...], axes: str) -> None:
     np.testing.assert_array_equal(np.asarray(Movie.from_array(array)), np.asarray(expected))
 
 
-def test_dimensions_without_names_are_taken_by_their_number_and_others_are_refused() -> None:
+def test_unnamed_dimensions_are_read_by_their_number_and_unknown_ones_raise() -> None:
     assert open_movie(xr.DataArray(np.zeros((5, 8, 9)))).shape == (5, 1, 1, 8, 9)
     with pytest.raises(InputError, match=r"frames of 64 x 3 pixels are unlikely; pass axes='YXC'"):
         open_movie(xr.DataArray(np.zeros((64, 64, 3))))
@@ -62,7 +62,7 @@ def test_color_samples_become_channels() -> None:
     np.testing.assert_array_equal(movie.frame(1, 2), array.values[1, 0, :, :, 2])
 
 
-def test_coordinates_with_units() -> None:
+def test_coordinates_with_units_are_read() -> None:
     coords = {
         "t": ("t", np.arange(4) * 500.0 + 9, {"units": "ms"}),
         "z": ("z", [10.0, 9.5, 9.0], {"units": "micrometers"}),
@@ -78,21 +78,21 @@ def test_coordinates_with_units() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["datetime64[ms]", "timedelta64[ms]"])
-def test_times_of_a_clock(dtype: str) -> None:
+def test_datetime_coordinates_are_read(dtype: str) -> None:
     times = (np.array([0, 2010, 3990, 6000]) + 5).astype(dtype)
     movie = open_movie(labeled(("time", "y", "x"), (4, 8, 9), {"time": times}))
     assert movie.frame_interval_s == 2.0
     assert movie.unitless_spacing == {}
 
 
-def test_coordinates_without_units_stay_numbers() -> None:
+def test_coordinates_without_units_are_unitless_spacing() -> None:
     coords = {"t": np.arange(4) * 5, "z": np.arange(3) * 2.0, "y": np.arange(8), "x": np.linspace(0, 2.4, 9)}
     movie = open_movie(labeled(("t", "z", "y", "x"), (4, 3, 8, 9), coords))
     assert (movie.pixel_size_um, movie.frame_interval_s) == ((None, None, None), None)
     assert movie.unitless_spacing == pytest.approx({"T": 5.0, "Z": 2.0, "X": 0.3})
 
 
-def test_uneven_coordinates_state_no_spacing() -> None:
+def test_uneven_coordinates_have_no_spacing() -> None:
     coords = {"t": ("t", [0.0, 1.0, 5.0, 6.0], {"units": "s"}), "x": ("x", np.arange(9) ** 2, UM)}
     movie = open_movie(labeled(("t", "y", "x"), (4, 8, 9), coords))
     assert (movie.pixel_size_um, movie.frame_interval_s, movie.unitless_spacing) == ((None, None, None), None, {})
@@ -113,7 +113,7 @@ def test_uneven_coordinates_state_no_spacing() -> None:
         ({"pixel_size_um": "unknown", "spacing": [1, 2, 3, 4, 5, 6], "scale": -1}, (None, None, None), None, {}),
     ],
 )
-def test_attributes_in_common_use(attrs: Any, size: Any, interval: Any, unitless: Any) -> None:
+def test_attributes_in_common_use_are_read(attrs: Any, size: Any, interval: Any, unitless: Any) -> None:
     movie = open_movie(labeled(("t", "z", "y", "x"), (4, 3, 8, 9), **attrs))
     assert (movie.pixel_size_um, movie.frame_interval_s, movie.unitless_spacing) == (size, interval, unitless)
 
@@ -121,12 +121,12 @@ def test_attributes_in_common_use(attrs: Any, size: Any, interval: Any, unitless
 @pytest.mark.parametrize(
     "attrs", [{"channel_names": ["DAPI", "GFP"]}, {"channels": [{"label": "DAPI"}, {"name": "GFP"}]}]
 )
-def test_channel_names_among_the_attributes(attrs: Any) -> None:
+def test_channel_names_of_the_attributes_are_read(attrs: Any) -> None:
     assert open_movie(labeled(("c", "y", "x"), (2, 8, 9), **attrs)).channel_names == ("DAPI", "GFP")
     assert open_movie(labeled(("c", "y", "x"), (2, 8, 9), channels=["one"])).channel_names == ("C0", "C1")
 
 
-def test_a_lazy_array_stays_lazy() -> None:
+def test_lazy_array_stays_lazy() -> None:
     loaded: list[Any] = []
 
     def block(block_info: Any = None) -> np.ndarray:
@@ -140,7 +140,7 @@ def test_a_lazy_array_stays_lazy() -> None:
     assert loaded == [(2, 0, 0)]
 
 
-def test_scale_of_an_array_survives_to_a_file(tmp_path: Any) -> None:
+def test_scale_of_an_array_is_saved(tmp_path: Any) -> None:
     array = labeled(("t", "z", "y", "x"), (4, 3, 8, 9), scale=[3, 0.5, 0.1, 0.2], units={"y": "um", "x": "um"})
     movie = open_movie(save_movie(array, tmp_path / "cells.ome.zarr"))
     assert movie.pixel_size_um == (None, 0.1, 0.2)
@@ -148,7 +148,7 @@ def test_scale_of_an_array_survives_to_a_file(tmp_path: Any) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-def test_array_of_bioio(tmp_path: Any) -> None:
+def test_array_of_bioio_is_read(tmp_path: Any) -> None:
     bioio = pytest.importorskip("bioio")
     pixels = np.zeros((3, 2, 4, 8, 9), np.uint16)
     movie = Movie.from_array(pixels, pixel_size_um=(0.5, 0.1, 0.2), frame_interval_s=2, channel_names=["a", "b"])
@@ -162,7 +162,7 @@ def test_array_of_bioio(tmp_path: Any) -> None:
     assert strided.frame_interval_s == 4.0
 
 
-def test_only_labelled_arrays_are_taken_for_such() -> None:
+def test_other_arrays_are_not_labeled_arrays() -> None:
     assert scenes(labeled(("y", "x"), (8, 9))) == ["scene 0"]
     assert not is_labeled_array(np.zeros((3, 4)))
     assert not is_labeled_array(da.zeros((3, 4)))

@@ -18,7 +18,7 @@ from decrappify.io.missing_planes import describe_missing, list_planes
         ({(t, 1, 0) for t in range(0, 40, 2)}, (40, 2, 1), "frames 0, 2, 4, 6, 8, 10, 12, 14 and 12 more: channel 1"),
     ],
 )
-def test_list_planes_groups_what_belongs_together(missing, shape, expected):
+def test_list_planes_groups_frames_channels_and_slices(missing, shape, expected):
     assert list_planes(missing, shape) == expected
 
 

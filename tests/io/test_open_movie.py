@@ -29,7 +29,7 @@ METADATA: dict[str, Any] = {
 
 @pytest.mark.parametrize("second", [".ome.zarr", ".zarr", ".ome.tif", ".tiff"])
 @pytest.mark.parametrize("first", [".ome.zarr", ".ome.tiff", ".tif"])
-def test_everything_survives_every_pair_of_formats(tmp_path: Path, first: str, second: str) -> None:
+def test_movie_is_equal_after_saving_in_every_pair_of_formats(tmp_path: Path, first: str, second: str) -> None:
     original = Movie.from_array(DATA, **METADATA, provenance={"model": "m", "steps": [1, 2]})
     once = open_movie(save_movie(original, tmp_path / f"one{first}"))
     twice = open_movie(save_movie(once, tmp_path / f"two{second}"))
@@ -38,7 +38,7 @@ def test_everything_survives_every_pair_of_formats(tmp_path: Path, first: str, s
 
 
 @pytest.mark.parametrize("suffix", [".ome.zarr", ".ome.tif"])
-def test_a_czi_keeps_its_metadata(tmp_path: Path, suffix: str) -> None:
+def test_czi_is_equal_after_saving(tmp_path: Path, suffix: str) -> None:
     with czi.create_czi(str(tmp_path / "cells.czi"), exist_ok=True) as document:
         for t, c in np.ndindex(4, 2):
             document.write(data=DATA[t, c, 0, :, :, None], plane={"T": t, "C": c, "Z": 0})
@@ -49,7 +49,7 @@ def test_a_czi_keeps_its_metadata(tmp_path: Path, suffix: str) -> None:
     assert_same(movie, open_movie(save_movie(movie, tmp_path / f"cells{suffix}")))
 
 
-def test_arrays_movies_and_image_objects(tmp_path: Path) -> None:
+def test_arrays_and_movies_are_opened(tmp_path: Path) -> None:
     path = save_movie(Movie.from_array(DATA, **METADATA), tmp_path / "cells.ome.tif")
     movie = open_movie(path)
     assert open_movie(movie) is movie
@@ -61,8 +61,8 @@ def test_arrays_movies_and_image_objects(tmp_path: Path) -> None:
         open_movie({})
 
 
-@pytest.mark.filterwarnings("ignore:As of version 0.4.0:DeprecationWarning")  # bioio's own
-def test_a_bioimage_is_taken_for_a_path(tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore:As of version 0.4.0:DeprecationWarning")  # of bioio
+def test_bioimage_is_opened_with_its_metadata(tmp_path: Path) -> None:
     path = save_movie(Movie.from_array(DATA, **METADATA), tmp_path / "cells.ome.tif")
     movie = open_movie(BioImage(path), channel="mCherry")
     np.testing.assert_array_equal(movie.frame(3), DATA[3, 1, 0])
@@ -72,7 +72,7 @@ def test_a_bioimage_is_taken_for_a_path(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("channel", "expected"), [(1, 1), (-1, 1), ("mCherry", 1), ("mcherry", 1), ("1", 1), ("GFP", 0), ("0", 0)]
 )
-def test_channels_by_number_and_name(channel: int | str, expected: int) -> None:
+def test_channels_are_chosen_by_number_and_name(channel: int | str, expected: int) -> None:
     movie = open_movie(Movie.from_array(DATA, **METADATA), channel=channel)
     assert movie.channel_names == (METADATA["channel_names"][expected],)
     np.testing.assert_array_equal(movie.frame(2), DATA[2, expected, 0])
@@ -92,12 +92,12 @@ def test_channels_by_number_and_name(channel: int | str, expected: int) -> None:
         ({"pixel_size_um": (1, 2, 3, 4)}, r"expected one number, \(y, x\) or \(z, y, x\)"),
     ],
 )
-def test_arguments_that_do_not_fit(options: dict[str, Any], message: str) -> None:
+def test_unsuitable_arguments_raise(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         open_movie(Movie.from_array(DATA, **METADATA), **options)
 
 
-def test_overrides_leave_the_original_alone() -> None:
+def test_overrides_do_not_change_the_original() -> None:
     original = Movie.from_array(DATA, **METADATA)
     for given, expected in (
         (0.2, (None, 0.2, 0.2)),
@@ -122,19 +122,19 @@ def test_overrides_leave_the_original_alone() -> None:
         ("cells.ims", b"\x89HDF\r\n\x1a\n", "cells.ims is an HDF5 file: export it as OME-TIFF first"),
         ("cells.nd2", b"\xda\xce\xbe\x0a", r"cells.nd2 has an unsupported file format; supported: \.czi, \.tif"),
         ("cells.tif", b"II*\0\x08\0\0\0", "cells.tif cannot be read as TIFF|is a TIFF file without images"),
-        ("cells.czi", b"ZISRAWFILE" + bytes(90), "cells.czi"),
-        ("cells.mp4", b"\0\0\0 ftypisom" + bytes(20), "cells.mp4"),
-        ("cells.png", b"\x89PNG\r\n\x1a\n" + bytes(20), "cells.png"),
+        ("cells.czi", b"ZISRAWFILE" + bytes(90), "cells.czi is damaged or truncated"),
+        ("cells.mp4", b"\0\0\0 ftypisom" + bytes(20), "cells.mp4 cannot be read as a video"),
+        ("cells.png", b"\x89PNG\r\n\x1a\n" + bytes(20), "cells.png cannot be decoded as PNG, JPEG or BMP"),
     ],
 )
-def test_files_of_another_format_than_their_suffix(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+def test_files_of_another_format_raise(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(FormatError, match=message) as caught:
         open_movie(tmp_path / name)
     assert "\n" not in str(caught.value)
 
 
-def test_a_wrong_suffix_is_reported_and_the_file_opened(tmp_path: Path) -> None:
+def test_wrong_suffix_warns_and_the_file_is_opened(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "cells.czi", DATA[:, 0, 0], photometric="minisblack")
     with pytest.warns(UserWarning, match=r"cells\.czi is a TIFF file by its content"):
         movie = open_movie(tmp_path / "cells.czi")
@@ -143,7 +143,7 @@ def test_a_wrong_suffix_is_reported_and_the_file_opened(tmp_path: Path) -> None:
     assert open_movie(tmp_path / "no suffix").shape == (4, 1, 1, 33, 46)
 
 
-def test_missing_files_name_a_similar_one(tmp_path: Path) -> None:
+def test_missing_files_raise_with_a_similar_name(tmp_path: Path) -> None:
     (tmp_path / "cells_day1.tif").touch()
     with pytest.raises(MissingFileError, match=r"did you mean cells_day1\.tif\?"):
         open_movie(tmp_path / "cells_day_1.tif")
@@ -153,7 +153,7 @@ def test_missing_files_name_a_similar_one(tmp_path: Path) -> None:
         open_movie("https://example.org/cells.czi")
 
 
-def test_folders_of_images(tmp_path: Path) -> None:
+def test_folders_of_images_are_opened(tmp_path: Path) -> None:
     for t, frame in enumerate(DATA[:, 0, 0]):
         tifffile.imwrite(tmp_path / f"t{t}.tif", frame)
     movie = open_movie(tmp_path, frame_interval_s=3)
@@ -164,7 +164,7 @@ def test_folders_of_images(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".ome.zarr", ".ome.tif", ".mp4"])
-def test_saving_refuses_before_it_reads(tmp_path: Path, suffix: str) -> None:
+def test_save_movie_raises_for_an_existing_output_before_it_reads(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"cells{suffix}"
     path.touch()
     with pytest.raises(OutputExistsError, match="already exists"):
@@ -175,7 +175,7 @@ def test_saving_refuses_before_it_reads(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".ome.zarr", ".ome.tif"])
-def test_saving_casts_shows_progress_and_leaves_nothing_half_written(tmp_path: Path, bar: Any, suffix: str) -> None:
+def test_save_movie_casts_reports_progress_and_leaves_no_partial_file(tmp_path: Path, bar: Any, suffix: str) -> None:
     with pytest.warns(UserWarning, match="were clipped to the limits of uint8"):
         path = save_movie(DATA.astype(np.float64) - 0.5, tmp_path / f"cells{suffix}", dtype="uint8", progress=bar)
     assert (bar.settings["total"], bar.updates, bar.closed) == (8, [1] * 8, True)
@@ -189,26 +189,26 @@ def test_saving_casts_shows_progress_and_leaves_nothing_half_written(tmp_path: P
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
-def test_unknown_outputs_name_the_known_ones(tmp_path: Path) -> None:
+def test_unsupported_outputs_raise_with_the_supported_ones(tmp_path: Path) -> None:
     with pytest.raises(
         FormatError, match=r"has an unsupported output format; supported: \.ome\.zarr, \.ome\.tif and \.mp4"
     ):
         save_movie(DATA, tmp_path / "cells.czi")
 
 
-def test_all_errors_are_ours() -> None:
+def test_unsuitable_array_raises_a_decrappify_error() -> None:
     with pytest.raises(DecrappifyError):
         open_movie(np.zeros((2, 2, 2, 2)))
 
 
-def test_importing_io_loads_no_reader() -> None:
+def test_io_imports_no_reader() -> None:
     heavy = ("torch", "av", "pylibCZIrw", "zarr", "tifffile")
     code = f"import sys, decrappify.io; print([name for name in {heavy} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
 
 
-def test_real_movies(real_data: Path, tmp_path: Path) -> None:
+def test_real_movies_are_equal_after_saving(real_data: Path, tmp_path: Path) -> None:
     movie = open_movie(real_data / "movies" / "microtubule_tirf_2ch_55f.tif", frame_interval_s=5, pixel_size_um=0.16)[
         :5
     ]

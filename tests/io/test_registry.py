@@ -1,4 +1,4 @@
-"""File formats of other packages: the module of CONTRIBUTING.md as an installed package, and formats of a process."""
+"""File formats of other packages: the module of CONTRIBUTING.md as an installed package, and registered formats."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RECIPE = Path(__file__).parents[2] / "CONTRIBUTING.md"
 
 
 def install(folder, module, code, entry):
-    """Write a module and the metadata of an installed distribution that announces its format."""
+    """Write a module and the metadata of an installed distribution that declares its format."""
     (folder / f"{module}.py").write_text(code)
     metadata = folder / f"{module}-1.0.dist-info"
     metadata.mkdir()
@@ -32,7 +32,7 @@ def install(folder, module, code, entry):
 
 @pytest.fixture
 def site(tmp_path, monkeypatch):
-    """Create a folder of installed packages on the module path; the registry is as before at the end."""
+    """Create a folder of installed packages on the module path, and restore the registry afterwards."""
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(folder)
@@ -114,7 +114,7 @@ def test_folder_of_installed_format_is_a_folder_of_movies(tmp_path, cells):
     assert dc.scenes(tmp_path / "movies") == ["t0", "t1"]
 
 
-def test_packages_without_a_valid_format_are_left_out_with_a_warning(site, tmp_path):
+def test_packages_without_a_valid_format_are_omitted_with_a_warning(site, tmp_path):
     install(site, "no_module", "import not_installed", "a = no_module:FORMAT")
     install(site, "no_record", "FORMAT = 1", "b = no_record:FORMAT")
     code = "from decrappify.io import Format\nFORMAT = Format(name='mine', open=print, suffixes=('.czi',))"
@@ -128,15 +128,15 @@ def test_packages_without_a_valid_format_are_left_out_with_a_warning(site, tmp_p
         9,
     )  # no package is loaded for a known suffix
     assert "no_module" not in sys.modules
-    with pytest.warns(UserWarning, match="is omitted") as noted:
+    with pytest.warns(UserWarning, match="is omitted") as caught:
         formats = registry.formats()
     assert formats == registry.built_in_formats()
-    assert sorted(str(warning.message).partition(" is omitted")[0] for warning in noted) == [
+    assert sorted(str(warning.message).partition(" is omitted")[0] for warning in caught) == [
         "format 'a' of the package no-module",
         "format 'b' of the package no-record",
         "format 'c' of the package taken",
     ]
-    assert any("the suffix .czi belongs to the format CZI" in str(warning.message) for warning in noted)
+    assert any("the suffix .czi belongs to the format CZI" in str(warning.message) for warning in caught)
 
 
 def test_registered_format_is_read_by_suffix_and_not_written(site, tmp_path):
@@ -162,12 +162,12 @@ def test_registered_format_is_read_by_suffix_and_not_written(site, tmp_path):
         ({"supports": frozenset({"time"})}, "supports 'time', expected axes, absent_chunks, scene_text"),
     ],
 )
-def test_invalid_format_is_refused(site, changes, message):
+def test_invalid_format_raises(site, changes, message):
     with pytest.raises(InputError, match=message):
         register_format(text_format(**changes))
 
 
-def test_registering_again_replaces_and_another_format_is_refused(site):
+def test_register_format_replaces_the_same_format_and_raises_for_another(site):
     def open_grid(path):
         return Movie.from_array(np.zeros((2, 2)))
 

@@ -41,7 +41,7 @@ def test_scenes_of_each_format_open_by_name_and_number(tmp_path):
                     assert movie.frame(0).min() == number + 1
 
 
-def test_scenes_of_a_still_or_array_is_one(tmp_path):
+def test_stills_and_arrays_have_one_scene(tmp_path):
     tifffile.imwrite(tmp_path / "still.tif", np.zeros((8, 8), np.uint8))
     assert len(dc.scenes(tmp_path / "still.tif")) == len(dc.scenes(np.zeros((8, 8)))) == 1
 
@@ -63,13 +63,13 @@ def test_scene_outputs_avoid_names_of_other_scenes_and_too_long_ones():
 
 
 @pytest.mark.parametrize("scene", ["C", "7", 3, -1, True, 1.0])
-def test_scene_index_unknown_scene_is_refused_with_the_list(scene):
+def test_scene_index_raises_for_unknown_scenes_with_the_list(scene):
     with pytest.raises(InputError, match=r"scenes 0 \(A\), 1 \(B\)$"):
         scene_index(scene, ["A", "B"], "cells.czi")
 
 
 @pytest.mark.parametrize("make", [two_scene_czi, two_series_tiff])
-def test_open_movie_names_the_scenes_it_leaves_out(make, tmp_path):
+def test_open_movie_names_the_scenes_that_are_not_opened(make, tmp_path):
     path = make(tmp_path / ("a.czi" if make is two_scene_czi else "a.ome.tif"))
     with pytest.warns(UserWarning, match=r"contains 2 scenes \(.+, .+\) and only scene 0 .* --scene all"):
         dc.open_movie(path).close()

@@ -235,7 +235,7 @@ def test_other_than_a_name_or_file_raises(use):
         use("nothing-here")
 
 
-def test_the_folder_of_a_training_run_is_answered_with_its_model(model, tmp_path):
+def test_load_model_of_a_run_folder_names_the_model_file(model, tmp_path):
     path = model.save(tmp_path / "model.safetensors")
     with pytest.raises(MissingFileError, match=re.escape(f"is the folder of a training run; pass its model {path}")):
         load_model(tmp_path)
@@ -244,7 +244,7 @@ def test_the_folder_of_a_training_run_is_answered_with_its_model(model, tmp_path
 def test_the_card_reads_as_text(model, tmp_path):
     lines = card_text(str(model.save(tmp_path / "m.safetensors"))).splitlines()
     assert lines[:5] == ["name: mine", "limits: none known", "data:", "  movies:", "    - a.tif"]
-    assert {"  psnr_db: 31.5", "  scale: 2", "  low: 2.0"} <= set(lines)
+    assert {"  - psnr_db: 31.5", "  scale: 2", "  low: 2.0"} <= set(lines)
 
 
 def test_model_file_with_a_header_length_like_a_pickle_loads(tmp_path):

@@ -9,7 +9,7 @@ from decrappify.errors import InputError
 from decrappify.movie import image_dtype
 
 
-def test_image_dtype_is_in_native_byte_order():
+def test_image_dtype_returns_native_byte_order():
     assert image_dtype(">f4") == np.dtype(np.float32)
 
 
@@ -22,6 +22,6 @@ def test_image_dtype_is_in_native_byte_order():
         ("bool", "'bool' cannot store an image; expected"),
     ],
 )
-def test_image_dtype_of_another_name_names_similar_ones(dtype, message):
+def test_image_dtype_error_names_similar_dtypes(dtype, message):
     with pytest.raises(InputError, match=message):
         image_dtype(dtype)

@@ -1,4 +1,4 @@
-"""Simulated specimens and cameras of the tests of the calibration."""
+"""Simulated specimens and a simulated camera for the calibration tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def spots(seed: int, side: int = 256, sigma: float = 1.0) -> np.ndarray:
 
 
 def record(light: np.ndarray, photons: float = 200.0, seed: int = 0) -> np.ndarray:
-    """Return the gray levels, uint16, of light of bright pixels of 1."""
+    """Return uint16 gray levels of `light`, with `photons` photons in a pixel of 1."""
     rng = np.random.default_rng(seed)
     electrons = rng.poisson(np.maximum(light, 0) * photons) + rng.normal(0, 1.5, light.shape)
     return np.clip(np.rint(electrons * GAIN + OFFSET), 0, 65535).astype(np.uint16)

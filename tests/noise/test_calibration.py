@@ -15,7 +15,7 @@ GAIN = 1.7
 
 
 def light(n_frames: int = 12, side: int = 160, speed: float = 1.0, photons: float = 30.0) -> np.ndarray:
-    """Expected electrons of a moving blurred texture."""
+    """Return the expected electrons of a moving blurred texture."""
     from scipy.ndimage import gaussian_filter, shift
 
     rng = np.random.default_rng(7)
@@ -94,9 +94,9 @@ def test_calibrate_takes_offset_and_read_noise_from_dark_frames_only(moving):
 def test_calibrate_measures_row_noise_and_hot_pixels(moving):
     rng = np.random.default_rng(3)
     rows = rng.normal(0, 4, (len(moving), moving.shape[1], 1))
-    spoilt = np.clip(moving + rows, 0, 65535)
-    spoilt[:, 20:150:30, 40] += 400
-    noise = calibrate(np.rint(spoilt).astype(np.uint16)).noise
+    degraded = np.clip(moving + rows, 0, 65535)
+    degraded[:, 20:150:30, 40] += 400
+    noise = calibrate(np.rint(degraded).astype(np.uint16)).noise
     assert noise.row_noise.value == pytest.approx(4, rel=0.1)
     assert noise.column_noise.value == 0
     assert noise.hot_pixels.value == pytest.approx(5 / 158**2)
@@ -118,7 +118,7 @@ def test_calibrate_does_not_mistake_motion_for_correlated_noise():
     assert noise.gain.value == pytest.approx(GAIN, rel=0.05)
 
 
-def test_calibrate_returns_no_gain_if_read_noise_prevails():
+def test_calibrate_returns_no_gain_if_read_noise_dominates():
     flat = np.random.default_rng(0).normal(100, 3, (8, 128, 128))
     noise = calibrate(np.rint(flat).astype(np.uint16)).noise
     assert noise.gain.value is None
@@ -133,9 +133,9 @@ def test_calibrate_returns_no_gain_if_read_noise_prevails():
 def test_crappified_movie_has_the_calibrated_noise(moving):
     noise = calibrate(moving).noise
     low, high = noise.levels
-    good = Movie.from_array(light(8) * GAIN + 100, axes="TYX")
-    bad = crappify_movie(good, noise.crappifier(), normalization=Normalization(low, high - low))
-    again = calibrate(bad).noise
+    clean = Movie.from_array(light(8) * GAIN + 100, axes="TYX")
+    crappified = crappify_movie(clean, noise.crappifier(), normalization=Normalization(low, high - low))
+    again = calibrate(crappified).noise
     assert again.gain.value == pytest.approx(noise.gain.value, rel=0.06)
     assert again.noise_sd.value == pytest.approx(noise.noise_sd.value, rel=0.03)
 
@@ -147,7 +147,7 @@ def test_noise_model_is_written_and_read_without_loss(moving, tmp_path):
     with pytest.raises(OutputExistsError, match="overwrite=True"):
         noise.save(path)
     assert noise.save(path, overwrite=True) == path
-    with pytest.raises(FormatError, match=r"needs the suffix \.toml"):
+    with pytest.raises(FormatError, match=r"a noise model file ends in \.toml"):
         noise.save(tmp_path / "scope.json")
 
 
@@ -177,7 +177,7 @@ def test_damaged_noise_model_raises(moving, tmp_path, old, new, message):
         (np.ones((3, 2, 1, 64, 64), np.uint16), "2 channels"),
     ],
 )
-def test_calibrate_raises_for_movies_without_noise(movie, message):
+def test_calibrate_raises_for_unsuitable_movies(movie, message):
     with pytest.raises(InputError, match=message):
         calibrate(movie)
 
@@ -190,7 +190,7 @@ def test_sample_regions_is_bounded_for_large_movies():
     assert {len(region) for region in regions} == {8}
 
 
-def test_estimate_without_a_value_is_not_valid():
+def test_estimate_without_a_value_is_not_valid_and_nan_raises():
     assert not Estimate(None).valid
     with pytest.raises(InputError, match="finite"):
         Estimate(float("nan"))

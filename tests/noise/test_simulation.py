@@ -22,7 +22,7 @@ def model(correlation: float, saturation: float = 4095.0, bits: float | None = 1
 
 
 def grays(crappifier: Crappifier) -> np.ndarray:
-    """Gray levels of a crappified ramp from below the offset to beyond the saturation."""
+    """Return the gray levels of a crappified ramp from below the offset to above the saturation."""
     ramp = np.tile(np.linspace(-0.2, 1.6, 128, dtype=np.float32), (128, 1))
     return 100 + 2900 * crappifier(ramp, np.random.default_rng(0), data_range=(0.0, 1.0)).astype(np.float64)
 

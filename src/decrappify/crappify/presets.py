@@ -124,11 +124,11 @@ _BUILT_IN = {
         (Poisson(photons=(1.0, 6.0), background=(0.0, 0.3)),),
     ),
     "em": Preset(
-        "scanning electron microscope, short dwell: brightness-dependent noise, variance 0.005 to 0.05 (PSSR's kind)",
+        "scanning electron microscope, short dwell: brightness-dependent noise, variance 0.005 to 0.05 (as in PSSR)",
         (Speckle(variance=(0.005, 0.05)), Gaussian(sigma=(0.0, 0.05))),
     ),
     "em-x4": Preset(
-        "electron microscope with 16 times fewer dwell positions (PSSR2: gaussian 13 of 255, salt and pepper 0.5 %)",
+        "electron microscope, every 4th pixel and line, noise of PSSR2 (Gaussian 13 of 255, salt and pepper 0.5 %)",
         (
             SampleDown(factor=4),
             Speckle(variance=(0.001, 0.02)),
@@ -141,12 +141,11 @@ _BUILT_IN = {
         (BinDown(factor=2), Text(), Jpeg(quality=(10, 70))),
     ),
     "fluorescence-any": Preset(
-        "any fluorescence movie: 3 to 300 photons, read noise, excess noise, or noise correlated between neighbors",
+        "fluorescence, unknown noise: 3 to 300 photons, read and excess noise, or noise correlated between neighbors",
         _ANY_NOISE,
     ),
     "fluorescence-any-x2": Preset(
-        "any fluorescence movie at half the sampling: blurred with probability 0.5, binned or point-sampled, noise "
-        "as above",
+        "fluorescence, unknown noise, half the sampling: blurred (probability 0.5), binned or point-sampled",
         (Blur(sigma=(0.5, 1.2), probability=0.5), OneOf(parts=(BinDown(factor=2), SampleDown(factor=2))), *_ANY_NOISE),
     ),
     "colour-grey": Preset(

@@ -141,8 +141,8 @@ def pair_scale(source: Movie, target: Movie) -> int:
     )
     if not fits:
         raise InputError(
-            f"pair {source.name} {source.shape} and {target.name} {target.shape} does not fit: "
-            "the target needs the source's T (or 1), C and Z, and 1, 2 or 4 times its Y and X"
+            f"pair {source.name} {source.shape} and {target.name} {target.shape} does not match: "
+            "expected a target with T of the source (or 1), its C and Z, and 1, 2 or 4 times its Y and X"
         )
     return scale
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decrappify._common.sampling import evenly_spaced
+from decrappify._common.sampling import evenly_spaced, spaced_windows
 from decrappify.movie import Array, Movie
 from decrappify.normalization import sampled_planes
 
@@ -43,6 +43,4 @@ def plane_regions(movie: Movie, t: int, c: int, z: int) -> list[Array]:
     rows, columns = movie.shape[3:]
     if rows * columns <= _WHOLE:
         return [movie.frame(t, c, z)]
-    height, width = min(_SIDE, rows), min(_SIDE, columns)
-    down, across = (evenly_spaced(length - side + 1, 2).tolist() for length, side in ((rows, height), (columns, width)))
-    return [movie.region(t, c, z, slice(y, y + height), slice(x, x + width)) for y in down for x in across]
+    return [movie.region(t, c, z, y, x) for y, x in spaced_windows((rows, columns), _SIDE, (2, 2))]

@@ -178,7 +178,7 @@ def calibrate(low: Any, high: Any = None, *, dark: Any = None, channel: int | st
         offset=measured.offset,
         read_noise=measured.read_noise,
         fixed_pattern=measured.fixed_pattern,
-        excess_noise=unknown("not determined by mean and variance; contained in the gain"),
+        excess_noise=unknown("cannot be separated from the gain, which contains it"),
         saturation=measure_saturation(values),
         bit_depth=measure_bit_depth(values),
         source=f"{movie.name}: {values.size} pixels of {len(raw)} region{'s' * (len(raw) != 1)}",

@@ -41,4 +41,4 @@ def write_tables(table: Mapping[str, Any], path: Path, *, overwrite: bool) -> Pa
 
 def _check_suffix(path: Path) -> None:
     if path.suffix.lower() != ".toml":
-        raise FormatError(f"{path} is not a noise model file name; needs the suffix .toml")
+        raise FormatError(f"{path} has the suffix of another format; a noise model file ends in .toml")

@@ -1,4 +1,4 @@
-"""Checks that dark frames and good images of a calibration are what their names state."""
+"""Checks of the dark frames and good images of a calibration."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class NoiseModel:
     offset, read_noise : Estimate
         Gray level without light, and the standard deviation of the noise there, in gray levels; from dark frames.
     excess_noise : Estimate
-        Excess noise factor; not determined by mean and variance, and contained in `gain`.
+        Excess noise factor; cannot be separated from `gain`, which contains it.
     saturation : Estimate
         Highest gray level.
     bit_depth : Estimate

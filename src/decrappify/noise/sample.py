@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decrappify._common.sampling import evenly_spaced
+from decrappify._common.sampling import evenly_spaced, spaced_windows
 from decrappify.errors import InputError
 from decrappify.movie import Movie
 
@@ -59,13 +59,10 @@ def _windows(rows: int, columns: int, pixels: int) -> list[tuple[slice, slice]]:
     if rows * columns <= pixels:
         return [(slice(0, rows), slice(0, columns))]
     side = min(_SIDE, max(64, int(pixels**0.5)))
-    height, width = min(side, rows), min(side, columns)
-    number = max(1, pixels // (height * width))
-    grid = max(1, int(number**0.5))
-    down = evenly_spaced(rows - height + 1, grid, ends=grid > 1).tolist()
-    across = evenly_spaced(columns - width + 1, max(1, number // len(down)), ends=number > len(down)).tolist()
-    even = sorted({y - y % 2 for y in down})  # odd and even rows of a bidirectional scan differ
-    return [(slice(y, y + height), slice(x, x + width)) for y in even for x in across]
+    number = max(1, pixels // (min(side, rows) * min(side, columns)))
+    down = min(max(1, int(number**0.5)), rows - min(side, rows) + 1)
+    across = max(1, number // down)
+    return spaced_windows((rows, columns), side, (down, across), ends=(down > 1, across > 1), even=True)
 
 
 def sample_images(movie: Movie, at_most: int = IMAGES, side: int = _IMAGE_SIDE) -> list[Array]:

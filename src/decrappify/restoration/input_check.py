@@ -28,11 +28,11 @@ _ADVICE = {
         "the images may be of another kind, such as fluorescence for an EM model; use a model of this kind of image",
     ),
     ("noise", True): (
-        "noise is stronger in units of the range of gray levels",
+        "noise is stronger relative to the range of gray levels",
         "expect artifacts and lost structures; average frames, bin the movie, or use a model trained on fewer photons",
     ),
     ("noise", False): (
-        "noise is weaker in units of the range of gray levels",
+        "noise is weaker relative to the range of gray levels",
         "fine detail may be smoothed; compare the result with the input, or use a model trained on more photons",
     ),
     ("correlation", True): (

@@ -19,7 +19,7 @@ from decrappify.movie import Movie
 
 @pytest.fixture
 def make(tmp_path):
-    """Write TIFF or PNG files whose pixels are their number, into one folder."""
+    """Write TIFF or PNG files into one folder, each filled with its number."""
 
     def write(names, shape=(9, 11), dtype=np.uint16, **options):
         root = tmp_path / "cells"
@@ -37,12 +37,12 @@ def make(tmp_path):
 
 
 def values(movie):
-    """First pixel of every plane, as (T, C, Z)."""
+    """Return the first pixel of every plane, as (T, C, Z)."""
     return np.array([movie.frame(*plane)[0, 0] for plane in movie.planes()]).reshape(movie.shape[:3]).tolist()
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".png"])
-def test_numbered_files_are_one_movie_and_the_log_states_it(make, caplog, suffix):
+def test_numbered_files_are_read_as_one_movie_and_logged(make, caplog, suffix):
     root = make([f"frame{t}{suffix}" for t in range(11)])
     with caplog.at_level(logging.INFO, "decrappify.io.folders.folder"):
         movie = open_movie(root)
@@ -56,7 +56,7 @@ def test_numbered_files_are_one_movie_and_the_log_states_it(make, caplog, suffix
     )
 
 
-def test_unrelated_stills_are_scenes_and_a_warning_names_the_omitted_files(make):
+def test_unrelated_stills_are_scenes_and_a_warning_names_the_opened_one(make):
     root = make(["liver.tif", "brain.tif", "skin 2.tif"], [(9, 11), (8, 8), (5, 6)])
     assert scenes(root) == ["brain", "liver", "skin 2"]
     with pytest.warns(UserWarning, match=r"3 separate images .*only scene 0 \(brain\) was opened.*folder_as='movie'"):
@@ -69,7 +69,7 @@ def test_unrelated_stills_are_scenes_and_a_warning_names_the_omitted_files(make)
 
 
 @pytest.mark.filterwarnings("error")
-def test_as_chooses_otherwise(make):
+def test_folder_as_overrides_the_detection(make):
     numbered = make(["t1.tif", "t2.tif", "t10.tif"])
     assert scenes(numbered, folder_as="images") == ["t1", "t2", "t10"]
     assert values(open_movie(numbered, scene="t10", folder_as="images")) == [[[2]]]
@@ -81,7 +81,7 @@ def test_as_chooses_otherwise(make):
 
 
 @pytest.mark.parametrize("given", ["pictures", None])
-def test_a_wrong_value_and_one_for_something_else_than_a_folder_are_refused(make, given):
+def test_folder_as_raises_for_unknown_values_and_other_sources(make, given):
     root = make(["t1.tif", "t2.tif"])
     with pytest.raises(InputError, match=r"folder_as=.* is not known, expected 'auto', 'movie' or 'images'"):
         open_movie(root, folder_as=given)
@@ -123,7 +123,7 @@ def test_scenes_may_differ_in_size_and_length(make):
     assert open_movie(root, scene="pos2").shape == (2, 1, 1, 5, 6)
 
 
-def test_files_that_are_missing_are_missing_planes_named_in_a_warning(make):
+def test_missing_files_are_missing_planes_named_in_a_warning(make):
     places = [place for place in product(range(2), range(2), range(2)) if place != (1, 0, 1)]
     root = make([f"t{t}_c{c}_z{z}.tif" for t, c, z in places])
     with pytest.warns(UserWarning, match="cells lacks the file of frame 1, channel 0, slice 1; this plane is missing"):
@@ -134,7 +134,7 @@ def test_files_that_are_missing_are_missing_planes_named_in_a_warning(make):
     assert movie.select(frames=slice(1, 2)).missing == {(0, 0, 1)}
 
 
-def test_missing_files_of_volumes_are_all_their_slices(make):
+def test_missing_file_of_a_volume_is_missing_in_all_slices(make):
     root = make(["volume_t1.tif", "volume_t2.tif", "volume_t4.tif"], (3, 9, 11))
     with pytest.warns(UserWarning, match="lacks the file of frame 2"):
         movie = open_movie(root)
@@ -150,7 +150,7 @@ def test_positions_in_separate_folders_are_scenes(make):
     assert values(movie) == np.arange(6, 12).reshape(3, 2, 1).tolist()
 
 
-def test_other_folders_inside_are_named(make):
+def test_folder_of_folders_raises_with_their_names(make):
     root = make(["mouse/a.tif", "fish/b.tif"])
     with pytest.raises(InputError, match="contains no images, but folders such as fish: open one of them"):
         open_movie(root)
@@ -180,13 +180,13 @@ def test_multipage_files_are_separate_movies_unless_names_or_axes_join_them(make
         assert open_movie(root).shape == expected
 
 
-def test_forced_frames_of_several_time_points_are_refused(make):
+def test_folder_as_movie_raises_for_files_of_several_frames(make):
     root = make(["a.tif", "b.tif"], (4, 9, 11), imagej=True, metadata={"axes": "TYX"})
     with pytest.raises(InputError, match=r"a\.tif in folder cells is a movie of 4 frames.*folder_as='images'"):
         open_movie(root, folder_as="movie")
 
 
-def test_numbered_files_of_different_size_are_images_and_labeled_frames_an_error(make):
+def test_numbered_files_of_different_size_are_images_and_labeled_frames_raise(make):
     numbered = make(["cell1.png", "cell2.png"], [(9, 11), (9, 12)])
     with pytest.warns(UserWarning, match=r"their sizes differ: cell1\.png is 9 × 11 .*cell2\.png is 9 × 12"):
         assert open_movie(numbered).shape[3:] == (9, 11)
@@ -195,7 +195,7 @@ def test_numbered_files_of_different_size_are_images_and_labeled_frames_an_error
         open_movie(frames)
 
 
-def test_of_many_files_a_sample_is_compared_and_the_rest_when_read(make, monkeypatch):
+def test_headers_of_many_files_are_sampled_and_the_rest_checked_when_read(make, monkeypatch):
     monkeypatch.setattr(folder, "_HEADERS", 4)
     read = []
     original = folder.layout_of
@@ -219,7 +219,7 @@ def test_numbered_photographs_of_a_camera_are_images(tmp_path):
         open_movie(tmp_path)
 
 
-def test_a_folder_of_movie_files_is_images(tmp_path):
+def test_folder_of_movie_files_has_one_scene_per_file(tmp_path):
     for name, frames in (("a.czi", 3), ("b.czi", 2)):
         with czi.create_czi(str(tmp_path / name)) as document:
             for t in range(frames):
@@ -244,12 +244,12 @@ def test_scenes_within_files_are_listed(tmp_path):
     assert values(open_movie(tmp_path, scene="b / right")) == [[[2]]] * 3
 
 
-def test_a_folder_of_one_file_is_that_file(make):
+def test_folder_of_one_file_opens_that_file(make):
     movie = open_movie(make(["only.tif"], (4, 9, 11)))
     assert (movie.name, movie.shape) == ("only.tif", (4, 1, 1, 9, 11))
 
 
-def test_other_files_of_a_folder_are_named(make):
+def test_omitted_files_of_a_folder_are_named_in_a_warning(make):
     root = make(["B02_s1_w1.tif", "B02_s1_w2.tif", "B02_s1_w1_thumb.tif"])
     (root / "overview.mp4").touch()
     with pytest.warns(UserWarning, match=r"1 other files such as overview\.mp4 and 1 thumbnails were omitted"):
@@ -257,7 +257,7 @@ def test_other_files_of_a_folder_are_named(make):
     assert movie.shape[:3] == (1, 2, 1)
 
 
-def test_mixed_kinds_are_refused_unless_they_are_images(make):
+def test_mixed_formats_raise_unless_read_as_images(make):
     root = make(["a.tif", "b.png"])
     with pytest.raises(InputError, match=r"contains 1 \.tif and 1 \.png files.*folder_as='images'"):
         open_movie(root)
@@ -269,14 +269,14 @@ def test_names_that_differ_in_the_suffix_only_are_distinguished(make):
     assert scenes(root, folder_as="images") == ["a.png", "a.tif"]
 
 
-def test_a_folder_that_changes_is_read_again(make):
+def test_folder_is_read_again_after_a_change(make):
     root = make(["t1.tif", "t2.tif"])
     assert len(open_movie(root)) == 2
     make(["t1.tif", "t2.tif", "t3.tif"])
     assert len(open_movie(root)) == 3
 
 
-def test_many_stills_hold_no_file_open(make):
+def test_open_scenes_keeps_no_files_open(make):
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     root = make([f"{chr(97 + number // 26)}{chr(97 + number % 26)}x.tif" for number in range(60)])
@@ -288,14 +288,14 @@ def test_many_stills_hold_no_file_open(make):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_damaged_files_of_a_folder_are_named(make):
+def test_damaged_file_of_a_folder_raises_with_its_name(make):
     root = make([f"t{t}.tif" for t in range(3)])
     (root / "t1.tif").write_bytes(b"II*\0 damaged")
     with pytest.raises(FormatError, match=re.escape("cannot read t1.tif as TIFF")):
         open_movie(root)
 
 
-def test_a_damaged_file_of_a_folder_of_images_is_a_scene_whose_error_is_raised_on_opening(tmp_path):
+def test_damaged_file_of_a_folder_of_images_is_a_scene_that_raises_on_opening(tmp_path):
     for name in ("alpha", "gamma"):
         save_movie(np.ones((2, 9, 11), np.uint16), tmp_path / f"{name}.ome.tif")
     (tmp_path / "beta.ome.tif").write_bytes((tmp_path / "alpha.ome.tif").read_bytes()[:300])
@@ -305,6 +305,6 @@ def test_a_damaged_file_of_a_folder_of_images_is_a_scene_whose_error_is_raised_o
         open_movie(tmp_path, scene="beta")
 
 
-def test_axes_are_refused_for_a_folder(make):
+def test_axes_of_a_folder_raise(make):
     with pytest.raises(InputError, match="axes='ZYX' is for arrays and TIFF, and cells is a folder"):
         open_movie(make(["t1.tif", "t2.tif"]), axes="ZYX")

@@ -16,7 +16,7 @@ from decrappify.movie import Movie
     ("n_frames", "message"),
     [(1_000_001, "contains 1000001 planes and lacks 2000002"), (9_999_999, "declares 29999997 planes")],
 )
-def test_grid_source_refuses_more_missing_planes_than_can_be_listed(tmp_path, n_frames, message):
+def test_grid_source_raises_for_more_missing_planes_than_can_be_listed(tmp_path, n_frames, message):
     file = save(tmp_path / "t1.tif", np.ones((4, 4), np.uint8))
     inside = Movie.from_array(np.broadcast_to(np.uint8(1), (n_frames, 4, 4)))
     with pytest.raises(FormatError, match=message):
@@ -31,8 +31,8 @@ def test_folders_are_read_in_natural_order(tmp_path, rng, suffix, channels):
     for t in rng.permutation(12):
         save(tmp_path / f"cells_t{t}{suffix}", frames[t])
     (tmp_path / f"cells_t3{suffix}").rename(tmp_path / f"cells_t3{suffix.upper()}")
-    (tmp_path / "notes.txt").write_text("no picture")
-    (tmp_path / f".hidden{suffix}").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("not an image")
+    (tmp_path / f".hidden{suffix}").write_text("not an image")
     movie = open_movie(tmp_path, frame_interval_s=4.0)
     assert movie.shape == (12, channels, 1, 9, 11)
     assert movie.frame_interval_s == 4.0
@@ -66,7 +66,7 @@ def test_imagej_frames_keep_scale_and_channels(tmp_path, rng):
 
 
 @pytest.mark.filterwarnings("ignore:.*reading array from closed file:UserWarning")
-def test_ome_frames_that_name_each_other_are_one_movie(tmp_path, rng):
+def test_ome_frames_that_refer_to_each_other_are_one_movie(tmp_path, rng):
     array = rng.integers(0, 60000, (3, 9, 11), dtype=np.uint16)
     parts = "".join(
         f'<TiffData FirstT="{t}" PlaneCount="1"><UUID FileName="t{t}.ome.tif">urn:uuid:{t}</UUID></TiffData>'
@@ -89,15 +89,15 @@ def test_ome_frames_that_name_each_other_are_one_movie(tmp_path, rng):
 @pytest.mark.parametrize(
     "odd", [np.zeros((9, 12), np.uint8), np.zeros((9, 11), np.uint16), np.zeros((9, 11, 3), np.uint8)]
 )
-def test_frames_that_differ_are_named(tmp_path, suffix, odd):
+def test_frames_of_different_shape_or_dtype_raise(tmp_path, suffix, odd):
     for t in range(3):
         save(tmp_path / f"t{t}{suffix}", odd if t == 2 else np.zeros((9, 11), np.uint8))
-    with pytest.raises(InputError, match=rf"differ: t0\{suffix} is 9 × 11 uint8.*t2\{suffix} is 9 × 1") as refused:
+    with pytest.raises(InputError, match=rf"differ: t0\{suffix} is 9 × 11 uint8.*t2\{suffix} is 9 × 1") as caught:
         open_movie(tmp_path)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(caught.value)
 
 
-def test_a_frame_that_changes_after_opening_is_refused(tmp_path):
+def test_file_changed_after_opening_raises(tmp_path):
     for t in range(2):
         save(tmp_path / f"t{t}.png", np.zeros((9, 11), np.uint8))
     movie = open_movie(tmp_path)
@@ -110,8 +110,8 @@ def test_a_frame_that_changes_after_opening_is_refused(tmp_path):
             still.frame(0)
 
 
-def test_folders_without_or_with_mixed_images_are_refused(tmp_path):
-    (tmp_path / "notes.txt").write_text("no picture")
+def test_folders_without_images_or_with_mixed_formats_raise(tmp_path):
+    (tmp_path / "notes.txt").write_text("not an image")
     with pytest.raises(InputError, match="contains no images"):
         open_movie(tmp_path)
     for name in ("a.png", "b.png", "c.tif"):
@@ -120,7 +120,7 @@ def test_folders_without_or_with_mixed_images_are_refused(tmp_path):
         open_movie(tmp_path)
 
 
-def test_missing_files_and_damaged_tiff_frames_are_refused(tmp_path):
+def test_missing_files_and_damaged_tiff_frames_raise(tmp_path):
     with pytest.raises(MissingFileError, match="does not exist"):
         open_image(tmp_path / "none.png")
     for name in ("t0.tif", "t1.tif"):

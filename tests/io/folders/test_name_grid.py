@@ -18,7 +18,7 @@ def arranged(names):
 
 
 def table(pattern, **values):
-    """Make a name for each combination, with its place (scene key, t, c, z)."""
+    """Return the name of each combination with its indices by axis (s, t, c, z)."""
     axes = list(values)
     return {
         pattern.format(**{axis: values[axis][i] for axis, i in zip(axes, places, strict=True)}): dict(
@@ -109,7 +109,7 @@ def test_arrange_places_every_file_by_its_name(names, scenes):
         ["a", "b"],
     ],
 )
-def test_arrange_leaves_unrelated_names_apart(names):
+def test_arrange_does_not_join_unrelated_names(names):
     assert arranged(names)[1].grids == ()
 
 
@@ -128,7 +128,7 @@ def test_arrange_leaves_unrelated_names_apart(names):
         (["A1", "A2", "A3"], False),
     ],
 )
-def test_arrange_is_unsure_where_names_have_several_readings(names, is_sure):
+def test_arrange_is_unsure_if_names_are_ambiguous(names, is_sure):
     assert arranged(names)[1].is_sure == is_sure
 
 
@@ -142,7 +142,7 @@ def test_arrange_lists_each_word_once():
     )
 
 
-def test_a_grid_lists_its_missing_planes_and_scenes_keep_their_own_length():
+def test_grid_lists_its_missing_planes_and_scenes_keep_their_lengths():
     names = [f"t{t}_c{c}_z{z}" for t, c, z in product(range(3), range(2), range(3)) if (t, c, z) != (1, 1, 1)]
     (grid,) = arranged(names)[1].grids
     assert (grid.shape, grid.missing) == ((3, 2, 3), [(1, 1, 1)])
@@ -164,7 +164,7 @@ def test_channels_are_named_as_in_the_files():
 
 
 @pytest.mark.parametrize("word", ["DAPI", "eGFP", "mCherry", "Cy5", "AF488", "561nm", "BF", "phase", "ChannelGFP"])
-def test_channel_words_are_known(word):
+def test_is_channel_word_accepts_names_of_channels(word):
     assert is_channel_word(word)
 
 
@@ -178,7 +178,7 @@ LABELS = {"t": ("t", "time", "frame", "T"), "c": ("c", "ch", "channel"), "z": ("
     prefix=st.sampled_from(["", "my cells", "Exp", "2024 plate"]),
     between=st.sampled_from(["", "_"]),
 )
-def test_labeled_numbers_determine_the_position_whatever_their_order(data, order, separator, prefix, between):
+def test_labeled_numbers_determine_the_position_in_any_order(data, order, separator, prefix, between):
     sizes = {axis: data.draw(st.integers(1, 3), axis) for axis in order}
     firsts = {axis: data.draw(st.integers(0, 11)) for axis in order}
     width = data.draw(st.integers(1, 4))

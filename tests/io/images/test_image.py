@@ -36,12 +36,12 @@ def test_png_keeps_its_bits_and_drops_transparency(tmp_path, rng, dtype, n_sampl
     ],
 )
 def test_pillow_modes_become_gray_or_color(tmp_path, rng, mode, suffix, n_channels):
-    picture = Image.fromarray(rng.integers(0, 255, (13, 17, 3), dtype=np.uint8)).convert(mode)
-    picture.save(tmp_path / f"cells{suffix}")
+    original = Image.fromarray(rng.integers(0, 255, (13, 17, 3), dtype=np.uint8)).convert(mode)
+    original.save(tmp_path / f"cells{suffix}")
     movie = open_movie(tmp_path / f"cells{suffix}")
     assert movie.shape == (1, n_channels, 1, 13, 17)
     if suffix != ".jpg":
-        expected = np.asarray(picture.convert("L" if n_channels == 1 else "RGB")).reshape(13, 17, -1)
+        expected = np.asarray(original.convert("L" if n_channels == 1 else "RGB")).reshape(13, 17, -1)
         np.testing.assert_array_equal(np.asarray(movie)[0, :, 0], np.moveaxis(expected, -1, 0))
 
 
@@ -51,22 +51,22 @@ def test_palettes_become_gray_or_color(tmp_path, rng, gray, n_channels):
     palette = np.array(
         [[0] * 3, [90] * 3, [255] * 3, [7] * 3] if gray else [[0, 1, 2], [9, 200, 7], [3, 3, 3], [8, 8, 0]]
     )
-    picture = Image.fromarray(indices, "L").convert("P")
-    picture.putpalette(palette.astype(np.uint8).tobytes())
-    picture.save(tmp_path / "cells.png")
+    original = Image.fromarray(indices, "L").convert("P")
+    original.putpalette(palette.astype(np.uint8).tobytes())
+    original.save(tmp_path / "cells.png")
     movie = open_movie(tmp_path / "cells.png")
     assert movie.shape[1] == n_channels
     np.testing.assert_array_equal(np.asarray(movie)[0, :, 0], np.moveaxis(palette[indices][..., :n_channels], -1, 0))
 
 
-def test_a_turned_photograph_stands_upright(tmp_path, rng):
-    picture = Image.fromarray(np.kron(rng.integers(0, 255, (2, 3), dtype=np.uint8), np.ones((8, 8), np.uint8)))
+def test_rotated_photograph_is_read_upright(tmp_path, rng):
+    original = Image.fromarray(np.kron(rng.integers(0, 255, (2, 3), dtype=np.uint8), np.ones((8, 8), np.uint8)))
     exif = Image.Exif()
     exif[0x0112] = 6
-    picture.save(tmp_path / "photo.jpg", exif=exif, quality=95)
+    original.save(tmp_path / "photo.jpg", exif=exif, quality=95)
     movie = open_movie(tmp_path / "photo.jpg")
     assert movie.shape == (1, 1, 1, 24, 16)
-    np.testing.assert_allclose(movie.frame(0), np.rot90(np.asarray(picture), -1), atol=6)
+    np.testing.assert_allclose(movie.frame(0), np.rot90(np.asarray(original), -1), atol=6)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -76,13 +76,13 @@ def test_a_turned_photograph_stands_upright(tmp_path, rng):
 )
 def test_every_orientation_of_exif_is_read_upright(tmp_path, rng, mode, suffix, orientation):
     blocks = np.kron(rng.integers(0, 255, (2, 3), dtype=np.uint8), np.ones((8, 8), np.uint8))
-    picture = (
+    original = (
         Image.fromarray(blocks.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(blocks).convert(mode)
     )
     exif = Image.Exif()
     exif[0x0112] = orientation
     path = tmp_path / f"photo{suffix}"
-    picture.save(path, exif=exif)
+    original.save(path, exif=exif)
     with Image.open(path) as image:
         expected = np.asarray(ImageOps.exif_transpose(image.convert(None if mode == "I;16" else "L")))
     movie = open_image(path)
@@ -90,7 +90,7 @@ def test_every_orientation_of_exif_is_read_upright(tmp_path, rng, mode, suffix, 
     np.testing.assert_array_equal(movie.frame(0), expected)
 
 
-def test_an_orientation_behind_the_pixels_of_a_png_is_found(tmp_path, rng):
+def test_orientation_after_the_pixels_of_a_png_is_found(tmp_path, rng):
     pixels = rng.integers(0, 255, (8, 12), dtype=np.uint8)
     path = save(tmp_path / "photo.png", pixels)
     exif = Image.Exif()
@@ -106,25 +106,25 @@ def test_an_orientation_behind_the_pixels_of_a_png_is_found(tmp_path, rng):
 
 @pytest.mark.parametrize("name", ["cells.png", "cells.jpg", "cells.bmp"])
 @pytest.mark.parametrize("content", [b"<!DOCTYPE html>", b"", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
-def test_other_files_than_images_are_refused(tmp_path, name, content):
+def test_other_files_than_images_raise(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(FormatError, match="cannot be decoded as PNG, JPEG or BMP") as refused:
+    with pytest.raises(FormatError, match="cannot be decoded as PNG, JPEG or BMP") as caught:
         open_image(tmp_path / name).frame(0)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp"])
-def test_truncated_images_are_refused(tmp_path, rng, suffix):
+def test_truncated_images_raise(tmp_path, rng, suffix):
     path = save(tmp_path / f"cells{suffix}", rng.integers(0, 255, (40, 50), dtype=np.uint8))
     path.write_bytes(path.read_bytes()[:900])
     with pytest.raises(FormatError, match="cannot be decoded"):
         open_movie(path).frame(0)
 
 
-def test_real_photographs_and_stills(real_data):
+def test_real_photographs_and_stills_are_read(real_data):
     photo = open_movie(real_data / "colour" / "bw" / "1880sBrooklynBridge.jpg")
     assert photo.shape == (1, 3, 1, 450, 564)
-    with Image.open(real_data / "highres" / "ssi_neurons768x768.png") as picture:
+    with Image.open(real_data / "highres" / "ssi_neurons768x768.png") as original:
         np.testing.assert_array_equal(
-            open_movie(real_data / "highres" / "ssi_neurons768x768.png").frame(0), np.asarray(picture)
+            open_movie(real_data / "highres" / "ssi_neurons768x768.png").frame(0), np.asarray(original)
         )

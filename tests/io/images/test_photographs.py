@@ -56,7 +56,7 @@ def test_deep_png_images_are_read_upright(tmp_path, rng, orientation):
 
 @pytest.mark.parametrize("bits", [9, 10, 12, 14, 15, 16])
 @pytest.mark.parametrize("photometric", ["minisblack", "miniswhite", "rgb"])
-def test_every_depth_above_8_bits_fills_16(tmp_path, bits, photometric):
+def test_depths_above_8_bits_are_scaled_to_16_bits(tmp_path, bits, photometric):
     top = (1 << bits) - 1
     ramp = np.linspace(0, top, 64 * 80).round().astype(np.uint16).reshape(64, 80)
     stored = top - ramp if photometric == "miniswhite" else ramp
@@ -70,15 +70,14 @@ def test_every_depth_above_8_bits_fills_16(tmp_path, bits, photometric):
     np.testing.assert_allclose(values[..., 0], np.rot90(ramp / top, -1), atol=1 / top)
     assert (read.pixels[..., 0] >= 0.98 * 65535).mean() == pytest.approx(0.02, abs=0.005)
     assert read_description(tmp_path / "a.tif") == "a scan"
-    (tmp_path / "out.tif").unlink(missing_ok=True)
     write_photograph(tmp_path / "out.tif", read, "colored")
     np.testing.assert_array_equal(read_photograph(tmp_path / "out.tif").pixels, read.pixels)
 
 
-def test_the_real_scan_of_12_bits_is_not_white(real_data):
+def test_real_scan_of_12_bits_is_scaled_to_16_bits(real_data):
     path = real_data / "awkward" / "tiff" / "twelve_bits.tif"
     if not path.exists():
-        pytest.skip("the awkward files are not there")
+        pytest.skip("the files of awkward/tiff are not available")
     pixels = read_photograph(path).pixels
     assert pixels.max() == 65535
     assert (pixels >= 0.98 * 65535).mean() < 0.03
@@ -96,7 +95,7 @@ def test_the_real_scan_of_12_bits_is_not_white(real_data):
         ("L", "a.tif"),
     ],
 )
-def test_every_kind_of_8_bit_image(tmp_path, rgb, mode, name):
+def test_8_bit_images_of_every_mode_are_read(tmp_path, rgb, mode, name):
     Image.fromarray(rgb).convert(mode).save(tmp_path / name)
     read = read_photograph(tmp_path / name)
     with Image.open(tmp_path / name) as image:
@@ -108,9 +107,9 @@ def test_every_kind_of_8_bit_image(tmp_path, rgb, mode, name):
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_transparency_is_kept(tmp_path, rgb, mode, suffix, rng):
     alpha = rng.integers(0, 256, rgb.shape[:2], dtype=np.uint8)
-    picture = Image.fromarray(rgb).convert(mode)
-    picture.putalpha(Image.fromarray(alpha))
-    picture.save(tmp_path / f"a{suffix}")
+    image = Image.fromarray(rgb).convert(mode)
+    image.putalpha(Image.fromarray(alpha))
+    image.save(tmp_path / f"a{suffix}")
     read = read_photograph(tmp_path / f"a{suffix}")
     np.testing.assert_array_equal(read.alpha, alpha)
     again = read_photograph(write_photograph(tmp_path / f"b{suffix}", read, "note"))
@@ -118,17 +117,17 @@ def test_transparency_is_kept(tmp_path, rgb, mode, suffix, rng):
     np.testing.assert_array_equal(again.pixels, read.pixels)
 
 
-def test_a_transparent_palette_is_read_as_opacity(tmp_path):
-    picture = Image.fromarray(np.array([[0, 1]], np.uint8)).convert("P")
-    picture.putpalette([10, 20, 30, 40, 50, 60])
-    picture.save(tmp_path / "a.png", transparency=0)
+def test_transparent_palette_is_read_as_alpha(tmp_path):
+    image = Image.fromarray(np.array([[0, 1]], np.uint8)).convert("P")
+    image.putpalette([10, 20, 30, 40, 50, 60])
+    image.save(tmp_path / "a.png", transparency=0)
     read = read_photograph(tmp_path / "a.png")
     assert read.pixels.tolist() == [[[10, 20, 30], [40, 50, 60]]]
     assert read.alpha.tolist() == [[0, 255]]
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_16_bit_png(tmp_path, rng, channels):
+def test_16_bit_png_is_read(tmp_path, rng, channels):
     pixels = rng.integers(0, 65536, (9, 7, channels), dtype=np.uint16)
     (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(pixels.squeeze()))
     read = read_photograph(tmp_path / "a.png")
@@ -138,7 +137,7 @@ def test_16_bit_png(tmp_path, rng, channels):
 
 
 @pytest.mark.parametrize("settings", [{}, {"planarconfig": "separate"}, {"bigtiff": True}, {"byteorder": ">"}])
-def test_16_bit_color_tiff(tmp_path, rng, settings):
+def test_16_bit_color_tiff_is_read(tmp_path, rng, settings):
     pixels = rng.integers(0, 65536, (9, 7, 3), dtype=np.uint16)
     stored = np.moveaxis(pixels, -1, 0) if "planarconfig" in settings else pixels
     tifffile.imwrite(tmp_path / "a.tif", stored, photometric="rgb", **settings)
@@ -146,14 +145,14 @@ def test_16_bit_color_tiff(tmp_path, rng, settings):
 
 
 @pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
-def test_16_bit_gray_tiff(tmp_path, rng, photometric):
+def test_16_bit_gray_tiff_is_read(tmp_path, rng, photometric):
     pixels = rng.integers(0, 65536, (9, 7), dtype=np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", pixels, photometric=photometric)
     expected = pixels if photometric == "minisblack" else 65535 - pixels
     np.testing.assert_array_equal(read_photograph(tmp_path / "a.tif").pixels[..., 1], expected)
 
 
-def test_a_usual_large_scan_is_not_a_bomb_but_a_bomb_is(tmp_path, rgb, monkeypatch):
+def test_large_image_is_read_and_one_with_too_many_pixels_raises(tmp_path, rgb, monkeypatch):
     Image.fromarray(rgb).save(tmp_path / "a.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400)  # of 620: Pillow warns
     assert read_photograph(tmp_path / "a.png").pixels.shape == rgb.shape
@@ -166,7 +165,7 @@ def write_pages(path):
     tifffile.imwrite(path, np.zeros((3, 8, 8), np.uint8), photometric="minisblack")
 
 
-def write_layers(path):
+def write_cmyk(path):
     Image.new("CMYK", (8, 8)).save(path)
 
 
@@ -178,12 +177,12 @@ def write_web_page(path):
     path.write_text("<html>not found</html>")
 
 
-def write_half(path):
+def write_truncated(path):
     Image.new("RGB", (64, 64), "red").save(path)
     path.write_bytes(path.read_bytes()[:200])
 
 
-def test_a_scan_whose_copies_do_not_fit_into_memory_is_refused(tmp_path, monkeypatch):
+def test_scan_that_does_not_fit_into_memory_raises(tmp_path, monkeypatch):
     Image.new("L", (5000, 3000)).save(tmp_path / "a.png", compress_level=1)
     monkeypatch.setattr("decrappify.limits.memory.available_memory", lambda: 70_000_000)
     with pytest.raises(
@@ -198,21 +197,21 @@ def test_a_scan_whose_copies_do_not_fit_into_memory_is_refused(tmp_path, monkeyp
     ("name", "write", "error", "match"),
     [
         ("a.tif", write_pages, InputError, "a.tif contains 3 pages or frames, expected one"),
-        ("a.jpg", write_layers, InputError, "a.jpg has colors of kind CMYK; save it as RGB or grayscale first"),
+        ("a.jpg", write_cmyk, InputError, "a.jpg has colors of kind CMYK; save it as RGB or grayscale first"),
         ("a.tif", write_floats, InputError, "a.tif has colors of kind F; save it as RGB"),
         ("a.jpg", write_web_page, FormatError, "a.jpg cannot be decoded as PNG, JPEG, BMP or TIFF"),
-        ("a.jpg", write_half, FormatError, "a.jpg cannot be decoded .* it is damaged or another kind of file"),
+        ("a.jpg", write_truncated, FormatError, "a.jpg cannot be decoded .* it is damaged or another kind of file"),
         ("a.jpg", lambda path: None, MissingFileError, "a.jpg does not exist; check the path"),
     ],
 )
-def test_what_cannot_be_read_states_why(tmp_path, name, write, error, match):
+def test_unreadable_image_raises_with_the_reason(tmp_path, name, write, error, match):
     write(tmp_path / name)
     with pytest.raises(error, match=match):
         read_photograph(tmp_path / name)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_what_belongs_to_a_photograph_is_written_with_the_statement(tmp_path, rgb, suffix):
+def test_metadata_of_a_photograph_are_written_with_the_statement(tmp_path, rgb, suffix):
     tags = {DESCRIPTION: "Oma in Köln", 0x013B: "A. Person", 0x0132: "1999:01:02 03:04:05"}
     photograph = Photograph(pixels=rgb, icc_profile=SRGB, dpi=(300.0, 150.0), tags=tags)
     path = write_photograph(tmp_path / f"a{suffix}", photograph, "AI-colorized by a test")
@@ -233,18 +232,18 @@ def test_what_belongs_to_a_photograph_is_written_with_the_statement(tmp_path, rg
 
 
 @pytest.mark.parametrize("written", ["Köln".encode(), "Köln".encode("latin-1")], ids=["utf-8", "latin-1"])
-def test_descriptions_are_read_in_both_usual_encodings(tmp_path, rgb, written):
+def test_descriptions_are_read_as_utf8_and_latin1(tmp_path, rgb, written):
     Image.fromarray(rgb).save(tmp_path / "a.jpg", exif=exif(_10e=written))
     assert read_description(tmp_path / "a.jpg") == "Köln"
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_the_statement_is_there_without_anything_else_and_in_any_script(tmp_path, rgb, suffix):
+def test_statement_is_written_without_other_tags_and_in_any_script(tmp_path, rgb, suffix):
     path = write_photograph(tmp_path / f"a{suffix}", Photograph(pixels=rgb), "AI-colorized, model 写真")
     assert read_description(path) == "AI-colorized, model 写真"
 
 
-def test_the_profile_of_a_gray_image_is_not_written_on_colors(tmp_path, rgb):
+def test_color_profile_of_a_gray_image_is_omitted(tmp_path, rgb):
     gray_profile = SRGB[:16] + b"GRAY" + SRGB[20:]
     Image.fromarray(rgb).convert("L").save(tmp_path / "a.png", icc_profile=gray_profile)
     assert read_photograph(tmp_path / "a.png").icc_profile is None
@@ -259,7 +258,7 @@ def test_16_bits_are_written(tmp_path, rng, suffix):
     np.testing.assert_array_equal(again.alpha, alpha)
 
 
-def test_jpeg_gets_8_bits_and_no_opaque_alpha(tmp_path):
+def test_jpeg_has_8_bits_and_raises_for_transparency(tmp_path):
     deep = Photograph(pixels=np.full((8, 8, 3), 40000, np.uint16), alpha=np.full((8, 8), 65535, np.uint16))
     again = read_photograph(write_photograph(tmp_path / "a.jpg", deep, "note"))
     assert np.abs(again.pixels.astype(int) - 156).max() <= 1
@@ -268,7 +267,7 @@ def test_jpeg_gets_8_bits_and_no_opaque_alpha(tmp_path):
     assert not (tmp_path / "b.jpg").exists()
 
 
-def test_nothing_is_overwritten_unasked(tmp_path, rgb):
+def test_write_photograph_replaces_a_file_only_with_overwrite(tmp_path, rgb):
     path = write_photograph(tmp_path / "a.png", Photograph(pixels=rgb), "first")
     with pytest.raises(OutputExistsError, match=r"a.png already exists; choose another name"):
         write_photograph(path, Photograph(pixels=rgb), "second")
@@ -276,7 +275,7 @@ def test_nothing_is_overwritten_unasked(tmp_path, rgb):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_suffix_without_writer_is_refused(tmp_path, rgb):
+def test_unsupported_suffix_raises(tmp_path, rgb):
     with pytest.raises(FormatError, match=r"a.webp has an unsupported image format; supported: .png, .jpg and .tif"):
         write_photograph(tmp_path / "a.webp", Photograph(pixels=rgb), "note")
 
@@ -302,6 +301,6 @@ def test_scans_of_9_to_15_bits_keep_their_range(tmp_path, bits, kind):
     assert read_description(tmp_path / "a.tif") == "a ramp"
 
 
-def test_a_real_12_bit_scan_is_not_white(real_data):
+def test_real_12_bit_scan_is_not_white(real_data):
     pixels = read_photograph(real_data / "awkward" / "tiff" / "twelve_bits.tif").pixels
     assert (pixels >= 65535 * 0.98).mean() < 0.03

@@ -10,7 +10,7 @@ from decrappify.movie import Movie
 from .videos import smooth_movie
 
 
-def test_check_written_raises_for_absent_frames_and_a_cut_header(tmp_path):
+def test_check_written_raises_for_missing_frames_and_a_truncated_file(tmp_path):
     path = write_video(Movie.from_array(smooth_movie(3, 16, 16)), tmp_path / "cells.mp4")
     check_written(path, 3, path)
     with pytest.raises(OutputError, match=r"cells\.mp4: only 3 of 4 frames are in the written file"):

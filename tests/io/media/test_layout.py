@@ -28,8 +28,8 @@ NAMES = [
 windows = os.name == "nt"  # forbids most of these names
 
 
-def turned_film(path: Path, frames: np.ndarray, degrees: int, *, hflip: bool = False, vflip: bool = False) -> Path:
-    """A lossless film of gray frames that asks players to turn it."""
+def rotated_film(path: Path, frames: np.ndarray, degrees: int, *, hflip: bool = False, vflip: bool = False) -> Path:
+    """Write a lossless film of gray frames with a display rotation."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264rgb", rate=25, options={"crf": "0"})
         stream.pix_fmt, stream.height, stream.width = "rgb24", frames.shape[1], frames.shape[2]
@@ -44,7 +44,7 @@ def turned_film(path: Path, frames: np.ndarray, degrees: int, *, hflip: bool = F
 
 @pytest.mark.skipif(windows, reason="Windows forbids such names")
 @pytest.mark.parametrize("name", NAMES)
-def test_a_path_is_never_taken_for_a_protocol(tmp_path, monkeypatch, name):
+def test_path_is_never_read_as_a_protocol(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     frames = smooth_movie(3)
     for path in (Path(name), tmp_path / name):
@@ -65,9 +65,9 @@ def test_ffmpeg_url_is_absolute(tmp_path, monkeypatch):
     [(0, {}), (90, {}), (180, {}), (270, {}), (0, {"hflip": True}), (0, {"vflip": True}), (90, {"hflip": True}),
      (270, {"hflip": True})],
 )  # fmt: skip
-def test_turned_films_are_read_upright(tmp_path, rng, degrees, flips):
+def test_rotated_films_are_read_upright(tmp_path, rng, degrees, flips):
     frames = rng.integers(0, 255, (3, 16, 24), dtype=np.uint8)
-    path = turned_film(tmp_path / "phone.mp4", frames, degrees, **flips)
+    path = rotated_film(tmp_path / "phone.mp4", frames, degrees, **flips)
     with av.open(str(path)) as container:
         frame = next(container.decode(video=0))
         orientation = frame_orientation(frame)
@@ -86,23 +86,23 @@ def test_mirrored_films_have_the_orientations_of_exif(tmp_path):
     found = set()
     for degrees in (0, 90, 180, 270):
         for hflip in (False, True):
-            path = turned_film(tmp_path / f"{degrees}{hflip}.mp4", frames, degrees, hflip=hflip)
+            path = rotated_film(tmp_path / f"{degrees}{hflip}.mp4", frames, degrees, hflip=hflip)
             with av.open(str(path)) as container:
                 found.add(frame_orientation(next(container.decode(video=0))))
     assert found == set(range(1, 9))
 
 
 def test_other_angles_are_read_as_stored_with_a_warning(tmp_path):
-    path = turned_film(tmp_path / "tilted.mp4", smooth_movie(2), 30)
+    path = rotated_film(tmp_path / "tilted.mp4", smooth_movie(2), 30)
     with pytest.warns(UserWarning, match=r"tilted\.mp4 is to be displayed at an angle"), open_movie(path) as movie:
         assert movie.shape == (2, 1, 1, 48, 64)
 
 
 @pytest.mark.skipif(windows, reason="Windows forbids such names")
-def test_the_real_film_opens_under_a_name_with_colons(real_data, tmp_path):
+def test_real_film_opens_under_a_name_with_colons(real_data, tmp_path):
     source = real_data / "awkward" / "film" / "plain_to_be_named_with_colons.mp4"
     if not source.exists():
-        pytest.skip("the awkward files are not there")
+        pytest.skip("the files of awkward/film are not available")
     path = tmp_path / "2024-11-14T22:57:44.mp4"
     path.write_bytes(source.read_bytes())
     with open_movie(path) as movie, open_movie(source) as plain:

@@ -25,7 +25,7 @@ def test_empty_chunks_of_avi_are_repeated_frames(tmp_path):
 
 @pytest.mark.parametrize("times", [[*range(12), *range(20, 34)], [*range(12, 38)], [0, 1, 2, 5, 6, 9, 10, 11, 12]])
 @pytest.mark.parametrize(("name", "codec"), [("film.mkv", "libx264"), ("film.webm", "libvpx")])
-def test_a_complete_film_of_variable_rate_is_not_damaged(tmp_path, caplog, name, codec, times):
+def test_complete_film_of_variable_rate_is_not_damaged(tmp_path, caplog, name, codec, times):
     source = write_film(tmp_path / name, gray_film(len(times)), codec=codec, times=times)
     with caplog.at_level(logging.WARNING):
         assert not VideoReader(source).check()
@@ -37,12 +37,12 @@ def test_a_complete_film_of_variable_rate_is_not_damaged(tmp_path, caplog, name,
     ("name", "codec", "options"),
     [("film.webm", "libvpx", {"auto-alt-ref": "1", "lag-in-frames": "16"}), ("film.ts", "mpeg2video", {"bf": "2"})],
 )
-def test_whole_films_of_odd_kinds_are_not_damaged(tmp_path, name, codec, options):
+def test_complete_films_with_reordered_or_hidden_frames_are_not_damaged(tmp_path, name, codec, options):
     source = write_film(tmp_path / name, gray_film(40), codec=codec, options=options)
     assert not VideoReader(source).check()
 
 
-def test_a_disk_that_goes_away_is_not_an_end_of_the_film(tmp_path):
+def test_read_error_raises_instead_of_ending_the_film(tmp_path):
     class Lost:
         def demux(self, streams):
             raise av.error.InvalidDataError(5, "Input/output error")

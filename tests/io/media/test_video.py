@@ -30,27 +30,27 @@ def test_real_films_return_exact_frames_in_any_order(real_data, rng, name, shape
     assert movie.dtype == np.uint8
     assert movie.channel_names == ("R", "G", "B")
     assert movie.frame_interval_s == pytest.approx(interval)
-    truth = decoded(real_data / name)
-    assert len(truth) == shape[0]
+    expected = decoded(real_data / name)
+    assert len(expected) == shape[0]
     picks = [0, 1, 2, 239, 238, shape[0] - 1, 0, 120, *rng.integers(0, shape[0], 6)]
     for t in map(int, picks):
-        np.testing.assert_array_equal(movie.frame(t, 1), truth[t][..., 1], err_msg=f"frame {t}")
-    np.testing.assert_array_equal(movie.region(3, 2, 0, slice(5, 20), slice(30, 41)), truth[3][5:20, 30:41, 2])
+        np.testing.assert_array_equal(movie.frame(t, 1), expected[t][..., 1], err_msg=f"frame {t}")
+    np.testing.assert_array_equal(movie.region(3, 2, 0, slice(5, 20), slice(30, 41)), expected[3][5:20, 30:41, 2])
 
 
 def test_films_are_read_in_every_order(tmp_path, rng):
     frames = np.stack([smooth_movie(40)] * 3, -1) // np.array([1, 2, 3], np.uint8)
     path = write_film(tmp_path / "film.mp4", frames, "libx264", "yuv420p", "rgb24", bf="3", g="9", sc_threshold="0")
-    truth, movie = decoded(path), open_video(path)
+    expected, movie = decoded(path), open_video(path)
     for t in (*range(40), *range(39, -1, -1), *rng.permutation(40)):
-        np.testing.assert_array_equal(movie.frame(int(t), 0), truth[t][..., 0], err_msg=f"frame {t}")
+        np.testing.assert_array_equal(movie.frame(int(t), 0), expected[t][..., 0], err_msg=f"frame {t}")
 
 
 @pytest.mark.parametrize(
     ("suffix", "codec", "pixel_format", "dtype"),
     [(".mkv", "ffv1", "gray", "uint8"), (".mkv", "ffv1", "gray16le", "uint16"), (".avi", "ffv1", "gray", "uint8")],
 )
-def test_lossless_gray_films_come_back_exactly(tmp_path, suffix, codec, pixel_format, dtype):
+def test_lossless_gray_films_are_read_exactly(tmp_path, suffix, codec, pixel_format, dtype):
     frames = smooth_movie(7, dtype=dtype)
     movie = open_video(write_film(tmp_path / f"film{suffix}", frames, codec, pixel_format, pixel_format))
     assert movie.shape == (7, 1, 1, 48, 64)
@@ -64,13 +64,13 @@ def test_film_without_time_stamps_is_counted_by_decoding(tmp_path):
     frames = smooth_movie(20)
     frames[:6] = frames[6]  # avi has no time stamps; reordered frames begin late
     path = write_film(tmp_path / "film.avi", frames, "libx264", "yuv420p", "gray", bf="2", g="5")
-    truth, movie = decoded(path, "gray"), open_video(path)
+    expected, movie = decoded(path, "gray"), open_video(path)
     assert movie.shape == (20, 1, 1, 48, 64)
     for t in (0, 5, 3, 19, 0, *range(20)):
-        np.testing.assert_array_equal(movie.frame(t), truth[t])
+        np.testing.assert_array_equal(movie.frame(t), expected[t])
 
 
-def test_a_container_without_its_header_is_not_read_as_a_bare_stream(tmp_path):
+def test_bare_stream_with_the_suffix_of_a_container_raises(tmp_path):
     bare = write_film(tmp_path / "film.mjpeg", smooth_movie(), "mjpeg", "yuvj420p", "gray")
     path = bare.rename(tmp_path / "film.mov")
     with pytest.raises(FormatError, match=r"film\.mov has no mov header, only a bare mjpeg stream"):
@@ -100,16 +100,16 @@ def test_other_processes_read_the_same_frames(tmp_path, context):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_a_forked_process_does_not_move_its_parents_film(tmp_path):
+def test_forked_process_does_not_change_the_film_of_its_parent(tmp_path):
     path = write_film(tmp_path / "film.mp4", smooth_movie(20), "libx264", "yuv420p", "gray", g="7")
-    truth, movie = decoded(path, "gray"), open_video(path)
+    expected, movie = decoded(path, "gray"), open_video(path)
     movie.frame(2)
     child = os.fork()
     if child == 0:
-        right = all(np.array_equal(movie.frame(t), truth[t]) for t in (19, 3, 12))
-        os._exit(0 if right else 1)
+        equal = all(np.array_equal(movie.frame(t), expected[t]) for t in (19, 3, 12))
+        os._exit(0 if equal else 1)
     assert os.waitpid(child, 0)[1] == 0
-    np.testing.assert_array_equal(movie.frame(3), truth[3])
+    np.testing.assert_array_equal(movie.frame(3), expected[3])
 
 
 @pytest.mark.parametrize(
@@ -117,26 +117,26 @@ def test_a_forked_process_does_not_move_its_parents_film(tmp_path):
     [
         (b"<!DOCTYPE html>", "cannot be read as a video"),
         (b"", "cannot be read as a video"),
-        (b"\0\0\0\x20ftypisom" + b"\0" * 99, "film|video"),
+        (b"\0\0\0\x20ftypisom" + b"\0" * 99, "cannot be read as a video"),
     ],
 )
-def test_other_files_than_films_are_refused(tmp_path, content, message):
+def test_other_files_than_films_raise(tmp_path, content, message):
     path = tmp_path / "film.mp4"
     path.write_bytes(content)
-    with pytest.raises(FormatError, match=message) as refused:
+    with pytest.raises(FormatError, match=message) as caught:
         open_video(path)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_tags_that_are_not_utf8_are_accepted(tmp_path):
-    with av.open(str(tmp_path / "whole.mp4"), "w") as container:
+    with av.open(str(tmp_path / "latin1.mp4"), "w") as container:
         container.metadata["comment"] = "Zuerich"
         stream = container.add_stream("libx264", rate=25)
         stream.pix_fmt, stream.height, stream.width = "yuv420p", 48, 64
         for pixels in smooth_movie(3):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="gray")))
         container.mux(stream.encode())
-    movie = open_video(rewritten(tmp_path / "whole.mp4", "film.mp4", (b"Zuerich", b"Z\xfcrich!")))
+    movie = open_video(rewritten(tmp_path / "latin1.mp4", "film.mp4", (b"Zuerich", b"Z\xfcrich!")))
     assert len(movie) == 3
 
 
@@ -151,7 +151,7 @@ def test_names_that_are_not_utf8_are_accepted(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe"])
-def test_only_regular_files_are_films(tmp_path, kind):
+def test_folders_and_pipes_raise(tmp_path, kind):
     path = tmp_path / "film.mp4"
     if kind == "folder":
         path.mkdir()
@@ -163,7 +163,7 @@ def test_only_regular_files_are_films(tmp_path, kind):
         open_video(path)
 
 
-def test_sound_and_missing_files_are_refused(tmp_path):
+def test_sound_and_missing_files_raise(tmp_path):
     path = tmp_path / "sound.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=8000, layout="mono")

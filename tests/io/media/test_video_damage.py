@@ -15,23 +15,23 @@ from decrappify.movie import Movie
 from .videos import decoded, rewritten, smooth_movie, write_film
 
 
-def test_truncated_films_are_refused_wherever_they_end(tmp_path):
+def test_films_truncated_at_any_length_raise(tmp_path):
     path = tmp_path / "film.mp4"
-    whole = write_video(Movie.from_array(smooth_movie(20, 16, 16)), tmp_path / "whole.mp4").read_bytes()
-    for length in range(0, len(whole), 11):  # also inside the description of the codec, which is then unknown
-        path.write_bytes(whole[:length])
-        with pytest.raises(FormatError, match=r"truncated|cannot be read as a video|no video stream") as refused:
+    complete = write_video(Movie.from_array(smooth_movie(20, 16, 16)), tmp_path / "complete.mp4").read_bytes()
+    for length in range(0, len(complete), 11):  # also inside the description of the codec, which is then unknown
+        path.write_bytes(complete[:length])
+        with pytest.raises(FormatError, match=r"truncated|cannot be read as a video|no video stream") as caught:
             open_video(path)
-        assert "\n" not in str(refused.value)
+        assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["film.mkv", "film.webm"])
-def test_truncated_films_without_a_count_of_frames_are_refused(tmp_path, name):
+def test_truncated_films_without_a_count_of_frames_raise(tmp_path, name):
     codec = "libvpx" if name == "film.webm" else "libx264"
     path = write_film(tmp_path / name, smooth_movie(60), codec, "yuv420p", "gray", g="5")
-    whole = path.read_bytes()
+    complete = path.read_bytes()
     for part in (0.5, 0.8):
-        path.write_bytes(whole[: int(len(whole) * part)])
+        path.write_bytes(complete[: int(len(complete) * part)])
         with pytest.raises(FormatError, match=r"truncated: it states \d+ frames and contains \d+; copy it again"):
             open_video(path)
 
@@ -50,12 +50,12 @@ def overwrite_packets(path: Path, first: int, last: int) -> None:
 @pytest.mark.parametrize(
     ("name", "codec"), [("film.mp4", "libx264"), ("film.mkv", "mpeg4"), ("film.mov", "mjpeg"), ("film.mkv", "ffv1")]
 )
-def test_damaged_frames_are_errors_and_the_others_are_exact(tmp_path, name, codec):
+def test_damaged_frames_raise_and_the_others_are_exact(tmp_path, name, codec):
     depends = codec in ("libx264", "mpeg4")
     settings = {"g": "5", "bf": "0", "sc_threshold": "0"} if depends else {"g": "1"}
     pixel_format = {"mjpeg": "yuvj420p", "ffv1": "gray"}.get(codec, "yuv420p")
     path = write_film(tmp_path / name, smooth_movie(20), codec, pixel_format, "gray", **settings)
-    truth = decoded(path, "gray")
+    expected = decoded(path, "gray")
     overwrite_packets(path, 7, 7)
     movie = open_video(path)
     assert len(movie) == 20
@@ -65,10 +65,10 @@ def test_damaged_frames_are_errors_and_the_others_are_exact(tmp_path, name, code
             with pytest.raises(FormatError, match=rf"frame {t} of {name} cannot be decoded.* frames='START:STOP'"):
                 movie.frame(t)
         else:
-            np.testing.assert_array_equal(movie.frame(t), truth[t], err_msg=f"frame {t}")
+            np.testing.assert_array_equal(movie.frame(t), expected[t], err_msg=f"frame {t}")
 
 
-def test_damaged_films_without_time_stamps_are_refused(tmp_path):
+def test_damaged_films_without_time_stamps_raise(tmp_path):
     path = write_film(tmp_path / "film.avi", smooth_movie(20), "libx264", "yuv420p", "gray", bf="2", g="5")
     overwrite_packets(path, 7, 7)
     with pytest.raises(FormatError, match=r"film\.avi is damaged: \d+ of 20 frames .*; copy it again"):
@@ -93,7 +93,7 @@ def test_frames_absent_from_the_middle_are_missing_planes(tmp_path):
     np.testing.assert_array_equal(np.asarray(movie)[:, 0, 0], frames)
 
 
-def test_films_of_variable_rate_miss_nothing(tmp_path):
+def test_films_of_variable_rate_have_no_missing_planes(tmp_path):
     path, times = tmp_path / "film.mkv", np.cumsum([0, *([20, 40, 200, 35] * 5)]).tolist()
     with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", rate=25)
@@ -109,7 +109,7 @@ def test_films_of_variable_rate_miss_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("change", ["grow", "cut", "replace", "remove"])
-def test_a_film_that_changes_while_it_is_read_is_an_error(tmp_path, change):
+def test_film_that_changes_while_it_is_read_raises(tmp_path, change):
     path = write_film(tmp_path / "film.mkv", smooth_movie(40), "libx264", "yuv420p", "gray", g="5")
     movie, content = open_video(path), path.read_bytes()
     movie.frame(3)
@@ -133,9 +133,9 @@ def test_a_film_that_changes_while_it_is_read_is_an_error(tmp_path, change):
         (".avi", "mpeg4", b"FMP4", b"XYZW"),
     ],
 )
-def test_films_that_nothing_decodes_are_refused(tmp_path, suffix, codec, tag, other):
-    whole = write_film(tmp_path / f"whole{suffix}", smooth_movie(3), codec, "yuv420p", "gray")
-    path = rewritten(whole, f"film{suffix}", (tag, other))
+def test_films_without_a_known_decoder_raise(tmp_path, suffix, codec, tag, other):
+    complete = write_film(tmp_path / f"complete{suffix}", smooth_movie(3), codec, "yuv420p", "gray")
+    path = rewritten(complete, f"film{suffix}", (tag, other))
     with pytest.raises(FormatError, match=r"contains video without a known decoder; convert it to H\.264 first"):
         open_video(path)
 
@@ -143,7 +143,7 @@ def test_films_that_nothing_decodes_are_refused(tmp_path, suffix, codec, tag, ot
 @pytest.mark.parametrize(("atom", "place"), [(b"mdhd", 16), (b"stts", 16)])
 @pytest.mark.parametrize("value", [0, 1, 0x7FFFFFFF, 0xFFFFFFFF])
 @pytest.mark.filterwarnings("ignore:film.mp4:UserWarning")
-def test_absurd_clocks_end_in_one_line_or_in_frames(tmp_path, atom, place, value):
+def test_films_with_invalid_clocks_raise_or_are_read(tmp_path, atom, place, value):
     path = write_film(tmp_path / "film.mp4", smooth_movie(6), "libx264", "yuv420p", "gray")
     content = bytearray(path.read_bytes())
     start = content.find(atom) + place
@@ -157,10 +157,10 @@ def test_absurd_clocks_end_in_one_line_or_in_frames(tmp_path, atom, place, value
     assert movie.frame(len(movie) - 1).shape == (48, 64)
 
 
-def test_frames_that_an_edit_list_cuts_away_are_counted(tmp_path):
+def test_frames_excluded_by_an_edit_list_are_counted_in_a_warning(tmp_path):
     path = write_film(tmp_path / "film.mp4", smooth_movie(12), "libx264", "yuv420p", "gray", bf="0")
     content = bytearray(path.read_bytes())
-    entry = content.find(b"elst") + 12  # its duration, in milliseconds, of 480
+    entry = content.find(b"elst") + 12  # its duration in milliseconds, 480 before
     content[entry : entry + 4] = (200).to_bytes(4, "big")
     path.write_bytes(content)
     with pytest.warns(UserWarning, match=r"film\.mp4: [67] of 12 frames are excluded by the film's edit list"):
@@ -168,7 +168,7 @@ def test_frames_that_an_edit_list_cuts_away_are_counted(tmp_path):
     assert len(movie) in (5, 6)
 
 
-def test_frames_of_absurd_size_are_refused_before_they_are_decoded(tmp_path):
+def test_frames_of_impossible_size_raise(tmp_path):
     path = write_film(tmp_path / "film.mov", smooth_movie(3), "mjpeg", "yuvj420p", "gray")
     content = bytearray(path.read_bytes())
     sizes = content.find(b"jpeg", content.find(b"stsd")) + 28

@@ -17,7 +17,7 @@ from .videos import smooth_movie
 
 
 @pytest.mark.parametrize(("height", "width"), [(48, 64), (47, 63), (33, 40), (5, 3)])
-def test_8_bit_movie_survives_the_round_trip(tmp_path, height, width):
+def test_8_bit_movie_keeps_its_pixels_and_metadata(tmp_path, height, width):
     frames = smooth_movie(10, height, width)
     movie = Movie.from_array(
         frames, frame_interval_s=90.0, pixel_size_um=(None, 0.2, 0.1), channel_names=["GFP µm"], name="cells"
@@ -41,7 +41,7 @@ def test_8_bit_movie_survives_the_round_trip(tmp_path, height, width):
 @pytest.mark.parametrize(
     ("interval", "rate"), [(None, 10), (0.04, 25), (1001 / 24000, Fraction(24000, 1001)), (60.0, 5), (0.001, 30)]
 )
-def test_films_have_a_rate_that_can_be_watched(tmp_path, interval, rate):
+def test_films_have_a_frame_rate_from_5_to_30(tmp_path, interval, rate):
     movie = Movie.from_array(smooth_movie(6), frame_interval_s=interval)
     path = write_video(movie, tmp_path / "cells.mp4")
     with av.open(str(path)) as container:
@@ -59,7 +59,7 @@ def test_16_bit_movie_has_one_contrast_for_all_frames(tmp_path):
     np.testing.assert_allclose(given.frame(7)[12:20, 12:20], 127, atol=3)
 
 
-def test_constant_and_nan_frames_are_shown_as_black(tmp_path):
+def test_constant_and_nan_frames_are_written_as_black(tmp_path):
     frames = np.full((3, 16, 16), np.nan, np.float32)
     frames[0] = 5.0
     again = open_video(write_video(Movie.from_array(frames), tmp_path / "cells.mp4"))
@@ -90,7 +90,7 @@ def test_progress_is_reported_and_closed(tmp_path, bar):
     assert (bar.updates, bar.closed) == ([1, 1, 1], True)
 
 
-def test_an_existing_film_is_kept_without_overwrite(tmp_path):
+def test_existing_film_is_kept_without_overwrite(tmp_path):
     movie = Movie.from_array(smooth_movie(3))
     path = write_video(movie, tmp_path / "cells.mp4")
     before = path.read_bytes()
@@ -110,13 +110,13 @@ def test_an_existing_film_is_kept_without_overwrite(tmp_path):
         ((2, 2, 1, 16, 16), {"low": [1, 2, 3]}, "low has 3 values"),
     ],
 )
-def test_movies_that_make_no_film_are_refused(tmp_path, shape, options, message):
+def test_unsuitable_movies_and_limits_raise(tmp_path, shape, options, message):
     with pytest.raises(InputError, match=message):
         write_video(Movie.from_array(np.zeros(shape, np.uint16)), tmp_path / "cells.mp4", **options)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_movie_that_fails_midway_leaves_nothing(tmp_path):
+def test_movie_that_fails_midway_leaves_no_files(tmp_path):
     class Failing(FrameSource):
         shape, dtype = (5, 1, 1, 16, 16), np.dtype(np.uint8)
 
@@ -135,7 +135,7 @@ def test_a_movie_that_fails_midway_leaves_nothing(tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits on file size")
 @pytest.mark.parametrize("limit", [pytest.param(1000, marks=pytest.mark.slow), 20_000])
-def test_a_full_disk_ends_in_one_line(tmp_path, limit):
+def test_full_disk_raises_and_leaves_no_files(tmp_path, limit):
     script = f"""
 import resource, numpy as np
 from decrappify.errors import OutputError
@@ -146,14 +146,14 @@ resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 try:
     write_video(Movie.from_array(noise), {str(tmp_path / "cells.mp4")!r})
 except OutputError as error:
-    raise SystemExit(f"refused: {{error}}")
+    raise SystemExit(f"raised: {{error}}")
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert "refused:" in done.stderr, done.stderr
+    assert "raised:" in done.stderr, done.stderr
     assert "could not be written" in done.stderr
     assert not list(tmp_path.iterdir())
 
 
-def test_output_errors_name_the_folder(tmp_path):
+def test_missing_output_folder_raises(tmp_path):
     with pytest.raises(OutputError, match="folder"):
         write_video(Movie.from_array(smooth_movie(2)), tmp_path / "missing" / "cells.mp4")

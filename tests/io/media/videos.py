@@ -1,4 +1,4 @@
-"""Videos of smooth frames, made by PyAV alone."""
+"""Videos of smooth frames, written by PyAV only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from decrappify.movie import Array
 
 
 def smooth_movie(n_frames: int = 12, height: int = 48, width: int = 64, dtype: str = "uint8") -> Array:
-    """Discs that move and brighten: survives a lossy codec, and no two frames are alike."""
+    """Return frames of a moving, brightening spot: smooth for lossy codecs, and all different."""
     y, x = np.mgrid[:height, :width]
     top = np.iinfo(dtype).max
     frames = [
@@ -22,7 +22,7 @@ def smooth_movie(n_frames: int = 12, height: int = 48, width: int = 64, dtype: s
 
 
 def write_film(path: Path, frames: Array, codec: str, pixel_format: str, source_format: str, **options: str) -> Path:
-    """A film made by PyAV alone, at 25 frames per second."""
+    """Write a film of 25 frames per second with PyAV only."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25, options=options)
         stream.pix_fmt, stream.height, stream.width = pixel_format, frames.shape[1], frames.shape[2]
@@ -36,12 +36,12 @@ def write_film(path: Path, frames: Array, codec: str, pixel_format: str, source_
 
 def decoded(path: Path, pixel_format: str = "rgb24") -> list[Array]:
     with av.open(str(path)) as container:
-        container.streams.video[0].codec_context.thread_count = 1  # threads would hang a later forked process
+        container.streams.video[0].codec_context.thread_count = 1  # with threads, a process that is forked later hangs
         return [frame.to_ndarray(format=pixel_format) for frame in container.decode(video=0)]
 
 
 def rewritten(source: Path, name: str, *changes: tuple[bytes, bytes]) -> Path:
-    """A copy of a film in which bytes are replaced by others of the same length."""
+    """Copy a film, with bytes replaced by others of the same length."""
     content = source.read_bytes()
     for old, new in changes:
         assert len(old) == len(new)

@@ -23,7 +23,7 @@ from decrappify.io.store.locks import OutputLock, lock_path, locked, locked_fold
 OTHER = "another machine"
 
 
-def left_behind(target: Path, holder: Holder, *entries: dict[str, Any], age_s: float = 0.0) -> None:
+def write_lock(target: Path, holder: Holder, *entries: dict[str, Any], age_s: float = 0.0) -> None:
     """Write the lock file of a process that ended, or of another machine."""
     lines = b"".join(map(lock_line, (holder_entry(holder), *entries)))
     lock_path(target).write_bytes(lines)
@@ -36,7 +36,7 @@ def no_locks(descriptor: int, operation: int) -> None:
 
 @pytest.fixture(params=["flock", "no flock"])
 def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A file system that keeps locks, and one that does not."""
+    """A file system with locks, and one without."""
     if locks.fcntl is None:
         pytest.skip("this system has no flock")
     if request.param == "no flock":
@@ -45,7 +45,7 @@ def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 
 @pytest.mark.usefixtures("system")
-def test_a_second_lock_on_an_output_is_refused_and_names_the_holder(tmp_path: Path) -> None:
+def test_second_lock_on_an_output_raises_with_the_holder(tmp_path: Path) -> None:
     (tmp_path / "linked").symlink_to(tmp_path)
     with locked(tmp_path / "cells.ome.zarr"):
         record = lock_path(tmp_path / "cells.ome.zarr").read_bytes()
@@ -102,7 +102,7 @@ time.sleep(60)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a child is forked")
-def test_the_lock_of_a_killed_process_is_taken_over_though_its_child_lives(
+def test_lock_of_a_killed_process_is_taken_over_while_its_child_runs(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     target = tmp_path / "cells.ome.zarr"
@@ -114,22 +114,20 @@ def test_the_lock_of_a_killed_process_is_taken_over_though_its_child_lives(
         process.wait()
         assert child.is_running()
         with caplog.at_level(logging.WARNING), locked(target):
-            assert len(list(tmp_path.iterdir())) == 1  # the folder of the killed run is gone
+            assert len(list(tmp_path.iterdir())) == 1  # the folder of the killed run was deleted
         child.kill()
     assert f"process {process.pid} on " in caplog.text
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.usefixtures("system")
-def test_the_lock_of_another_machine_counts_until_it_is_not_touched_any_more(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_lock_of_another_machine_expires_if_it_is_not_updated(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     target = tmp_path / "cells.ome.zarr"
     elsewhere = replace(Holder.present(locked_by_system=True), host=OTHER, boot=OTHER, pid=7)
-    left_behind(target, elsewhere, age_s=50)
+    write_lock(target, elsewhere, age_s=50)
     with pytest.raises(OutputError, match=r"process 7 on another machine.* updated 50 s ago, expires"):
         OutputLock(target)
-    left_behind(target, elsewhere, age_s=500)
+    write_lock(target, elsewhere, age_s=500)
     with caplog.at_level(logging.WARNING), locked(target):
         pass
     assert "process 7 on another machine" in caplog.text
@@ -138,26 +136,26 @@ def test_the_lock_of_another_machine_counts_until_it_is_not_touched_any_more(
 
 @pytest.mark.usefixtures("system")
 @pytest.mark.parametrize("pid", [-5, 0, 2**40, 10**30])
-def test_a_process_id_that_no_process_has_does_not_hold_a_lock(tmp_path: Path, pid: int) -> None:
+def test_lock_with_an_impossible_process_id_is_taken_over(tmp_path: Path, pid: int) -> None:
     target = tmp_path / "cells.ome.zarr"
-    left_behind(target, replace(Holder.present(locked_by_system=False), pid=pid))
+    write_lock(target, replace(Holder.present(locked_by_system=False), pid=pid))
     with locked(target):
         pass
 
 
 @pytest.mark.usefixtures("system")
-def test_a_reused_process_id_does_not_hold_a_lock(tmp_path: Path) -> None:
+def test_lock_with_a_reused_process_id_is_taken_over(tmp_path: Path) -> None:
     target = tmp_path / "cells.ome.zarr"
     mine = Holder.present(locked_by_system=False)
-    left_behind(target, mine)
+    write_lock(target, mine)
     with pytest.raises(OutputError, match="is being written by process"):
         OutputLock(target)
-    left_behind(target, replace(mine, process_started=mine.process_started - 1000))
+    write_lock(target, replace(mine, process_started=mine.process_started - 1000))
     with locked(target):
         pass
 
 
-def test_only_names_that_a_killed_run_recorded_are_deleted(tmp_path: Path) -> None:
+def test_only_temporary_names_recorded_by_a_killed_run_are_deleted(tmp_path: Path) -> None:
     target = tmp_path / "cells.ome.zarr"
     kept = [".cells.ome.zarr." + "0" * 32 + ".trash", "cells.ome.zarr.old", "raw.ome.zarr"]
     deleted = ".cells.ome.zarr." + "1" * 32 + ".new"
@@ -166,30 +164,30 @@ def test_only_names_that_a_killed_run_recorded_are_deleted(tmp_path: Path) -> No
     gone = replace(Holder.present(locked_by_system=True), process_started=0.0)
     recorded = ["cells.ome.zarr.old", "../outside", "raw.ome.zarr", deleted]
     (tmp_path.parent / "outside").mkdir(exist_ok=True)
-    left_behind(target, gone, *({"temporary": name} for name in recorded))
+    write_lock(target, gone, *({"temporary": name} for name in recorded))
     with locked(target):
         pass
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
     assert (tmp_path.parent / "outside").is_dir()
 
 
-@pytest.mark.parametrize("torn", [b"", b"\0" * 40, b'{"form', b'\n{"format": "decrappify lock 1", "holder": {"tok'])
-def test_a_torn_lock_is_taken_over(tmp_path: Path, torn: bytes) -> None:
-    lock_path(tmp_path / "out.mp4").write_bytes(torn)
+@pytest.mark.parametrize("content", [b"", b"\0" * 40, b'{"form', b'\n{"format": "decrappify lock 1", "holder": {"tok'])
+def test_truncated_lock_is_taken_over(tmp_path: Path, content: bytes) -> None:
+    lock_path(tmp_path / "out.mp4").write_bytes(content)
     with locked(tmp_path / "out.mp4"):
         pass
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_of_others_with_the_name_of_the_lock_is_neither_used_nor_changed(tmp_path: Path) -> None:
+def test_other_file_with_the_name_of_the_lock_raises_and_is_kept(tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
-    lock_path(target).write_text("my door code", encoding="utf-8")
+    lock_path(target).write_text("notes", encoding="utf-8")
     with pytest.raises(OutputError, match=r"\.out\.mp4\.lock is not a lock of decrappify.*rename it"):
         OutputLock(target)
-    assert lock_path(target).read_text(encoding="utf-8") == "my door code"
+    assert lock_path(target).read_text(encoding="utf-8") == "notes"
 
 
-def test_the_lock_of_a_folder_is_in_it(tmp_path: Path) -> None:
+def test_lock_of_a_folder_is_inside_the_folder(tmp_path: Path) -> None:
     with locked_folder(tmp_path):
         assert [path.name for path in tmp_path.iterdir()] == [".decrappify.lock"]
         with pytest.raises(OutputError, match=rf"{tmp_path.name} is being written by process"), locked_folder(tmp_path):
@@ -197,22 +195,22 @@ def test_the_lock_of_a_folder_is_in_it(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_lock_without_a_thread_for_its_heartbeat_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(thread: Any) -> None:
+def test_lock_without_a_thread_for_its_heartbeat_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(thread: Any) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(locks.threading.Thread, "start", refuse)
+    monkeypatch.setattr(locks.threading.Thread, "start", fail)
     with locked(tmp_path / "out.mp4"), pytest.raises(OutputError):
         OutputLock(tmp_path / "out.mp4")
 
 
-def test_a_long_name_is_locked_too(tmp_path: Path) -> None:
+def test_long_name_is_locked(tmp_path: Path) -> None:
     with locked(tmp_path / ("a" * 240 + ".ome.zarr")) as lock:
         assert len(lock.temporary("partial", ".zarr").name) < 255
     assert not list(tmp_path.iterdir())
 
 
-def test_a_holder_is_written_with_all_that_is_read() -> None:
+def test_holder_is_equal_after_writing_and_reading() -> None:
     mine = Holder.present(locked_by_system=True)
     entry = json.loads(lock_line(holder_entry(mine)))
     assert Holder(**entry["holder"]) == mine
@@ -225,11 +223,11 @@ def test_message_about_a_holder_is_short_for_a_damaged_lock_file():
     assert len(str(holder)) < 400
 
 
-def test_lock_age_goes_by_the_clock_of_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lock_age_is_measured_by_the_clock_of_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = replace(Holder.present(locked_by_system=False), host=OTHER, boot=OTHER)
-    left_behind(tmp_path / "out.tif", other, age_s=-86400.0)  # the clock was set back since
+    write_lock(tmp_path / "out.tif", other, age_s=-86400.0)  # the clock was set back since
     OutputLock(tmp_path / "out.tif").release()
-    left_behind(tmp_path / "out.tif", other)
+    write_lock(tmp_path / "out.tif", other)
     monkeypatch.setattr(time, "time", lambda: 4e9)  # the clock of this computer, not of the disk
     with pytest.raises(OutputError, match="is being written by process"):
         OutputLock(tmp_path / "out.tif")
@@ -244,7 +242,7 @@ def test_lock_and_old_output_of_another_user_are_named(tmp_path: Path) -> None:
     (tmp_path / "out.ome.zarr" / "zarr.json").write_text("{}")
     code = (
         "import os, pathlib, logging; from decrappify.io.store.locks import locked; logging.basicConfig()\n"
-        "with locked(pathlib.Path('first.tif')) as lock: lock.temporary('new')\n"  # loads what the other user may not
+        "with locked(pathlib.Path('first.tif')) as lock: lock.temporary('new')\n"  # loads modules as the first user
         "os.setuid(65534)\n"
         "with locked(pathlib.Path('out.ome.zarr')) as lock:\n"
         "    new = lock.temporary('new'); new.mkdir(); (new / 'zarr.json').write_text('new')\n"

@@ -1,4 +1,4 @@
-"""What is never deleted, replaced or written into."""
+"""Files and folders that are never deleted, replaced or written into."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("suffix", [".ome.zarr", ".ome.tif", ".mp4"])
-def test_files_with_similar_names_are_left_alone(tmp_path: Path, suffix: str, overwrite: bool) -> None:
+def test_files_with_similar_names_are_not_changed(tmp_path: Path, suffix: str, overwrite: bool) -> None:
     output = tmp_path / f"cells{suffix}"
     if overwrite:
         save_movie(Movie.from_array(FRAMES[:1]), output)
@@ -44,20 +44,20 @@ def test_files_with_similar_names_are_left_alone(tmp_path: Path, suffix: str, ov
     assert sorted(path.name for path in tmp_path.iterdir()) == [output.name, "raw.ome.zarr"]
 
 
-@pytest.mark.parametrize("how", ["empty", "store", "file", "link", "of another output"])
-def test_a_working_folder_of_others_is_refused_and_kept(tmp_path: Path, how: str) -> None:
+@pytest.mark.parametrize("kind", ["empty", "store", "file", "link", "of another output"])
+def test_working_folder_of_others_raises_and_is_kept(tmp_path: Path, kind: str) -> None:
     output, folder = tmp_path / "cells.ome.zarr", tmp_path / "cells.ome.zarr.partial"
-    if how == "store":
+    if kind == "store":
         save_movie(Movie.from_array(FRAMES), tmp_path / "raw.ome.zarr")
         (tmp_path / "raw.ome.zarr").rename(folder)
-    elif how == "file":
+    elif kind == "file":
         folder.write_text("notes", encoding="utf-8")
-    elif how == "of another output":
+    elif kind == "of another output":
         with ZarrMovieWriter(tmp_path / "other.ome.zarr", shape=(1, 1, 1, 9, 9), dtype="uint8", run_key="mine"):
             (tmp_path / "other.ome.zarr.partial").rename(folder)
     else:
-        (folder if how == "empty" else tmp_path / "elsewhere").mkdir()
-        if how == "link":
+        (folder if kind == "empty" else tmp_path / "elsewhere").mkdir()
+        if kind == "link":
             folder.symlink_to(tmp_path / "elsewhere")
     before = sorted(path.name for path in tmp_path.rglob("*"))
     with pytest.raises(OutputError, match=r"cells\.ome\.zarr\.partial is not the working folder of a run .*rename it"):
@@ -65,7 +65,7 @@ def test_a_working_folder_of_others_is_refused_and_kept(tmp_path: Path, how: str
     assert sorted(path.name for path in tmp_path.rglob("*")) == before
 
 
-def test_inputs_in_and_around_the_output_are_refused(tmp_path: Path) -> None:
+def test_inputs_that_overlap_the_output_raise(tmp_path: Path) -> None:
     stored = save_movie(Movie.from_array(FRAMES), tmp_path / "cells.ome.zarr")
     (tmp_path / "link.ome.zarr").symlink_to(stored)
     before = contents(stored)
@@ -84,7 +84,7 @@ def test_inputs_in_and_around_the_output_are_refused(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.ome.zarr", "link.ome.zarr"]
 
 
-def test_an_unfinished_store_is_not_saved_over_itself(tmp_path: Path) -> None:
+def test_unfinished_store_saved_over_itself_raises(tmp_path: Path) -> None:
     output = tmp_path / "cells.ome.zarr"
     with ZarrMovieWriter(output, shape=(1, 1, 1, 9, 9), dtype="uint8", run_key="export") as writer:
         writer.write_plane(0, 0, 0, np.ones((9, 9), np.uint8))
@@ -93,11 +93,11 @@ def test_an_unfinished_store_is_not_saved_over_itself(tmp_path: Path) -> None:
     assert np.asarray(open_movie(partial_path(output))).all()
 
 
-def test_neighbors_do_not_overlap(tmp_path: Path) -> None:
+def test_refuse_overlap_accepts_neighboring_names(tmp_path: Path) -> None:
     refuse_overlap(tmp_path / "a.ome.zarr", tmp_path / "a.ome.zarr.old", tmp_path / "a", None)
 
 
-def test_a_folder_of_a_name_is_not_replaced_unasked(tmp_path: Path) -> None:
+def test_store_is_replaced_only_with_overwrite(tmp_path: Path) -> None:
     output = save_movie(Movie.from_array(FRAMES), tmp_path / "cells.ome.zarr")
     before = contents(output)
     with pytest.raises(OutputExistsError, match="already exists"):
@@ -108,19 +108,19 @@ def test_a_folder_of_a_name_is_not_replaced_unasked(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["cells.ome.zarr"]
 
 
-def test_working_folder_that_cannot_be_deleted_after_the_output_is_complete_is_a_warning(tmp_path, monkeypatch, caplog):
-    def refused(*_: object) -> None:
+def test_finish_warns_if_the_working_folder_cannot_be_deleted(tmp_path, monkeypatch, caplog):
+    def denied(*_: object) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     values = np.zeros((1, 1, 1, 4, 4), np.uint8)
     with ZarrMovieWriter(tmp_path / "cells.ome.zarr", shape=values.shape, dtype=np.uint8) as target:
         target.write_plane(0, 0, 0, values[0, 0, 0])
-        monkeypatch.setattr(WorkingFolder, "remove", refused)
+        monkeypatch.setattr(WorkingFolder, "remove", denied)
         assert open_movie(target.finish()).shape == values.shape
     assert "cells.ome.zarr is complete, but its working folder" in caplog.text
 
 
-def test_json_document_that_cannot_be_written_leaves_no_temporary_file(tmp_path, monkeypatch):
+def test_write_json_leaves_no_temporary_file_after_an_error(tmp_path, monkeypatch):
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -130,7 +130,7 @@ def test_json_document_that_cannot_be_written_leaves_no_temporary_file(tmp_path,
     assert not list(tmp_path.iterdir())
 
 
-def test_names_of_any_length_and_folders_of_looping_links(tmp_path: Path) -> None:
+def test_names_above_255_bytes_and_looping_links_raise(tmp_path: Path) -> None:
     longest = tmp_path / ("n" * 250 + ".zarr")
     assert working_path(longest.with_name(longest.name[8:])).name == f"{longest.name[8:]}.partial"
     with locked(longest) as lock:
@@ -150,7 +150,7 @@ def test_names_of_any_length_and_folders_of_looping_links(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("number", "expected"), [(errno.EROFS, "on a read-only file system"), (errno.EACCES, "no permis")]
 )
-def test_folder_that_cannot_be_written_to_is_reported_with_the_reason(tmp_path, monkeypatch, number, expected):
+def test_check_output_states_why_a_folder_is_not_writable(tmp_path, monkeypatch, number, expected):
     def failing(dir):
         raise OSError(number, "")
 

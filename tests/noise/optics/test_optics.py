@@ -54,7 +54,7 @@ def test_blur_assumes_equal_pixel_sizes_if_they_are_not_known(good):
     assert optics.blur.value == pytest.approx(2, rel=0.1)
     assert "equal ones are assumed" in optics.blur.note
     assert optics.scale_factor.value is None
-    assert "denoise, do not upsample" in optics.scale_factor.note
+    assert "upsampling adds no detail" in optics.scale_factor.note
 
 
 def test_scale_factor_of_binned_images_is_found_with_and_without_pixel_sizes():
@@ -78,7 +78,7 @@ def test_scale_factor_of_binned_images_is_found_with_and_without_pixel_sizes():
         (spots(0, 160), np.full((1, 160, 160), 0.1, np.float32), "too little structure"),
         (spots(0, 48), spots(1, 48), "at least 64 pixels"),
     ],
-    ids=["noise only", "good images of noise", "small"],
+    ids=["noise only", "good images are noise", "small"],
 )
 def test_optics_have_no_values_for_noise_and_small_images(low, high, note):
     optics = measure_optics([record(low)], WHITE, [record(high, 2000.0).astype(np.float32)], (SMOOTH, SMOOTH))

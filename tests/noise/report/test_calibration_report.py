@@ -36,12 +36,12 @@ def found(movie, good) -> Calibration:
 
 
 def external(page: str) -> list[str]:
-    """Links to other files and hosts, but the names of XML schemas."""
+    """Return the links to other files and hosts, except the names of XML schemas."""
     links = re.findall(r"""(?:src|href|url|@import)\s*[=( ]\s*["']?([^"')\s>]+)""", page)
     return [link for link in links if not link.startswith(("data:image/png;base64,", "#", "http://www.w3.org/"))]
 
 
-def test_report_contains_all_values_and_no_links(found, tmp_path):
+def test_report_contains_the_values_and_no_links(found, tmp_path):
     path = found.report(tmp_path / "report.html")
     page = path.read_text(encoding="utf-8")
     for estimate in (found.noise.gain, found.noise.noise_sd, found.noise.correlation_x[1], found.optics.blur):
@@ -57,13 +57,13 @@ def test_report_contains_all_values_and_no_links(found, tmp_path):
         found.report(path)
 
 
-def test_report_with_another_suffix_is_refused(found, tmp_path):
+def test_report_with_another_suffix_raises(found, tmp_path):
     with pytest.raises(FormatError, match=r"report\.pdf is not a name for an HTML report; use the suffix \.html"):
         found.report(tmp_path / "report.pdf")
     assert not list(tmp_path.iterdir())
 
 
-def test_comparison_fits_the_simulated_microscope(found):
+def test_comparison_matches_the_simulated_microscope(found):
     samples = found.samples
     compared = compare(found.noise, found.optics, found.transfer, samples.low, samples.high)
     assert compared.crappified.shape == (192, 192)
@@ -86,7 +86,7 @@ def test_comparison_detects_a_wrong_gain_and_a_missing_blur(found):
     assert not met["Noise against mean"]
 
 
-def test_report_leaves_out_what_is_not_known(movie, tmp_path):
+def test_report_omits_unknown_values(movie, tmp_path):
     without = calibrate(movie[:1])
     page = without.report(tmp_path / "image.html").read_text(encoding="utf-8")
     assert "No good images were passed (high)." in page

@@ -105,7 +105,7 @@ def test_data_from_file_reads_the_data_of_a_run_without_training(folder):
     assert not (folder / "out").exists()
 
 
-def test_the_noise_model_of_a_calibration_is_a_crappifier_of_a_run(folder):
+def test_run_file_accepts_a_noise_model_as_crappifier(folder):
     NoiseModel(noise_sd=Estimate(9.0), levels=(0.0, 90.0)).save(folder / "camera.toml")
     data = data_from_file(write(folder, TRAINED.replace('"confocal"', '"camera.toml"') + SETTINGS))
     assert data.crappifier.steps == (Gaussian(0.1),)

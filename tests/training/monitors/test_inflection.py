@@ -63,7 +63,7 @@ def test_a_useful_phase_is_found_near_its_best(seed):
     verdict = choose(BASE, useful(seed=seed))
     assert verdict.index is not None
     assert verdict.row.step == pytest.approx(200, abs=40)
-    assert "KID falls from 1 to 0." in verdict.reason
+    assert "KID changes from 1 to 0." in verdict.reason
     assert verdict.reason.startswith(f"step {verdict.row.step} ({verdict.row.images_seen} images seen)")
 
 
@@ -71,7 +71,7 @@ def test_a_useful_phase_is_found_near_its_best(seed):
 def test_a_phase_that_never_helps_keeps_the_pretrained_generator(seed):
     verdict = choose(BASE, history(40, seed=seed, noise=0.04))
     assert (verdict.index, verdict.row) == (None, None)
-    assert verdict.reason.startswith("no useful GAN phase, keep the pretrained generator: KID falls from 1 to 0.9")
+    assert verdict.reason.startswith("no useful GAN phase, keep the pretrained generator: KID changes from 1 to 0.9")
     assert all(verdict.feasible)
 
 

@@ -104,7 +104,7 @@ def png_files(results: Results) -> Iterator[tuple[str, bytes]]:
         ):
             if drawing is not None:
                 yield f"{stem}_{number}.png", plots.png(drawing)
-        yield f"pictures_{number}.png", images.sheet_png(results, view)
+        yield f"sheet_{number}.png", images.sheet_png(results, view)
 
 
 def check_folder(folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:

@@ -54,9 +54,9 @@ def described(reading: FolderReading, movie: Movie, scene: int | None) -> str:
         what = f"one movie of {inside}" if n == 1 else f"{n} scenes"
     else:
         other = f"pass {setting('folder_as', 'movie')} to read the files as frames of one movie"
-        what = "its only file" if n == 1 else f"{n} separate images"
+        what = f"{n} separate images"
     if n == 1 and reading.kind == "images":
-        return f"{reading.path.name} was read as {what}"
+        return f"the only file of {reading.path.name} was read"
     line = f"{reading.path.name} was read as {what} ({reading.reason})"
     if n > 1 and scene is not None:
         line += (

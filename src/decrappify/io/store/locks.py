@@ -244,7 +244,9 @@ class OutputLock:
         if not kept:
             self._check_first(descriptor, mine, {holder.token for holder in before.unreleased})
         if before.unreleased:
-            logger.warning("%s: %s was ended; its lock is taken over", self._shown, before.unreleased[-1])
+            logger.warning(
+                "%s: %s ended without releasing its lock; the lock is taken over", self._shown, before.unreleased[-1]
+            )
         self._record = before
         return mine
 

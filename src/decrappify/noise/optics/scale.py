@@ -19,7 +19,7 @@ _TOLERANCE = 0.15  # relative distance to one of SCALES
 _MISFIT = 0.35  # natural logarithm of a ratio of powers: 1.5 dB
 _DRAWS = 24  # of the bootstrap
 _OVERSAMPLED = 0.25  # cycles per pixel, half the Nyquist frequency
-_OVERSAMPLED_NOTE = "oversampled: denoise, do not upsample"
+_OVERSAMPLED_NOTE = "oversampled, so that upsampling adds no detail"
 
 
 def measure_scale(
@@ -46,12 +46,12 @@ def measure_scale(
         note = "from the pixel sizes"
         return Estimate(known, 0.0, note=f"{note}; {_OVERSAMPLED_NOTE}" if oversampled and known > 1.05 else note)
     if low is None or high is None:
-        return unknown("needs pixel sizes, or images of at least 64 pixels along Y and X")
+        return unknown("no pixel sizes, and images of fewer than 64 pixels along Y or X")
     if cutoff is None:
         return unknown("no structure above the noise in the low images, and no pixel sizes")
     if oversampled:
         share = 200 * (cutoff or 0)
-        return unknown(f"no pixel sizes; structure up to {share:.0f} % of the Nyquist frequency: {_OVERSAMPLED_NOTE}")
+        return unknown(f"no pixel sizes; structure up to {share:.0f} % of the Nyquist frequency; {_OVERSAMPLED_NOTE}")
     return _from_spectra(low, high, binned)
 
 

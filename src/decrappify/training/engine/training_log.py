@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from decrappify._common.atomic import write_file
+from decrappify.training.engine.event_file import EventFile, open_event_file
 
 SECONDS_BETWEEN_PLOTS = 10.0  # a plot takes as long as many steps of a small network
 
@@ -54,7 +54,7 @@ class TrainingLog:
         self._columns, self._plot, self._events = columns, plot, events
         self.rows: list[Row] = []
         self._plotted_at = -SECONDS_BETWEEN_PLOTS
-        self._writer = None
+        self._event_file: EventFile | None = None
         if self.folder is None:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ class TrainingLog:
             self.rows = [row for row in complete_rows(self._path, columns, texts) if keep(row)]
         write_rows(self._path, columns, self.rows)
         if events:
-            self._writer = _event_writer(self.folder)
+            self._event_file = open_event_file(self.folder)
 
     @property
     def _path(self) -> Path:
@@ -75,10 +75,9 @@ class TrainingLog:
         self.rows.append({key: _text(values.get(key, "")) for key in self._columns})
         with self._path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, self._columns).writerow(self.rows[-1])
-        if self._writer is not None:
-            for key in self._events:
-                if values.get(key) is not None:
-                    self._writer.add_scalar(key, values[key], values["step"])
+        if self._event_file is not None:
+            scalars = {key: values[key] for key in self._events if values.get(key) is not None}
+            self._event_file.add(scalars, values["step"])
 
     def plot(self, *, final: bool = True) -> None:
         """Plot the rows; plots other than the final one are at least 10 s apart."""
@@ -89,10 +88,9 @@ class TrainingLog:
         self._plot(self.rows, self.folder)
 
     def close(self) -> None:
-        """Close the event file; events are lost silently if the disk is full or the folder was removed."""
-        if self._writer is not None and self.folder is not None and self.folder.is_dir():
-            with suppress(OSError):
-                self._writer.close()
+        """Close the event file."""
+        if self._event_file is not None:
+            self._event_file.close()
 
 
 def complete_rows(path: Path, columns: Sequence[str], texts: Sequence[str] = ()) -> list[Row]:
@@ -140,12 +138,3 @@ def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
 
 def _text(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _event_writer(folder: Path) -> Any:
-    """Return a TensorBoard writer, or None if TensorBoard is not installed."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(str(folder))

@@ -276,7 +276,7 @@ def choose(baseline: MonitorRow, rows: Sequence[MonitorRow], limits: Limits | No
     index = min((k for k in range(len(rows)) if feasible[k]), key=lambda k: smooth[k])  # the earliest of equals
     error = _kid_error(rows, smooth, index)
     fall = baseline.kid - smooth[index]
-    kid_change = f"KID falls from {baseline.kid:.4g} to {smooth[index]:.4g} (error {error:.2g})"
+    kid_change = f"KID changes from {baseline.kid:.4g} to {smooth[index]:.4g} (error {error:.2g})"
     if not fall > limits.kid_errors * error:
         return Verdict(None, None, f"{KEEP}: {kid_change}; required: {limits.kid_errors:g} errors", feasible)
     row = rows[index]

@@ -16,7 +16,7 @@ from decrappify.movie import Array
 
 @dataclass
 class Entry:
-    """One entry of the sub-block directory; `dimensions` holds [start, size, stored size] by letter."""
+    """One entry of the sub-block directory; `dimensions` contains [start, size, stored size] by letter."""
 
     pixel_type: int
     position: int
@@ -32,7 +32,7 @@ class Entry:
 def write_planes(
     path: Path, planes: dict[tuple[int, int, int, int], Array | list[Array]], offsets: dict[int, int] | None = None
 ) -> Path:
-    """Write planes by (scene, t, c, z); scenes lie side by side. A list of planes has the numbers M 0, 1, ..."""
+    """Write planes by (scene, t, c, z); scenes are side by side. A list of planes is numbered M 0, 1, ..."""
     with czi.create_czi(str(path), exist_ok=True) as document:
         for (scene, t, c, z), pixels in planes.items():
             for one in pixels if isinstance(pixels, list) else [pixels]:
@@ -56,7 +56,7 @@ def edit_metadata(path: Path, change: Callable[[str], str]) -> Path:
 
 
 def edit_directory(path: Path, change: Callable[[list[Entry]], Any]) -> Path:
-    """Let `change` edit the list of entries in place, and write them as a new directory and into the sub-blocks."""
+    """Edit the list of entries in place with `change`, and write it as a new directory and into the sub-blocks."""
     content = bytearray(path.read_bytes())
     (position,) = struct.unpack_from("<q", content, 84)
     (count,) = struct.unpack_from("<i", content, position + 32)
@@ -76,7 +76,7 @@ def edit_directory(path: Path, change: Callable[[list[Entry]], Any]) -> Path:
     for entry in entries:
         packed = _packed(entry)
         body += packed
-        content[entry.position + 48 : entry.position + 48 + len(packed)] = packed  # the sub-block's own copy
+        content[entry.position + 48 : entry.position + 48 + len(packed)] = packed  # the copy in the sub-block
     struct.pack_into("<q", content, 84, len(content))
     content += struct.pack("<16sqq", b"ZISRAWDIRECTORY", len(body), len(body)) + body
     path.write_bytes(content)

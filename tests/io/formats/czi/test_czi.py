@@ -21,7 +21,7 @@ from decrappify.movie import Array
 
 
 def write_czi(path: Path, array: Array, scenes: dict[int, tuple[int, int]] | None = None, **metadata: Any) -> Path:
-    """Write (T, C, Z, Y, X), or the same array shifted by its scene number at each scene's (x, y)."""
+    """Write (T, C, Z, Y, X), or for each scene the array plus the scene number, at the (x, y) of the scene."""
     with czi.create_czi(str(path), exist_ok=True) as document:
         for t, c, z in np.ndindex(array.shape[:3]):
             for scene, place in (scenes or {0: (0, 0)}).items():
@@ -45,7 +45,7 @@ def edit_metadata(path: Path, before: str, inserted: str) -> Path:
 
 
 def append_timestamps(path: Path, seconds: list[float]) -> Path:
-    """Add a TimeStamps attachment as ZEN writes it, which pylibCZIrw cannot."""
+    """Add a TimeStamps attachment in the layout of ZEN; pylibCZIrw cannot write one."""
 
     def segment(name: bytes, content: bytes) -> bytes:
         return struct.pack("<16sqq", name, len(content), len(content)) + content
@@ -85,7 +85,7 @@ def test_all_axes_scale_and_channels_are_read(tmp_path, array):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-def test_every_dtype_comes_back_exactly(tmp_path, dtype, rng):
+def test_every_dtype_is_read_exactly(tmp_path, dtype, rng):
     array = (rng.random((2, 1, 1, 9, 11)) * 200).astype(dtype)
     movie = open_czi(write_czi(tmp_path / "cells.czi", array))
     assert movie.dtype == dtype
@@ -95,7 +95,7 @@ def test_every_dtype_comes_back_exactly(tmp_path, dtype, rng):
 
 @settings(max_examples=15, deadline=None)
 @given(data=st.data())
-def test_regions_are_cut_out_of_the_right_plane(data, tmp_path_factory):
+def test_regions_equal_crops_of_their_plane(data, tmp_path_factory):
     array = np.arange(2 * 1 * 2 * 21 * 30, dtype=np.uint16).reshape(2, 1, 2, 21, 30)
     path = tmp_path_factory.getbasetemp() / "regions.czi"
     if not path.exists():
@@ -106,7 +106,7 @@ def test_regions_are_cut_out_of_the_right_plane(data, tmp_path_factory):
         np.testing.assert_array_equal(movie.region(1, 0, 1, rows, columns), array[1, 0, 1, rows, columns])
 
 
-def test_scenes_have_their_own_pixels(tmp_path, array):
+def test_scenes_have_separate_pixels(tmp_path, array):
     path = write_czi(tmp_path / "cells.czi", array, scenes={0: (-15, 7), 1: (200, -40), 2: (5, 10)})
     for scene in range(3):
         movie = open_czi(path, scene=scene)
@@ -116,7 +116,7 @@ def test_scenes_have_their_own_pixels(tmp_path, array):
         open_czi(path, scene=3)
 
 
-def test_mosaics_are_put_together(tmp_path, rng):
+def test_mosaics_are_stitched(tmp_path, rng):
     frame = rng.integers(0, 60000, (60, 90), dtype=np.uint16)
     path = tmp_path / "mosaic.czi"
     with czi.create_czi(str(path)) as document:
@@ -128,7 +128,7 @@ def test_mosaics_are_put_together(tmp_path, rng):
     np.testing.assert_array_equal(movie.region(0, 0, 0, slice(25, 35), slice(40, 50)), frame[25:35, 40:50])
 
 
-def test_color_comes_as_red_green_blue(tmp_path, rng):
+def test_color_is_read_as_red_green_and_blue(tmp_path, rng):
     rgb = rng.integers(0, 255, (13, 17, 3), dtype=np.uint8)
     path = tmp_path / "color.czi"
     with czi.create_czi(str(path)) as document:
@@ -141,7 +141,7 @@ def test_color_comes_as_red_green_blue(tmp_path, rng):
     np.testing.assert_array_equal(np.asarray(movie)[0, :, 0], np.moveaxis(rgb, -1, 0))
 
 
-def test_channels_of_different_dtypes_share_the_wider_one(tmp_path, rng):
+def test_channels_of_different_dtypes_are_read_in_the_wider_one(tmp_path, rng):
     path = tmp_path / "mixed.czi"
     narrow, wide = rng.integers(0, 255, (9, 9), dtype=np.uint8), rng.integers(0, 60000, (9, 9), dtype=np.uint16)
     with czi.create_czi(str(path)) as document:
@@ -187,23 +187,23 @@ def test_frame_interval_is_taken_in_the_documented_order(tmp_path, array, positi
     np.testing.assert_array_equal(movie.frame(2, 1, 3), array[2, 1, 3])
 
 
-def test_timestamps_are_read_exactly_and_damage_is_not_an_interval(tmp_path, array):
+def test_timestamps_are_read_exactly_and_empty_if_damaged(tmp_path, array):
     path = append_timestamps(write_czi(tmp_path / "cells.czi", array), [0.0, 0.523, 1.047])
     assert read_timestamps(path) == (0.0, 0.523, 1.047)
-    whole = path.read_bytes()
-    for size in (len(whole) - 60, len(whole) - 200, 100, 0):
-        path.write_bytes(whole[:size])
+    content = path.read_bytes()
+    for size in (len(content) - 60, len(content) - 200, 100, 0):
+        path.write_bytes(content[:size])
         assert read_timestamps(path) == ()
-    path.write_bytes(b"PK" + whole)
+    path.write_bytes(b"PK" + content)
     assert read_timestamps(path) == ()
 
 
 @pytest.mark.parametrize(("times", "expected"), [([], None), ([3.0], None), ([2.0, 2.0], None), ([0, 1, 2, 9], 1)])
-def test_median_step_needs_progress(times, expected):
+def test_median_step_is_none_without_increasing_times(times, expected):
     assert median_step(times) == expected
 
 
-def test_only_the_image_scale_counts():
+def test_pixel_size_is_that_of_the_image_only():
     psf = "<PSF><OriginalScaling><Distance Id='X'><Value>9e-6</Value></Distance></OriginalScaling></PSF>"
     items = "<Distance Id='X'><Value>2e-7</Value></Distance><Distance Id='Y'><Value/></Distance>"
     xml = (
@@ -218,7 +218,7 @@ def test_only_the_image_scale_counts():
         parse_metadata(xml[:-20], "cells.czi")
 
 
-def test_threads_and_processes_share_a_movie(tmp_path, array):
+def test_movie_is_readable_in_threads_and_after_pickling(tmp_path, array):
     movie = open_czi(write_czi(tmp_path / "cells.czi", array))
     planes = list(movie.planes()) * 3
     with ThreadPoolExecutor(4) as threads:
@@ -228,32 +228,32 @@ def test_threads_and_processes_share_a_movie(tmp_path, array):
 
 
 @pytest.mark.parametrize("content", [b"<!DOCTYPE html><html></html>", b"", b"PK\x03\x04" + b"\0" * 200])
-def test_other_files_than_czi_are_refused(tmp_path, content):
+def test_other_files_than_czi_raise(tmp_path, content):
     path = tmp_path / "cells.czi"
     path.write_bytes(content)
-    with pytest.raises(FormatError, match="is not a CZI file: it begins with") as refused:
+    with pytest.raises(FormatError, match="is not a CZI file: it begins with") as caught:
         open_czi(path)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("part", [0.001, 0.3, 0.9])
-def test_truncated_files_are_refused(tmp_path, array, part):
+def test_truncated_files_raise(tmp_path, array, part):
     path = write_czi(tmp_path / "cells.czi", array)
     content = path.read_bytes()
     path.write_bytes(content[: max(40, int(len(content) * part))])
-    with pytest.raises(FormatError, match="damaged or truncated") as refused:
+    with pytest.raises(FormatError, match="damaged or truncated") as caught:
         open_czi(path)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(caught.value)
 
 
-def test_missing_files_and_folders_are_refused(tmp_path):
+def test_missing_files_and_folders_raise(tmp_path):
     with pytest.raises(MissingFileError, match="does not exist"):
         open_czi(tmp_path / "none.czi")
     with pytest.raises(FormatError, match="is a folder"):
         open_czi(tmp_path)
 
 
-def test_missing_library_is_named(tmp_path, array, monkeypatch):
+def test_missing_library_raises_with_the_install_command(tmp_path, array, monkeypatch):
     path = write_czi(tmp_path / "cells.czi", array)
     monkeypatch.setitem(sys.modules, "pylibCZIrw", None)
     with pytest.raises(MissingExtraError, match="pip install pylibCZIrw"):
@@ -277,7 +277,7 @@ def test_real_movie_with_two_scenes(real_data):
         open_czi(path, scene=2)
 
 
-def test_real_color_file_is_not_mirrored_in_color(real_data):
+def test_real_color_file_is_read_as_red_green_and_blue(real_data):
     movie = open_czi(real_data / "czi" / "test_image.czi")
     assert movie.shape == (1, 3, 1, 513, 639)
     assert movie.dtype == np.uint8
@@ -288,7 +288,7 @@ def test_real_color_file_is_not_mirrored_in_color(real_data):
     np.testing.assert_array_equal(np.asarray(movie)[0, ::-1, 0], np.moveaxis(stored, -1, 0))
 
 
-def test_closed_movie_states_that_it_is_closed(tmp_path):
+def test_closed_movie_raises(tmp_path):
     movie = open_czi(write_czi(tmp_path / "cells.czi", np.ones((1, 1, 1, 8, 9), np.uint16)))
     movie.close()
     movie.close()

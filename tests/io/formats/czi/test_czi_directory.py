@@ -26,19 +26,19 @@ def test_read_blocks_agrees_with_the_library(tmp_path):
     )
     blocks, expected = read_blocks(path), []
 
-    def note(_, info):
+    def collect(_, info):
         box, at = info.logicalRect, info.coordinate.to_dict()
         expected.append(((at["S"], at["T"], at["C"], at["Z"]), (box.x, box.y, box.w, box.h)))
         return True
 
     with czi.open_czi(str(path)) as document:
-        document.enumerate_subblocks(note)
+        document.enumerate_subblocks(collect)
     numbers = zip(*(blocks.numbers(letter).tolist() for letter in "STCZ"), strict=True)
     boxes = zip(*(side.tolist() for side in (blocks.x, blocks.y, blocks.width, blocks.height)), strict=True)
     assert sorted(zip(numbers, boxes, strict=True)) == sorted(expected)
 
 
-def test_read_blocks_numbers_places_and_types(tmp_path):
+def test_read_blocks_returns_numbers_positions_and_types(tmp_path):
     path = write_planes(tmp_path / "cells.czi", {(2, 4, 1, 7): np.ones((6, 8), np.uint8)})
     blocks = read_blocks(path)
     assert {letter: int(values[0]) for letter, values in blocks.index.items()} == {
@@ -65,7 +65,7 @@ def test_entries_of_different_length_are_read(tmp_path):
 
 
 @pytest.mark.parametrize("pyramid", ["stored smaller", "flag"])
-def test_pyramid_layers_are_left_out(tmp_path, pyramid):
+def test_pyramid_layers_are_excluded(tmp_path, pyramid):
     path = write_planes(tmp_path / "cells.czi", planes())
 
     def change(entries):
@@ -87,7 +87,7 @@ def test_blocks_of_other_files_are_marked(tmp_path):
 @pytest.mark.parametrize(
     "damage", ["no file", "position", "far position", "name", "count", "negative count", "schema", "dimensions", "cut"]
 )
-def test_damaged_directories_are_refused(tmp_path, damage):
+def test_damaged_directories_raise(tmp_path, damage):
     path = write_planes(tmp_path / "cells.czi", planes())
     content = bytearray(path.read_bytes())
     (position,) = struct.unpack_from("<q", content, 84)
@@ -114,7 +114,7 @@ def test_damaged_directories_are_refused(tmp_path, damage):
         read_blocks(path)
 
 
-def test_a_directory_behind_a_wrong_size_is_read_to_the_end_of_the_file(tmp_path):
+def test_directory_with_a_wrong_size_is_read_to_the_end_of_the_file(tmp_path):
     path = write_planes(tmp_path / "cells.czi", planes())
     content = bytearray(path.read_bytes())
     (position,) = struct.unpack_from("<q", content, 84)
@@ -123,7 +123,7 @@ def test_a_directory_behind_a_wrong_size_is_read_to_the_end_of_the_file(tmp_path
     assert len(read_blocks(path)) == len(planes())
 
 
-def test_entries_of_an_early_version_are_left_to_the_library(tmp_path):
+def test_read_blocks_returns_none_for_entries_of_an_early_version(tmp_path):
     path = write_planes(tmp_path / "cells.czi", planes())
     content = bytearray(path.read_bytes())
     (position,) = struct.unpack_from("<q", content, 84)
@@ -132,7 +132,7 @@ def test_entries_of_an_early_version_are_left_to_the_library(tmp_path):
     assert read_blocks(path) is None
 
 
-def test_without_a_directory_the_summary_of_the_library_is_used(tmp_path, monkeypatch):
+def test_open_czi_without_a_directory_uses_the_summary_of_the_library(tmp_path, monkeypatch):
     path = write_planes(tmp_path / "cells.czi", planes() | {(1, 2, 1, 0): np.full((5, 4), 77, np.uint16)})
     expected = np.asarray(open_czi(path))
     monkeypatch.setattr("decrappify.io.formats.czi.czi.read_blocks", lambda path: None)

@@ -17,7 +17,7 @@ def value(scene, t, c, z):
     return 1000 * scene + 100 * t + 10 * c + z + 1
 
 
-def some_planes(places):
+def planes_at(places):
     return {place: np.full((6, 8), value(*place), np.uint16) for place in places}
 
 
@@ -25,10 +25,10 @@ def corner(movie):
     return np.asarray(movie)[..., 0, 0]
 
 
-def test_scenes_of_different_length_have_their_own_shape(tmp_path):
+def test_scenes_of_different_length_have_different_shapes(tmp_path):
     places = [(0, t, c, z) for t in range(5) for c in range(2) for z in range(2)]
     places += [(1, t, 1, z) for t in range(1, 4) for z in range(3)]
-    path = write_planes(tmp_path / "cells.czi", some_planes(places))
+    path = write_planes(tmp_path / "cells.czi", planes_at(places))
     first, second = open_czi(path, scene=0), open_czi(path, scene=1)
     assert first.shape == (5, 2, 2, 6, 8)
     assert second.shape == (3, 1, 3, 6, 8)
@@ -36,9 +36,9 @@ def test_scenes_of_different_length_have_their_own_shape(tmp_path):
     np.testing.assert_array_equal(corner(second), [[[value(1, t, 1, z) for z in range(3)]] for t in range(1, 4)])
 
 
-def test_a_subset_that_kept_its_numbering_is_read(tmp_path):
+def test_subset_with_its_original_numbers_is_read(tmp_path):
     places = [(3, t, c, z) for t in range(3, 7) for c in (2, 3) for z in (1, 2)]
-    path = write_planes(tmp_path / "subset.czi", some_planes(places))
+    path = write_planes(tmp_path / "subset.czi", planes_at(places))
     movie = open_czi(path)
     assert movie.shape == (4, 2, 2, 6, 8)
     expected = [[[value(3, t, c, z) for z in (1, 2)] for c in (2, 3)] for t in range(3, 7)]
@@ -46,8 +46,8 @@ def test_a_subset_that_kept_its_numbering_is_read(tmp_path):
     assert dc.scenes(path) == ["S3"]
 
 
-def test_a_single_plane_far_from_zero_is_read(tmp_path):
-    path = write_planes(tmp_path / "one.czi", some_planes([(0, 9, 4, 6)]))
+def test_single_plane_with_large_numbers_is_read(tmp_path):
+    path = write_planes(tmp_path / "one.czi", planes_at([(0, 9, 4, 6)]))
     assert open_czi(path).shape == (1, 1, 1, 6, 8)
     assert open_czi(path).frame(0)[0, 0] == value(0, 9, 4, 6)
 
@@ -63,14 +63,14 @@ def test_a_single_plane_far_from_zero_is_read(tmp_path):
         ([(4, 0, 0), (4, 1, 0), (4, 2, 0)], r"3 of 30 planes were not recorded \(frame 4\); they are read as zeros$"),
     ],
 )
-def test_planes_that_were_not_recorded_are_named_and_zero(tmp_path, lost, text):
+def test_missing_planes_are_zero_and_named_in_a_warning(tmp_path, lost, text):
     places = [(t, c, 0) for t in range(10) for c in range(3) if (t, c, 0) not in lost]
-    path = write_planes(tmp_path / "cells.czi", some_planes([(0, *place) for place in places]))
-    with pytest.warns(UserWarning, match=text) as noted:
+    path = write_planes(tmp_path / "cells.czi", planes_at([(0, *place) for place in places]))
+    with pytest.warns(UserWarning, match=text) as caught:
         movie = dc.open_movie(path)
-    assert len(noted) == 1
-    assert noted[0].filename == __file__
-    assert "\n" not in str(noted[0].message)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert "\n" not in str(caught[0].message)
     assert movie.shape == (10, 3, 1, 6, 8)
     assert movie.missing == frozenset(lost)
     for t, c, z in movie.planes():
@@ -79,16 +79,16 @@ def test_planes_that_were_not_recorded_are_named_and_zero(tmp_path, lost, text):
     assert movie[2:].missing == {(t - 2, c, z) for t, c, z in lost}
 
 
-def test_a_file_without_gaps_opens_without_a_warning(tmp_path):
+def test_file_without_gaps_opens_without_a_warning(tmp_path):
     places = [(s, t, c, z) for s in range(2) for t in range(2) for c in range(2) for z in range(2)]
-    path = write_planes(tmp_path / "cells.czi", some_planes(places))
+    path = write_planes(tmp_path / "cells.czi", planes_at(places))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         dc.open_movie(path, scene=1)
 
 
-def test_missing_planes_survive_pickling_without_a_second_warning(tmp_path):
-    path = write_planes(tmp_path / "cells.czi", some_planes([(0, 0, 0, 0), (0, 0, 1, 0), (0, 1, 0, 0)]))
+def test_missing_planes_are_kept_by_pickling_without_a_second_warning(tmp_path):
+    path = write_planes(tmp_path / "cells.czi", planes_at([(0, 0, 0, 0), (0, 0, 1, 0), (0, 1, 0, 0)]))
     with pytest.warns(UserWarning, match="1 of 4 planes"):
         movie = open_czi(path)
     again = pickle.loads(pickle.dumps(movie))
@@ -96,7 +96,7 @@ def test_missing_planes_survive_pickling_without_a_second_warning(tmp_path):
     np.testing.assert_array_equal(np.asarray(again), np.asarray(movie))
 
 
-def test_color_planes_that_were_not_recorded_are_missing_three_times(tmp_path, rng):
+def test_missing_color_planes_are_missing_in_three_channels(tmp_path, rng):
     rgb = rng.integers(1, 255, (6, 8, 3), dtype=np.uint8)
     path = write_planes(tmp_path / "color.czi", {(0, 2, 0, 0): rgb, (0, 2, 0, 1): rgb, (0, 3, 0, 0): rgb})
     with pytest.warns(UserWarning, match=r"1 of 4 planes were not recorded \(frame 1: slice 1\)"):
@@ -106,29 +106,29 @@ def test_color_planes_that_were_not_recorded_are_missing_three_times(tmp_path, r
     assert not movie.frame(1, 2, 1).any()
 
 
-def test_planes_in_other_files_of_a_recording_are_not_read(tmp_path):
-    path = write_planes(tmp_path / "cells.czi", some_planes([(0, t, 0, 0) for t in range(4)]))
+def test_planes_in_other_files_of_a_recording_are_missing(tmp_path):
+    path = write_planes(tmp_path / "cells.czi", planes_at([(0, t, 0, 0) for t in range(4)]))
     edit_directory(path, lambda entries: [setattr(entry, "part", 1) for entry in entries[1:3]])
     with pytest.warns(UserWarning, match=r"frames 1, 2\); 2 of them are in other files of the recording"):
         movie = open_czi(path)
     np.testing.assert_array_equal(corner(movie).ravel(), [value(0, 0, 0, 0), 0, 0, value(0, 3, 0, 0)])
 
 
-def test_a_plane_in_the_pyramid_only_is_not_recorded(tmp_path):
-    path = write_planes(tmp_path / "cells.czi", some_planes([(0, t, 0, 0) for t in range(3)]))
+def test_plane_stored_only_in_the_pyramid_is_not_read(tmp_path):
+    path = write_planes(tmp_path / "cells.czi", planes_at([(0, t, 0, 0) for t in range(3)]))
 
     def shrink(entries):
         for letter in "XY":
             entries[2].dimensions[letter][1] *= 4
 
     edit_directory(path, shrink)
-    with pytest.warns(UserWarning, match=r"1 of 2 planes|stopped early|state"):
+    with pytest.warns(UserWarning, match="the metadata state 3 frames, the file contains 2"):
         movie = open_czi(path)
     assert movie.shape == (2, 1, 1, 6, 8)
 
 
-def test_every_second_frame_of_a_subset_has_no_gaps(tmp_path):
-    path = write_planes(tmp_path / "cells.czi", some_planes([(0, t, c, 0) for t in (2, 4, 8) for c in (0, 2)]))
+def test_subset_with_gaps_in_its_numbers_has_no_missing_planes(tmp_path):
+    path = write_planes(tmp_path / "cells.czi", planes_at([(0, t, c, 0) for t in (2, 4, 8) for c in (0, 2)]))
     edit_metadata(path, lambda xml: xml.replace("<SizeT>7<", "<SizeT>3<").replace("<SizeC>3<", "<SizeC>2<"))
     movie = open_czi(path)
     assert movie.shape == (3, 2, 1, 6, 8)
@@ -136,26 +136,26 @@ def test_every_second_frame_of_a_subset_has_no_gaps(tmp_path):
     np.testing.assert_array_equal(corner(movie)[..., 0], [[value(0, t, c, 0) for c in (0, 2)] for t in (2, 4, 8)])
 
 
-def test_announced_frames_that_are_not_there_are_named(tmp_path):
-    path = write_planes(tmp_path / "cells.czi", some_planes([(0, t, 0, 0) for t in range(3)]))
+def test_fewer_frames_than_the_metadata_state_warn(tmp_path):
+    path = write_planes(tmp_path / "cells.czi", planes_at([(0, t, 0, 0) for t in range(3)]))
     edit_metadata(path, lambda xml: xml.replace("<SizeT>3<", "<SizeT>40<"))
     with pytest.warns(UserWarning, match=r"cells\.czi: the metadata state 40 frames, the file contains 3"):
         assert open_czi(path).shape[0] == 3
 
 
-def test_line_scans_are_named(tmp_path):
-    path = write_planes(tmp_path / "line.czi", some_planes([(0, 0, 0, 0)]))
+def test_line_scans_warn(tmp_path):
+    path = write_planes(tmp_path / "line.czi", planes_at([(0, 0, 0, 0)]))
 
     def lengthen(entries):
         entries[0].dimensions["T"][1:] = [500, 500]
 
     edit_directory(path, lengthen)
-    with pytest.warns(UserWarning, match="stores 500 positions along T in one block") as noted:
+    with pytest.warns(UserWarning, match="stores 500 positions along T in one block") as caught:
         open_czi(path)
-    assert len(noted) == 1
+    assert len(caught) == 1
 
 
-def test_a_mosaic_plane_without_all_tiles_is_named(tmp_path, rng):
+def test_mosaic_plane_without_all_tiles_warns_and_is_zero_in_the_gaps(tmp_path, rng):
     frames = rng.integers(1, 60000, (3, 20, 60), dtype=np.uint16)
     tiles = [(t, x) for t in range(3) for x in (0, 20, 40) if (t, x) != (1, 20)]
     path = tmp_path / "mosaic.czi"
@@ -170,7 +170,7 @@ def test_a_mosaic_plane_without_all_tiles_is_named(tmp_path, rng):
     assert movie.missing == frozenset()
 
 
-def test_mosaics_of_overlapping_scenes_are_put_together(tmp_path, rng):
+def test_mosaics_of_overlapping_scenes_are_stitched(tmp_path, rng):
     frames = rng.integers(1, 60000, (2, 2, 30, 60), dtype=np.uint16)
     path = tmp_path / "mosaics.czi"
     with czi.create_czi(str(path)) as document:
@@ -185,16 +185,16 @@ def test_mosaics_of_overlapping_scenes_are_put_together(tmp_path, rng):
 
 
 def test_scenes_with_gaps_in_their_numbers_are_counted_from_zero(tmp_path):
-    path = write_planes(tmp_path / "cells.czi", some_planes([(0, 0, 0, 0), (2, 0, 0, 0), (5, 0, 0, 0)]))
+    path = write_planes(tmp_path / "cells.czi", planes_at([(0, 0, 0, 0), (2, 0, 0, 0), (5, 0, 0, 0)]))
     assert dc.scenes(path) == ["S0", "S2", "S5"]
-    for number, own in enumerate((0, 2, 5)):
-        for scene in (number, f"S{own}"):
-            assert dc.open_movie(path, scene=scene).frame(0)[0, 0] == value(own, 0, 0, 0)
+    for number, stored in enumerate((0, 2, 5)):
+        for scene in (number, f"S{stored}"):
+            assert dc.open_movie(path, scene=scene).frame(0)[0, 0] == value(stored, 0, 0, 0)
     with pytest.raises(InputError, match=r"scene 5 is not in cells.czi.*0 \(S0, 6 × 8\), 1 \(S2, 6 × 8\), 2 \(S5"):
         dc.open_movie(path, scene=5)
 
 
-def test_scenes_have_their_own_dtype_and_size(tmp_path):
+def test_scenes_have_different_dtypes_and_sizes(tmp_path):
     planes = {(0, 0, 0, 0): np.full((6, 8), 7, np.uint8), (1, 0, 1, 0): np.full((9, 5), 700, np.uint16)}
     path = write_planes(tmp_path / "cells.czi", planes)
     small, wide = open_czi(path), open_czi(path, scene=1)
@@ -203,23 +203,23 @@ def test_scenes_have_their_own_dtype_and_size(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("last", "says"),
+    ("last", "message"),
     [(2**30, "1073741825 positions along T"), (5_000_000, r"5000001 × 1 × 1 planes \(T × C × Z\) in 2 blocks")],
 )
-def test_a_directory_with_impossible_numbers_is_refused(tmp_path, last, says):
-    path = write_planes(tmp_path / "cells.czi", some_planes([(0, t, 0, 0) for t in range(2)]))
+def test_directory_with_impossible_numbers_raises(tmp_path, last, message):
+    path = write_planes(tmp_path / "cells.czi", planes_at([(0, t, 0, 0) for t in range(2)]))
 
     def scatter(entries):
         entries[1].dimensions["T"][0] = last
 
     edit_metadata(path, lambda xml: xml.replace("<SizeT>2<", "<SizeT>9<"))
     edit_directory(path, scatter)
-    with pytest.raises(FormatError, match=rf"cells\.czi is damaged, its directory lists {says}"):
+    with pytest.raises(FormatError, match=rf"cells\.czi is damaged, its directory lists {message}"):
         open_czi(path)
 
 
-def test_a_file_without_planes_is_refused(tmp_path):
-    path = write_planes(tmp_path / "cells.czi", some_planes([(0, 0, 0, 0)]))
+def test_file_without_planes_raises(tmp_path):
+    path = write_planes(tmp_path / "cells.czi", planes_at([(0, 0, 0, 0)]))
     edit_directory(path, lambda entries: entries.clear())
     with pytest.raises(FormatError, match="contains no image; the recording may have been stopped"):
         open_czi(path)
@@ -227,7 +227,7 @@ def test_a_file_without_planes_is_refused(tmp_path):
 
 @pytest.fixture
 def detector_file(tmp_path, rng):
-    """Five elements (H) of two scenes and two frames."""
+    """A file of five detector elements (H) in two scenes and two frames, and its planes."""
     planes = {
         (s, t, 0, 0): [rng.integers(0, 60000, (6, 8), dtype=np.uint16) for _ in range(5)]
         for s in (0, 1)
@@ -236,21 +236,21 @@ def detector_file(tmp_path, rng):
     return rename_dimension(write_planes(tmp_path / "airy.czi", planes), "M", "H"), planes
 
 
-def test_detector_elements_that_are_left_out_are_named(detector_file):
+def test_detector_elements_that_are_not_opened_are_named_in_a_warning(detector_file):
     path, planes = detector_file
     with pytest.warns(
         UserWarning, match=r"airy\.czi contains 5 detector elements or phases \(H 0 to 4\) and only H 0"
-    ) as noted:
+    ) as caught:
         movie = dc.open_movie(path, scene=1)
     np.testing.assert_array_equal(movie.frame(1), planes[1, 1, 0, 0][0])
-    message = str(noted[0].message)
-    assert len(noted) == 1
+    message = str(caught[0].message)
+    assert len(caught) == 1
     assert "\n" not in message
-    words = message.split("choose by scene='")[1].split("'")[0]
-    np.testing.assert_array_equal(dc.open_movie(path, scene=words).frame(1), planes[1, 1, 0, 0][1])
-    words = message.split("sum over H by scene='")[1].split("'")[0]
+    scene = message.split("choose by scene='")[1].split("'")[0]
+    np.testing.assert_array_equal(dc.open_movie(path, scene=scene).frame(1), planes[1, 1, 0, 0][1])
+    scene = message.split("sum over H by scene='")[1].split("'")[0]
     np.testing.assert_array_equal(
-        dc.open_movie(path, scene=words).frame(1), np.sum(planes[1, 1, 0, 0], axis=0, dtype=np.float32)
+        dc.open_movie(path, scene=scene).frame(1), np.sum(planes[1, 1, 0, 0], axis=0, dtype=np.float32)
     )
 
 
@@ -273,7 +273,7 @@ def test_sum_of_detector_elements_is_exact(detector_file):
     np.testing.assert_array_equal(movie.region(1, 0, 0, slice(2, 4), slice(1, 7)), movie.frame(1)[2:4, 1:7])
 
 
-def test_a_sum_with_an_element_missing_is_not_recorded(detector_file):
+def test_sum_without_one_element_is_a_missing_plane(detector_file):
     path, _ = detector_file
 
     def drop_one(entries):
@@ -290,7 +290,7 @@ def test_a_sum_with_an_element_missing_is_not_recorded(detector_file):
 @pytest.mark.parametrize(
     ("letter", "kind"), [("V", "views"), ("I", "illuminations"), ("R", "rotations"), ("B", "blocks")]
 )
-def test_further_dimensions_are_named_and_reached(tmp_path, letter, kind):
+def test_further_dimensions_are_named_in_a_warning_and_open_by_number(tmp_path, letter, kind):
     planes = {(0, t, 0, 0): [np.full((6, 8), 10 * t + k, np.uint16) for k in range(3)] for t in range(2)}
     path = rename_dimension(write_planes(tmp_path / "cells.czi", planes), "M", letter)
     with pytest.warns(UserWarning, match=rf"3 {kind} \({letter} 0 to 2\) and only {letter} 0.*scene='{letter} 1'"):
@@ -301,7 +301,7 @@ def test_further_dimensions_are_named_and_reached(tmp_path, letter, kind):
         dc.open_movie(path, scene=f"{letter} 3")
 
 
-def test_two_further_dimensions_are_reached_together(tmp_path):
+def test_two_further_dimensions_open_together(tmp_path):
     planes = {(v, 0, 0, 0): [np.full((6, 8), 10 * v + h, np.uint16) for h in range(2)] for v in range(3)}
     path = write_planes(tmp_path / "cells.czi", planes)
     rename_dimension(rename_dimension(path, "M", "H"), "S", "V")
@@ -311,7 +311,7 @@ def test_two_further_dimensions_are_reached_together(tmp_path):
         assert dc.open_movie(path, scene="H 1").frame(0).max() == 1
 
 
-def test_indices_that_do_not_occur_together_are_refused(tmp_path):
+def test_indices_that_do_not_occur_together_raise(tmp_path):
     planes = {(v, 0, 0, 0): [np.full((6, 8), 10 * v + h, np.uint16) for h in range(2)] for v in range(2)}
     path = write_planes(tmp_path / "cells.czi", planes)
     rename_dimension(rename_dimension(path, "M", "H"), "S", "V")
@@ -325,7 +325,7 @@ def test_indices_that_do_not_occur_together_are_refused(tmp_path):
         dc.open_movie(path, scene="V 1, H 1")
 
 
-def test_real_awkward_files_match_their_known_pixels(real_data):
+def test_real_irregular_files_match_their_reference_pixels(real_data):
     folder = real_data / "awkward" / "czi"
     known = np.load(folder / "truth.npz")
     movies = {"0": open_czi(folder / "irregular.czi"), "1": open_czi(folder / "irregular.czi", scene=1)}

@@ -40,7 +40,7 @@ UNNAMED = '<Channel Id="Channel:0"/><Channel Id="Channel:1"/>'
         (UNNAMED, "", ["C0", "C1"]),
     ],
 )
-def test_channel_names_come_from_the_first_place_that_has_one(image, display, expected):
+def test_channel_names_are_from_the_first_element_with_a_name(image, display, expected):
     assert channels(document(image, display), [0, 1], [0, 1])[0] == expected
 
 
@@ -56,13 +56,13 @@ def test_channels_of_a_subset_keep_their_names(image, numbers, all_numbers, expe
     assert channels(document(image), numbers, all_numbers)[0] == expected
 
 
-def test_colors_follow_the_channel_to_which_they_belong():
+def test_colors_are_assigned_by_channel_id():
     colors = {1: "#FF00FF00", 0: "#0000FF"}
     display = "".join(f'<Channel Id="Channel:{i}"><Color>{color}</Color></Channel>' for i, color in colors.items())
     assert channels(document(UNNAMED, display), [0, 1], [0, 1])[1] == ["0000FF", "00FF00"]
 
 
-def test_listed_sizes_are_those_that_are_numbers():
+def test_listed_sizes_omit_values_that_are_not_integers():
     assert listed_sizes(document()) == {"T": 12, "Z": 3}
 
 

@@ -36,7 +36,7 @@ def damage(path, position, layout, value):
         "negative dimensions", "dimensions",
     ],
 )  # fmt: skip
-def test_a_damaged_segment_is_refused_before_the_library_reads_it(two_frames, tile, offset, layout, value):
+def test_frame_with_a_damaged_segment_raises(two_frames, tile, offset, layout, value):
     position = int(read_blocks(two_frames).position[2 + tile])
     damage(two_frames, position + offset, layout, value)
     movie = open_czi(two_frames)
@@ -55,5 +55,5 @@ def test_segments_of_a_plane_are_read_once(two_frames):
         SegmentCheck(two_frames, read_blocks(two_frames))({"T": 1, "C": 0, "Z": 0})
 
 
-def test_a_plane_without_sub_blocks_has_no_segments(two_frames):
+def test_segment_check_accepts_a_plane_without_sub_blocks(two_frames):
     SegmentCheck(two_frames, read_blocks(two_frames))({"T": 7, "C": 0, "Z": 0})

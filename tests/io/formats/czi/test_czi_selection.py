@@ -28,18 +28,18 @@ def test_parse_scene_separates_names_from_indices(scene, expected):
 
 
 @pytest.mark.parametrize("scene", ["H 3", "A9", "A9, H 3", "P1-A1, H", "P1-A1, H x", "P1-A1, H -1", "", ","])
-def test_parse_scene_refuses_what_names_no_scene(scene):
+def test_parse_scene_raises_for_unknown_scenes_and_indices(scene):
     with pytest.raises(InputError, match=r"cells\.czi"):
         parse_scene(scene, NAMES, "cells.czi")
 
 
-def test_left_out_message_is_none_where_everything_was_chosen():
+def test_left_out_message_is_none_if_everything_was_chosen():
     further = {"H": (0, 1), "V": (0, 1, 2)}
     assert left_out_message("A1", {"H": 1, "V": None}, further, {"H": 1, "V": 0}) is None
     assert left_out_message("A1", {}, {}, {}) is None
 
 
-def test_left_out_message_offers_an_index_that_was_not_opened():
+def test_left_out_message_suggests_an_index_that_was_not_opened():
     message = left_out_message("A1", {}, {"V": (0, 2, 5)}, {"V": 2})
     assert message == (" contains 3 views (V 0, 2, 5) and only V 2 was opened; choose by scene='A1, V 0'")
 

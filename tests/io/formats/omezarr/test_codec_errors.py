@@ -1,4 +1,4 @@
-"""Damaged chunks are named, with the reason in plain words."""
+"""Errors of damaged chunks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from decrappify.io import open_movie
     ],
     ids=str,
 )
-def test_a_damaged_chunk_is_named_with_the_reason(tmp_path, rng, compressor, reason):
+def test_error_of_a_damaged_chunk_states_chunk_and_reason(tmp_path, rng, compressor, reason):
     path = tmp_path / "cells.zarr"
     array = zarr.create_array(
         path, shape=(2, 64, 64), chunks=(1, 32, 64), dtype=np.uint16, compressors=compressor, zarr_format=2

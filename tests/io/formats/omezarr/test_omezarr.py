@@ -22,14 +22,14 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=1
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
 @pytest.mark.parametrize("axes", ["yx", "tyx", "zyx", "cyx", "tcyx", "czyx", "tczyx"])
-def test_any_subset_of_the_axes(tmp_path: Path, axes: str, version: str) -> None:
+def test_any_subset_of_the_axes_is_read(tmp_path: Path, axes: str, version: str) -> None:
     sizes = {"t": 3, "c": 2, "z": 4, "y": 11, "x": 13}
     shape = [sizes[axis] for axis in axes]
     array = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
     path = image(tmp_path / "cells.zarr", array, axes, version)
     (v04 if version == "0.4" else v05).Image.from_zarr(
         zarr.open_group(path, mode="r")
-    )  # the test's own files are valid
+    )  # the files of this test are valid
     movie = open_omezarr(path)
     assert movie.shape == tuple(sizes[axis] if axis in axes else 1 for axis in "tczyx")
     np.testing.assert_array_equal(np.asarray(movie).reshape(shape), array)
@@ -41,7 +41,7 @@ def test_any_subset_of_the_axes(tmp_path: Path, axes: str, version: str) -> None
 
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
-def test_scale_units_names_and_colors(tmp_path: Path, version: str) -> None:
+def test_scale_units_names_and_colors_are_read(tmp_path: Path, version: str) -> None:
     path = image(
         tmp_path / "cells.zarr",
         np.zeros((2, 2, 3, 4, 4), np.uint8),
@@ -59,7 +59,7 @@ def test_scale_units_names_and_colors(tmp_path: Path, version: str) -> None:
     assert movie.channel_colors == ("00FF00", None)
 
 
-def test_scenes_in_a_list_and_in_numbered_groups(tmp_path: Path) -> None:
+def test_scenes_are_numbered_groups_in_natural_order(tmp_path: Path) -> None:
     store = tmp_path / "many.zarr"
     zarr.create_group(store).attrs["ome"] = {"version": "0.5", "bioformats2raw.layout": 3}
     for number in (0, 1, 10):
@@ -70,7 +70,7 @@ def test_scenes_in_a_list_and_in_numbered_groups(tmp_path: Path) -> None:
         open_omezarr(store, scene=3)
 
 
-def test_plain_arrays(tmp_path: Path) -> None:
+def test_plain_arrays_need_dimension_names_or_axes(tmp_path: Path) -> None:
     array = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
     zarr.create_array(tmp_path / "plain.zarr", data=array)
     zarr.create_array(tmp_path / "named.zarr", data=array, dimension_names=["z", "channel", "y", "x"])
@@ -82,7 +82,7 @@ def test_plain_arrays(tmp_path: Path) -> None:
         open_omezarr(image(tmp_path / "own.zarr", array, "tzyx", "0.5"), axes="TCYX")
 
 
-def test_other_files_than_images_are_refused(tmp_path: Path) -> None:
+def test_other_files_than_images_raise(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match="does not exist"):
         open_omezarr(tmp_path / "absent.zarr")
     (tmp_path / "empty.zarr").mkdir()
@@ -102,13 +102,13 @@ def test_other_files_than_images_are_refused(tmp_path: Path) -> None:
         open_omezarr(path)
 
 
-def test_reading_one_frame_touches_only_its_chunks(tmp_path: Path) -> None:
+def test_reading_a_frame_reads_only_its_chunks(tmp_path: Path) -> None:
     array = np.random.default_rng(5).integers(1, 99, (4, 1, 1, 700, 600)).astype(np.uint16)
     path = save_movie(array, tmp_path / "cells.ome.zarr")
     for chunk in (path / "0" / "c").rglob("*"):
         if chunk.is_file() and chunk.relative_to(path / "0" / "c").parts[0] != "2":
-            chunk.write_bytes(b"spoilt")
-    (path / "0" / "c" / "2" / "0" / "0" / "1" / "1").write_bytes(b"spoilt")
+            chunk.write_bytes(b"damaged")
+    (path / "0" / "c" / "2" / "0" / "0" / "1" / "1").write_bytes(b"damaged")
     movie = open_omezarr(path)
     np.testing.assert_array_equal(movie.region(2, 0, 0, slice(0, 700), slice(10, 512)), array[2, 0, 0, :, 10:512])
     np.testing.assert_array_equal(movie.region(2, 0, 0, slice(0, 512), slice(0, 600)), array[2, 0, 0, :512])
@@ -119,12 +119,12 @@ def test_reading_one_frame_touches_only_its_chunks(tmp_path: Path) -> None:
 
 @settings(max_examples=10, deadline=None)
 @given(movies(TYPES_KEPT, NAMES, max_side=3))
-def test_everything_survives_ome_zarr(tmp_path_factory: pytest.TempPathFactory, movie: Movie) -> None:
+def test_ome_zarr_is_lossless(tmp_path_factory: pytest.TempPathFactory, movie: Movie) -> None:
     path = save_movie(movie, tmp_path_factory.mktemp("zarr") / "cells.ome.zarr")
     assert_same(open_omezarr(path), movie)
 
 
-def test_our_files_are_valid_ngff(tmp_path: Path) -> None:
+def test_saved_files_are_valid_ngff(tmp_path: Path) -> None:
     array = np.random.default_rng(6).integers(0, 4000, (2, 2, 1, 600, 1100)).astype(np.uint16)
     movie = Movie.from_array(
         array, pixel_size_um=(None, 0.1, 0.2), frame_interval_s=1.5, channel_colors=["FF0000", None]
@@ -139,10 +139,10 @@ def test_our_files_are_valid_ngff(tmp_path: Path) -> None:
     assert [channel["color"] for channel in channels] == ["FF0000", "FF00FF"]
     for window in (channel["window"] for channel in channels):
         assert (window["min"], window["max"]) == (0, 65535)
-        assert 500 < window["start"] < window["end"] < 3500  # means of 16 pixels of even noise
+        assert 500 < window["start"] < window["end"] < 3500  # means of 16 pixels of uniform noise
 
 
-def test_every_level_of_a_pyramid_opens_with_its_own_pixel_size(tmp_path, rng):
+def test_every_level_of_a_pyramid_opens_with_its_pixel_size(tmp_path, rng):
     pixels = rng.integers(0, 4000, (2, 1, 1, 1100, 600), dtype=np.uint16)
     movie = Movie.from_array(pixels, pixel_size_um=(None, 0.2, 0.2), frame_interval_s=2.0)
     path = save_movie(movie, tmp_path / "cells.ome.zarr")
@@ -155,7 +155,7 @@ def test_every_level_of_a_pyramid_opens_with_its_own_pixel_size(tmp_path, rng):
     np.testing.assert_array_equal(levels[0].frame(1), pixels[1, 0, 0])
 
 
-def test_without_a_pyramid_there_is_one_level(tmp_path):
+def test_open_pyramid_without_a_pyramid_returns_one_level(tmp_path):
     movie = Movie.from_array(np.zeros((2, 8, 9), np.uint16))
     assert len(open_pyramid(save_movie(movie, tmp_path / "cells.ome.tif"))) == 1
     zarr.create_array(tmp_path / "plain.zarr", data=np.ones((8, 9), np.uint8))
@@ -163,7 +163,7 @@ def test_without_a_pyramid_there_is_one_level(tmp_path):
 
 
 @pytest.mark.parametrize("level", [-1, 9])
-def test_a_level_that_is_not_there_is_refused(tmp_path, level):
+def test_level_that_does_not_exist_raises(tmp_path, level):
     path = save_movie(np.zeros((2, 8, 9), np.uint16), tmp_path / "cells.ome.zarr")
     with pytest.raises(InputError, match=rf"level {level} is not in cells\.ome\.zarr, which has \d"):
         open_omezarr(path, level=level)

@@ -40,7 +40,7 @@ def test_scenes_of_a_well_are_its_fields(tmp_path: Path) -> None:
     assert open_movie(path, scene=1).frame(0)[0, 0] == 1
 
 
-def test_a_group_inside_a_plate_names_an_image_that_exists(tmp_path: Path) -> None:
+def test_group_inside_a_plate_raises_with_an_existing_image(tmp_path: Path) -> None:
     path = plate(tmp_path / "plate.zarr", WELLS)
     group(path / "C", {}, "0.4")
     with pytest.raises(FormatError, match="without OME-Zarr image metadata; open one image in it, such as ") as caught:
@@ -48,7 +48,7 @@ def test_a_group_inside_a_plate_names_an_image_that_exists(tmp_path: Path) -> No
     assert open_omezarr(str(caught.value).rpartition("such as ")[2]).frame(0)[0, 0] == 2
 
 
-def test_a_group_of_arrays_names_one_of_them(tmp_path: Path) -> None:
+def test_group_of_arrays_raises_with_one_of_them(tmp_path: Path) -> None:
     store = zarr.create_group(tmp_path / "many.zarr")
     store.create_array("raw", data=np.zeros((3, 4)))
     store.create_array("a", data=np.zeros(3))  # a coordinate
@@ -60,13 +60,13 @@ def test_a_group_of_arrays_names_one_of_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("listed", [{}, {"rows": [{"name": "B"}, {"name": "C"}], "columns": [{"name": "03"}]}])
-def test_wells_of_a_plate_without_a_list_of_wells(tmp_path: Path, listed: dict[str, object]) -> None:
+def test_wells_of_a_plate_without_a_list_of_wells_are_found(tmp_path: Path, listed: dict[str, object]) -> None:
     path = plate(tmp_path / "plate.zarr", {"B/03": ["0"], "C/03": ["0"]})
     group(path, {"plate": listed}, "0.4")
     assert scenes(path) == ["B/03/0", "C/03/0"]
 
 
-def test_wells_and_fields_that_do_not_exist(tmp_path: Path) -> None:
+def test_missing_wells_are_omitted_with_a_warning_and_missing_fields_raise(tmp_path: Path) -> None:
     path = plate(tmp_path / "plate.zarr", WELLS)
     (path / "C").rename(tmp_path / "moved")
     with pytest.warns(UserWarning, match=r"lists 2 wells, of which 1 do not exist and are omitted \(C/11\)"):
@@ -76,7 +76,7 @@ def test_wells_and_fields_that_do_not_exist(tmp_path: Path) -> None:
         open_omezarr(path, scene=1)
 
 
-def test_a_plate_of_thousands_of_fields_is_listed_fast_and_without_opening_images(tmp_path: Path) -> None:
+def test_plate_of_thousands_of_fields_is_listed_fast_without_opening_images(tmp_path: Path) -> None:
     fields = [{"path": str(number)} for number in range(9)]
     wells = [f"{row}/{column}" for row in "ABCDEFGHIJKLMNOP" for column in range(1, 25)]
     path = group(tmp_path / "plate.zarr", {"plate": {"wells": [{"path": well} for well in wells]}}, "0.5")
@@ -86,7 +86,7 @@ def test_a_plate_of_thousands_of_fields_is_listed_fast_and_without_opening_image
     start = time.process_time()
     assert len(scenes(path)) == 3456
     assert open_movie(path, scene="P/24/8").frame(0)[0, 0] == 7
-    for number in range(500):  # the fields are not listed anew for each
+    for number in range(500):  # the fields are not listed again for each
         with pytest.raises(FormatError, match="does not exist"):
             open_omezarr(path, scene=number)
     assert time.process_time() - start < 3
@@ -118,13 +118,13 @@ def test_names_of_a_series_come_from_its_ome_xml(tmp_path: Path) -> None:
     )
     assert scenes(path) == ["cells, day 1", "cells, day 2"]
     assert open_movie(path, scene="cells, day 2").frame(0)[0, 0] == 1
-    for spoilt in ("<OME", "<OME><Image Name='one'/></OME>"):
-        document.write_text(spoilt)
+    for damaged in ("<OME", "<OME><Image Name='one'/></OME>"):
+        document.write_text(damaged)
         assert scenes(path) == ["0", "1"]
 
 
 @pytest.mark.parametrize("content", ["{", "[]"])
-def test_damaged_metadata_ends_in_one_line(tmp_path: Path, content: str) -> None:
+def test_damaged_metadata_raises(tmp_path: Path, content: str) -> None:
     path = image(tmp_path / "cells.zarr", np.zeros((3, 4)), "yx", "0.5")
     (path / "zarr.json").write_text(content)
     with pytest.raises(FormatError, match=r"cells\.zarr"):
@@ -137,12 +137,12 @@ def test_damaged_metadata_ends_in_one_line(tmp_path: Path, content: str) -> None
 def test_scenes_of_the_real_plate(real_data: Path) -> None:
     path = real_data / "awkward" / "ome_zarr" / "plate.zarr"
     if not path.exists():
-        pytest.skip("the awkward files are not there")
+        pytest.skip("the files of awkward/ome_zarr are not available")
     assert scenes(path) == ["B/03/0"]
     assert open_movie(path, scene="B/03/0").shape == (4, 2, 1, 40, 48)
 
 
-def test_a_field_that_appears_later_is_found(tmp_path: Path) -> None:
+def test_field_that_is_added_later_is_found(tmp_path: Path) -> None:
     path = plate(tmp_path / "plate.zarr", {"B/03": ["0"]})
     assert scenes(path) == ["B/03/0"]
     plate(tmp_path / "later.zarr", {"B/03": ["0", "1"]})
@@ -151,7 +151,7 @@ def test_a_field_that_appears_later_is_found(tmp_path: Path) -> None:
     assert open_omezarr(path, scene=1).frame(0)[0, 0] == 1
 
 
-def test_an_image_with_a_name_that_the_system_refuses_is_named_in_one_line(tmp_path: Path) -> None:
+def test_image_name_that_is_too_long_for_the_system_raises(tmp_path: Path) -> None:
     path = plate(tmp_path / "plate.zarr", {"B/03": ["0", "1"]}, "0.4")
     well = path / "B" / "03" / ".zattrs"
     well.write_text(well.read_text().replace('"1"', f'"{"[" * 3000}"'))

@@ -31,7 +31,7 @@ LAYOUTS = {
 
 
 def first_chunk(path: Path) -> Path:
-    """The file of the first chunk or shard."""
+    """Return the file of the first chunk or shard."""
     array = zarr.open_array(path)
     return path / array.metadata.encode_chunk_key((0, 0, 0))
 
@@ -81,7 +81,7 @@ def test_with_checked_blosc_keeps_pixels_metadata_and_writing(layout):
 @given(
     st.integers(1, 3000), st.sampled_from(["blosclz", "lz4", "zlib", "zstd"]), st.integers(0, 2), st.integers(0, 500)
 )
-def test_check_blosc_accepts_what_blosc_writes(n, name, shuffle, block):
+def test_check_blosc_accepts_chunks_written_by_numcodecs(n, name, shuffle, block):
     encoded = numcodecs.Blosc(cname=name, shuffle=shuffle, blocksize=block).encode(bytes(n))
     check_blosc(encoded, n)
     with pytest.raises(ValueError, match="at most"):

@@ -1,4 +1,4 @@
-"""Chunks that are not in a Zarr store: lost, or omitted by the writer because they hold the fill value only."""
+"""Absent chunks of a Zarr store: lost, or omitted by the writer because they contain only the fill value."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOST = {(2, 0, 0), (4, 0, 0)}
 
 
 def stored(path: Path, pixels: np.ndarray, **options) -> Path:
-    """A plain array, of which zarr leaves out the empty chunks unless told otherwise."""
+    """Write a plain array, of which zarr omits the empty chunks by default."""
     options = {"chunks": (1, 8, 8), "dimension_names": list("tyx")} | options
     if options.get("zarr_format") == 2:
         del options["dimension_names"]
@@ -31,12 +31,12 @@ def stored(path: Path, pixels: np.ndarray, **options) -> Path:
 
 
 def camera(rng: np.random.Generator) -> np.ndarray:
-    """Six frames with a camera's offset: no pixel is 0."""
+    """Return six frames with the offset of a camera: no pixel is 0."""
     return rng.integers(90, 4000, (6, 16, 24), dtype=np.uint16)
 
 
 def opened(path, **options):
-    """The movie, and the warnings of opening it."""
+    """Return the movie, and the warnings that were issued while opening it."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         movie = open_movie(path, **options)
@@ -54,7 +54,7 @@ LAYOUTS = [
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
-def test_planes_whose_chunks_were_deleted_count_as_not_recorded(tmp_path, rng, layout):
+def test_planes_with_deleted_chunks_are_missing(tmp_path, rng, layout):
     pixels = camera(rng)
     path = stored(tmp_path / "cells.zarr", pixels, **layout)
     array = zarr.open_array(path)
@@ -74,7 +74,7 @@ def test_planes_whose_chunks_were_deleted_count_as_not_recorded(tmp_path, rng, l
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
-def test_chunks_that_a_writer_left_out_are_data(tmp_path, rng, zarr_format):
+def test_chunks_omitted_by_a_writer_are_data(tmp_path, rng, zarr_format):
     mask = np.zeros((6, 16, 24), np.uint16)
     mask[:, 3:14, 10:22] = rng.integers(1, 9, (6, 11, 12))
     mask[1, :, 8:16] = 0
@@ -88,7 +88,7 @@ def test_chunks_that_a_writer_left_out_are_data(tmp_path, rng, zarr_format):
     assert "every plane" in warning
 
 
-def test_gaps_of_a_mosaic_are_data_and_lost_chunks_next_to_them_are_not(tmp_path, rng):
+def test_gaps_of_a_mosaic_are_data_and_lost_chunks_next_to_them_are_missing(tmp_path, rng):
     pixels = camera(rng)
     pixels[:, 8:, 16:] = 0
     path = stored(tmp_path / "mosaic.zarr", pixels)
@@ -97,16 +97,16 @@ def test_gaps_of_a_mosaic_are_data_and_lost_chunks_next_to_them_are_not(tmp_path
     assert opened(path)[0].missing == {(5, 0, 0)}
 
 
-def test_a_black_border_does_not_warn(tmp_path, rng):
+def test_black_border_does_not_warn(tmp_path, rng):
     pixels = camera(rng)
     pixels[:, :, :11] = 0
     movie, silent = opened(stored(tmp_path / "registered.zarr", pixels))
     assert (movie.missing, silent) == (frozenset(), [])
 
 
-def test_planes_with_absent_chunks_are_judged_one_by_one(tmp_path, rng):
+def test_planes_with_absent_chunks_are_classified_separately(tmp_path, rng):
     pixels = camera(rng)
-    for t, shift in enumerate((0, 8, 11, 13, 18, 21)):  # one border ends where a chunk does
+    for t, shift in enumerate((0, 8, 11, 13, 18, 21)):  # one border ends at the edge of a chunk
         pixels[t, :, :shift] = 0
     movie, (lost, filled) = opened(stored(tmp_path / "registered.zarr", pixels))
     assert movie.missing == {(1, 0, 0)}
@@ -115,7 +115,7 @@ def test_planes_with_absent_chunks_are_judged_one_by_one(tmp_path, rng):
     np.testing.assert_array_equal(np.asarray(movie)[:, 0, 0], pixels)
 
 
-def test_a_chunk_of_several_planes_loses_them_all(tmp_path, rng):
+def test_lost_chunk_of_several_planes_makes_all_of_them_missing(tmp_path, rng):
     path = stored(tmp_path / "cells.zarr", camera(rng), chunks=(4, 16, 24))
     shutil.rmtree(path / "c" / "1")
     movie, (warning,) = opened(path)
@@ -123,16 +123,16 @@ def test_a_chunk_of_several_planes_loses_them_all(tmp_path, rng):
     assert "frames 4, 5" in warning
 
 
-def test_our_stores_hold_every_chunk(tmp_path):
+def test_saved_stores_contain_every_chunk(tmp_path):
     pixels = np.zeros((3, 600, 600), np.uint16)
     pixels[:, :20] = 5
     path = save_movie(pixels, tmp_path / "cells.ome.zarr")
     assert opened(path)[1] == []
-    (path / "0" / "c" / "1" / "0" / "0" / "1" / "1").unlink()  # a mask's, anywhere else
+    (path / "0" / "c" / "1" / "0" / "0" / "1" / "1").unlink()  # a gap, in other stores
     assert opened(path)[0].missing == {(1, 0, 0)}
 
 
-def test_arrays_in_other_stores_are_judged_alike(rng):
+def test_absent_chunks_of_arrays_in_memory_are_missing(rng):
     store = MemoryStore()
     pixels = camera(rng)
     array = zarr.create_array(store, name="cells", data=pixels, chunks=(1, 8, 8), dimension_names=list("tyx"))
@@ -147,20 +147,20 @@ def test_arrays_in_other_stores_are_judged_alike(rng):
     assert movie.version(0) is None
 
 
-def test_a_chunk_that_disappears_after_opening_is_an_error(tmp_path, rng):
+def test_chunk_removed_after_opening_raises(tmp_path, rng):
     path = image(tmp_path / "cells.ome.zarr", camera(rng), "tyx", "0.5")
     movie = open_movie(path)
     version = movie.version(3)
     shutil.rmtree(path / "full" / "c" / "3")
-    with pytest.raises(FormatError, match=r"frame 3 .* lacks its chunk c/3/0/0, which existed") as refused:
+    with pytest.raises(FormatError, match=r"frame 3 .* lacks its chunk c/3/0/0, which existed") as caught:
         movie.frame(3)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(caught.value)
     assert movie.version(3) != version
     assert movie.version(2) == open_movie(path, absent_chunks="fill").version(2)
 
 
 @pytest.mark.parametrize("absent_chunks", ["auto", "missing", "fill"])
-def test_a_store_that_goes_away_or_is_replaced_is_an_error(tmp_path, rng, absent_chunks):
+def test_store_removed_or_replaced_after_opening_raises(tmp_path, rng, absent_chunks):
     path = image(tmp_path / "cells.ome.zarr", camera(rng), "tyx", "0.5")
     movie = open_movie(path, absent_chunks=absent_chunks)
     path.rename(tmp_path / "elsewhere")
@@ -171,7 +171,7 @@ def test_a_store_that_goes_away_or_is_replaced_is_an_error(tmp_path, rng, absent
         movie.frame(1)
 
 
-def test_a_store_too_large_to_be_listed_is_checked_while_it_is_read(tmp_path, rng, monkeypatch):
+def test_store_too_large_to_be_listed_is_checked_when_it_is_read(tmp_path, rng, monkeypatch):
     path = stored(tmp_path / "cells.zarr", camera(rng))
     (path / "c" / "2" / "0" / "0").unlink()
     monkeypatch.setattr("decrappify.io.formats.omezarr.chunks.LISTED", 10)
@@ -184,14 +184,14 @@ def test_a_store_too_large_to_be_listed_is_checked_while_it_is_read(tmp_path, rn
     assert not opened(path, absent_chunks="fill")[0].frame(2)[:8, :8].any()
 
 
-def test_more_missing_planes_than_can_be_listed_are_refused(tmp_path):
+def test_more_missing_planes_than_can_be_listed_raise(tmp_path):
     zarr.create_array(tmp_path / "a.zarr", shape=(600_001, 4, 4), chunks=(99, 4, 4), dtype="u1")[0] = 1
     with pytest.raises(FormatError, match=r"a\.zarr contains 99 planes and lacks 599902, .* absent_chunks='fill'"):
         opened(tmp_path / "a.zarr")
     assert opened(tmp_path / "a.zarr", absent_chunks="fill")[0].missing == frozenset()
 
 
-def test_absent_chunks_is_for_zarr_and_has_three_ways(tmp_path):
+def test_absent_chunks_raises_for_other_formats_and_unknown_values(tmp_path):
     with pytest.raises(InputError, match=r"='fill' is for Zarr, and cells\.ome\.tif is not stored as Zarr"):
         open_movie(save_movie(np.ones((2, 8, 8), np.uint8), tmp_path / "cells.ome.tif"), absent_chunks="fill")
     with pytest.raises(InputError, match="is for Zarr, and movie"):
@@ -200,7 +200,7 @@ def test_absent_chunks_is_for_zarr_and_has_three_ways(tmp_path):
         open_movie(stored(tmp_path / "cells.zarr", np.ones((2, 8, 8), np.uint8)), absent_chunks="zero")
 
 
-def test_restore_takes_absent_chunks_as_passed(tmp_path, rng):
+def test_restore_applies_absent_chunks(tmp_path, rng):
     path = stored(tmp_path / "cells.zarr", camera(rng))
     shutil.rmtree(path / "c" / "2")
     model = as_model(WindowMean(1))
@@ -212,7 +212,7 @@ def test_restore_takes_absent_chunks_as_passed(tmp_path, rng):
 
 
 @pytest.mark.parametrize("layout", [{}, {"zarr_format": 2}, {"chunks": (1, 4, 4), "shards": (1, 8, 8)}], ids=str)
-def test_an_empty_chunk_file_is_reported(tmp_path, rng, layout):
+def test_empty_chunk_file_raises(tmp_path, rng, layout):
     path = stored(tmp_path / "cells.zarr", camera(rng), **layout)
     array = zarr.open_array(path)
     (path / array.metadata.encode_chunk_key((3, 0, 1))).write_bytes(b"")

@@ -1,4 +1,4 @@
-"""OME-Zarr stores written with nothing but zarr and JSON."""
+"""OME-Zarr stores written with zarr and JSON only."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 
 
 def image(path: Path, array: np.ndarray, axes: str, version: str, **more: Any) -> Path:
-    """An OME-Zarr image written with nothing but zarr."""
+    """Write an OME-Zarr image with zarr only."""
     group = zarr.create_group(path, zarr_format=2 if version == "0.4" else 3)
     dimensions = {} if version == "0.4" else {"dimension_names": list(axes)}
-    whole = {"config": {"write_empty_chunks": True}, **dimensions}
-    group.create_array("full", data=array, chunks=(1,) * (array.ndim - 2) + (8, 8), **whole)
+    layout = {"config": {"write_empty_chunks": True}, **dimensions}
+    group.create_array("full", data=array, chunks=(1,) * (array.ndim - 2) + (8, 8), **layout)
     units = more.pop("units", {})
     multiscale = {
         "axes": [{"name": a, "type": TYPES[a]} | ({"unit": units[a]} if a in units else {}) for a in axes],
@@ -37,7 +37,7 @@ def image(path: Path, array: np.ndarray, axes: str, version: str, **more: Any) -
 
 
 def group(path: Path, ome: Mapping[str, Any], version: str) -> Path:
-    """A group of NGFF metadata without arrays of its own."""
+    """Write a group of NGFF metadata without arrays."""
     path.mkdir(parents=True, exist_ok=True)
     if version == "0.5":
         document = {"zarr_format": 3, "node_type": "group", "attributes": {"ome": {"version": "0.5"} | dict(ome)}}
@@ -49,7 +49,7 @@ def group(path: Path, ome: Mapping[str, Any], version: str) -> Path:
 
 
 def plate(path: Path, wells: Mapping[str, Sequence[str]], version: str = "0.4") -> Path:
-    """A multi-well plate whose fields hold their number, counted through all wells, in every pixel."""
+    """Write a multi-well plate; every pixel of a field is its number, counted over all wells."""
     listed = [{"path": well, "rowIndex": 0, "columnIndex": 0} for well in wells]
     group(path, {"plate": {"wells": listed, "rows": [{"name": "B"}], "columns": [{"name": "03"}]}}, version)
     number = 0

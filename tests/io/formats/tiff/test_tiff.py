@@ -26,9 +26,9 @@ PAGES: dict[str, dict[str, Any]] = {
     "imagej-one-page": {"imagej": True, "truncate": True, "metadata": {"axes": "TYX"}},
     "ome": {"ome": True, "metadata": {"axes": "TYX"}},
     "ome-zlib": {"ome": True, "compression": "zlib", "metadata": {"axes": "TYX"}},
-    "own-words": {"metadata": {"axes": "TYX"}},
-    "own-words-zlib": {"metadata": {"axes": "TYX"}, "compression": "zlib", "tile": (16, 16)},
-    "wordless": {"metadata": None, "compression": "zlib"},
+    "shaped": {"metadata": {"axes": "TYX"}},
+    "shaped-zlib": {"metadata": {"axes": "TYX"}, "compression": "zlib", "tile": (16, 16)},
+    "no-metadata": {"metadata": None, "compression": "zlib"},
     "big-endian": {"metadata": None, "byteorder": ">"},
 }
 TYPES_KEPT = [np.uint8, np.int16, np.uint16, np.uint32, np.float32, np.float64]
@@ -41,7 +41,7 @@ def written(folder: Path, array: np.ndarray = STACK, name: str = "cells.tif", **
 
 
 @pytest.mark.parametrize("kind", PAGES)
-def test_every_kind_of_stack_is_a_movie(tmp_path: Path, kind: str) -> None:
+def test_stack_of_every_layout_is_read_as_a_movie(tmp_path: Path, kind: str) -> None:
     movie = open_tiff(written(tmp_path, **PAGES[kind]))
     assert movie.shape == (6, 1, 1, 40, 50)
     assert movie.dtype == np.uint16
@@ -53,7 +53,7 @@ def test_every_kind_of_stack_is_a_movie(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("part", [0.002, 0.1, 0.5, 0.9])
 @pytest.mark.parametrize("kind", PAGES)
-def test_a_truncated_file_is_refused_in_one_line(
+def test_truncated_file_raises_one_line(
     tmp_path: Path, kind: str, part: float, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = written(tmp_path, **PAGES[kind])
@@ -65,7 +65,7 @@ def test_a_truncated_file_is_refused_in_one_line(
     assert not caplog.records
 
 
-def test_a_damaged_frame_is_named_when_it_is_read(tmp_path: Path) -> None:
+def test_damaged_frame_raises_when_it_is_read(tmp_path: Path) -> None:
     path = written(tmp_path, metadata=None, compression="zlib")
     with tifffile.TiffFile(path) as file:
         start = file.pages[3].dataoffsets[0]
@@ -87,7 +87,7 @@ def test_a_damaged_frame_is_named_when_it_is_read(tmp_path: Path) -> None:
         ("CTYX", (2, 1, 4), {"ome": True, "compression": "zlib"}),
     ],
 )
-def test_hyperstacks_come_back_as_tczyx(
+def test_hyperstacks_are_read_as_tczyx(
     tmp_path: Path, axes: str, shape: tuple[int, ...], options: dict[str, Any]
 ) -> None:
     sizes = dict(zip("TZC", (shape if axes != "TCZYX" else (2, 3, 4)), strict=True)) | {"Y": 20, "X": 30}
@@ -125,8 +125,8 @@ def test_transparency_is_dropped_but_samples_are_kept(tmp_path: Path) -> None:
     np.testing.assert_array_equal(movie.frame(0, 3), array[:, :, 3])
 
 
-def test_no_frame_is_taken_for_transparency(tmp_path: Path) -> None:
-    options = {"photometric": "rgb", "planarconfig": "separate", "metadata": None}  # what tifffile makes of four frames
+def test_four_frames_are_not_read_as_transparency(tmp_path: Path) -> None:
+    options = {"photometric": "rgb", "planarconfig": "separate", "metadata": None}  # as tifffile writes four frames
     path = written(tmp_path, STACK[:4], **options)
     assert open_tiff(path).shape == (1, 4, 1, 40, 50)
     assert open_tiff(path, axes="TYX").shape == (4, 1, 1, 40, 50)
@@ -144,7 +144,7 @@ def test_no_frame_is_taken_for_transparency(tmp_path: Path) -> None:
         (1.0, "inch", 1.0, (25400.0, None, None)),
     ],
 )
-def test_imagej_calibration(
+def test_imagej_calibration_is_read(
     tmp_path: Path, resolution: float, unit: str, spacing: float, expected: tuple[float | None, ...]
 ) -> None:
     metadata = {"axes": "TZYX", "unit": unit, "spacing": spacing, "finterval": 59.86}
@@ -160,12 +160,12 @@ def test_imagej_calibration(
     ("dots", "unit", "size"),
     [(1e5, 3, 0.1), (254000, 2, 0.1), (72, 2, None), (300, 2, None), (600, 2, None), (1, 1, None), (15.4, 1, None)],
 )
-def test_resolution_tags_but_no_print_settings(tmp_path: Path, dots: float, unit: int, size: float | None) -> None:
+def test_resolution_tags_except_print_settings(tmp_path: Path, dots: float, unit: int, size: float | None) -> None:
     path = written(tmp_path, metadata=None, resolution=(dots, dots), resolutionunit=unit)
     assert open_tiff(path).pixel_size_um == pytest.approx((None, size, size))
 
 
-def test_ome_units_and_plane_times(tmp_path: Path) -> None:
+def test_ome_units_and_plane_times_are_read(tmp_path: Path) -> None:
     metadata = {
         "axes": "TCYX",
         "PhysicalSizeX": 65.0,
@@ -183,7 +183,7 @@ def test_ome_units_and_plane_times(tmp_path: Path) -> None:
     assert movie.frame_interval_s == 120.0
 
 
-def test_axes_override_and_ambiguity(tmp_path: Path) -> None:
+def test_axes_override_those_of_the_file_and_ambiguous_ones_raise(tmp_path: Path) -> None:
     path = written(tmp_path, metadata=None)
     assert open_tiff(path, axes="ZYX").shape == (1, 1, 6, 40, 50)
     with pytest.raises(InputError, match=r"axes='TCYX' does not fit cells.tif of shape \(6, 40, 50\)"):
@@ -195,7 +195,7 @@ def test_axes_override_and_ambiguity(tmp_path: Path) -> None:
     np.testing.assert_array_equal(movie.frame(1, 2), STACK[5])
 
 
-def test_scenes_and_pyramids(tmp_path: Path) -> None:
+def test_scenes_are_read_at_full_resolution(tmp_path: Path) -> None:
     path = tmp_path / "two.ome.tif"
     with tifffile.TiffWriter(path, ome=True) as writer:
         writer.write(STACK, subifds=1, metadata={"axes": "TYX", "Channel": {"Name": ["first"]}})
@@ -218,7 +218,7 @@ def test_unusual_dtypes_are_read(tmp_path: Path, dtype: str) -> None:
     np.testing.assert_array_equal(movie.region(4, 0, 0, slice(5, 9), slice(7, 30)), array[4, 5:9, 7:30])
 
 
-def test_complex_pixels_and_other_files_are_refused(tmp_path: Path) -> None:
+def test_complex_pixels_and_files_without_images_raise(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="contains complex64, which is not an image"):
         open_tiff(written(tmp_path, STACK.astype(np.complex64)))
     path = tmp_path / "notes.tif"
@@ -227,12 +227,12 @@ def test_complex_pixels_and_other_files_are_refused(tmp_path: Path) -> None:
         open_tiff(path)
 
 
-def test_a_region_of_a_large_compressed_frame_decodes_its_own_tiles(tmp_path: Path) -> None:
+def test_region_of_a_large_compressed_frame_decodes_only_its_tiles(tmp_path: Path) -> None:
     large = np.random.default_rng(3).integers(0, 200, (2, 1200, 1100)).astype(np.uint8)
     path = written(tmp_path, large, tile=(256, 256), compression="zlib", metadata={"axes": "TYX"})
     with tifffile.TiffFile(path) as file:
         start = file.pages[1].dataoffsets[0]
-    with path.open("r+b") as file:  # the first tile of frame 1 is spoilt; the others do not care
+    with path.open("r+b") as file:  # damages the first tile of frame 1 only
         file.seek(start)
         file.write(b"\0" * 500)
     movie = open_tiff(path)
@@ -241,7 +241,7 @@ def test_a_region_of_a_large_compressed_frame_decodes_its_own_tiles(tmp_path: Pa
         movie.region(1, 0, 0, slice(0, 10), slice(0, 10))
 
 
-def test_a_source_travels_to_another_process(tmp_path: Path) -> None:
+def test_movie_is_readable_after_pickling(tmp_path: Path) -> None:
     movie = open_tiff(written(tmp_path, metadata=None), axes="ZYX")
     copy = pickle.loads(pickle.dumps(movie))
     np.testing.assert_array_equal(copy.frame(0, 0, 5), STACK[5])
@@ -250,13 +250,13 @@ def test_a_source_travels_to_another_process(tmp_path: Path) -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(movies(TYPES_KEPT, NAMES, max_side=4))
-def test_everything_survives_ome_tiff(tmp_path_factory: pytest.TempPathFactory, movie: Movie) -> None:
+def test_ome_tiff_is_lossless(tmp_path_factory: pytest.TempPathFactory, movie: Movie) -> None:
     path = write_ome_tiff(movie, tmp_path_factory.mktemp("tiff") / "cells.ome.tif")
     assert_same(open_tiff(path), movie)
 
 
-@pytest.mark.filterwarnings("ignore:As of version 0.4.0:DeprecationWarning")  # bioio's own
-def test_an_independent_reader_agrees(tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore:As of version 0.4.0:DeprecationWarning")  # of bioio
+def test_bioio_reads_the_written_pixels_and_metadata(tmp_path: Path) -> None:
     array = np.random.default_rng(4).integers(0, 65535, (3, 2, 2, 33, 70)).astype(np.uint16)
     movie = Movie.from_array(
         array, pixel_size_um=(0.5, 0.104, 0.105), frame_interval_s=1.5, channel_names=["GFP", "mCherry & µ"]
@@ -273,7 +273,7 @@ def test_an_independent_reader_agrees(tmp_path: Path) -> None:
         assert file.pages[0].compression == tifffile.COMPRESSION.ADOBE_DEFLATE
 
 
-def test_writing_is_reproducible_casts_and_refuses(tmp_path: Path) -> None:
+def test_write_ome_tiff_is_reproducible_and_raises_for_unsuitable_movies(tmp_path: Path) -> None:
     movie = Movie.from_array(np.array([[[-3.0, 0.5, 1.5, 254.6, 999.0]]], np.float32))
     first = write_ome_tiff(cast_movie(movie, "uint8"), tmp_path / "a.ome.tif").read_bytes()
     assert write_ome_tiff(cast_movie(movie, "uint8"), tmp_path / "b.ome.tif").read_bytes() == first
@@ -305,31 +305,31 @@ except OutputError as error:
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file size limit to run into")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file size limit")
 @pytest.mark.parametrize("name", ["cells.ome.tif", "cells.ome.zarr"])
-def test_a_write_that_the_system_refuses_leaves_nothing_behind(tmp_path: Path, name: str) -> None:
+def test_failed_write_leaves_no_files(tmp_path: Path, name: str) -> None:
     command = [sys.executable, "-c", LIMITED, str(tmp_path / name)]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert f"{name} could not be written: the file is larger than" in result.stdout
     assert not list(tmp_path.iterdir())
 
 
-def test_output_folders_are_checked_first(tmp_path: Path) -> None:
+def test_missing_output_folder_raises(tmp_path: Path) -> None:
     movie = Movie.from_array(STACK)
     with pytest.raises(OutputError, match=r"folder .*absent does not exist; create it first"):
         write_ome_tiff(movie, tmp_path / "absent" / "cells.ome.tif")
 
 
-def test_real_files(real_data: Path) -> None:
+def test_real_files_are_read(real_data: Path) -> None:
     files = sorted([*real_data.glob("movies/*.tif"), *real_data.glob("highres/*.tif")])
     assert files
     for path in files:
         movie = open_tiff(path)
-        whole = tifffile.imread(path)
+        pixels = tifffile.imread(path)
         n_t, n_c, n_z, n_y, n_x = movie.shape
-        assert whole.size == np.prod(movie.shape)
-        assert whole.dtype == movie.dtype
-        expected = whole[..., n_c - 1] if movie.channel_names[0] == "R" else whole.reshape(-1, n_y, n_x)[-1]
+        assert pixels.size == np.prod(movie.shape)
+        assert pixels.dtype == movie.dtype
+        expected = pixels[..., n_c - 1] if movie.channel_names[0] == "R" else pixels.reshape(-1, n_y, n_x)[-1]
         np.testing.assert_array_equal(movie.frame(n_t - 1, n_c - 1, n_z - 1), expected)
     assert open_tiff(real_data / "highres/aics_dna.tif").pixel_size_um == pytest.approx((None, 0.065, 0.065))
     assert open_tiff(real_data / "movies/microtubule_tirf_2ch_55f.tif").shape == (55, 2, 1, 166, 117)

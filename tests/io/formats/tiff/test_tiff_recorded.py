@@ -1,4 +1,4 @@
-"""Recordings that hold less than they announce: aborted, split, or with a file of a set missing."""
+"""Incomplete recordings: aborted, split, or with a missing file of a set."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PAGES = ramp(12, 10, 12)
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
-def test_a_split_imagej_recording_opens_with_the_frames_that_are_there(
+def test_split_imagej_recording_opens_with_its_frames(
     tmp_path: Path, compression: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     text = imagej_text(images=20, frames=20, hyperstack="true", unit="um", finterval=0.5)
@@ -55,7 +55,7 @@ def test_a_split_imagej_recording_opens_with_the_frames_that_are_there(
         ({"channels": 2, "slices": 9, "frames": 2}, 11, (1, 2, 6), {(0, 1, 5)}),
     ],
 )
-def test_an_aborted_hyperstack_names_the_planes_of_its_last_step(
+def test_aborted_hyperstack_has_missing_planes_in_its_last_step(
     tmp_path: Path, sizes: dict[str, int], n_pages: int, shape: tuple[int, ...], missing: set[tuple[int, int, int]]
 ) -> None:
     text = imagej_text(images=int(np.prod(list(sizes.values()))), hyperstack="true", **sizes)
@@ -71,20 +71,20 @@ def test_an_aborted_hyperstack_names_the_planes_of_its_last_step(
         assert not movie.frame(*plane).any()
 
 
-def test_announced_layout_keeps_all_that_is_there() -> None:
+def test_announced_layout_is_reduced_to_the_recorded_planes() -> None:
     assert announced_layout("TZC", (4, 1, 2), 8) is None
     assert announced_layout("TZC", (1, 5, 2), 7) == ("ZC", (4, 2))
     assert announced_layout("CZT", (2, 5, 4), 3) == ("T", (3,))
 
 
 def ome_recording(folder: Path, n_pages: int, n_t: int = 6, name: str = "a.ome.tif") -> Path:
-    """Two channels; TiffData of the planes that were recorded, as Micro-Manager writes them."""
+    """Write two channels with TiffData of the recorded planes, as Micro-Manager does."""
     planes = [(n // 2, n % 2, 0, name, n) for n in range(n_pages)]
     image = {"name": "a", "sizes": {"T": n_t, "C": 2, "Y": 10, "X": 12}, "channels": ["a", "b"], "planes": planes}
     return pages_with(folder / name, PAGES[:n_pages], ome_xml([image], {name: "1"}, "1"))
 
 
-def test_an_aborted_ome_recording(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_aborted_ome_recording_warns_and_has_missing_planes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.warns(UserWarning, match="states 6 frames") as caught:
         movie = open_tiff(ome_recording(tmp_path, 7))
     assert [str(warning.message) for warning in caught] == [
@@ -99,7 +99,7 @@ def test_an_aborted_ome_recording(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert not caplog.records
 
 
-def test_an_aborted_ome_recording_may_end_before_its_last_channel(tmp_path: Path) -> None:
+def test_aborted_ome_recording_omits_a_channel_without_planes(tmp_path: Path) -> None:
     planes = [(n, 0, 0, "a.ome.tif", n) for n in range(6)]
     image = {
         "name": "a",
@@ -113,7 +113,7 @@ def test_an_aborted_ome_recording_may_end_before_its_last_channel(tmp_path: Path
     assert (movie.shape[:3], movie.channel_names) == ((6, 1, 1), ("first",))
 
 
-def test_planes_that_fail_within_a_recording_are_named(tmp_path: Path) -> None:
+def test_missing_planes_within_a_recording_are_named(tmp_path: Path) -> None:
     planes = [(t, 0, 0, "a.ome.tif", n) for n, t in enumerate([0, 1, 3, 5])]
     image = {"name": "a", "sizes": {"T": 6, "Y": 10, "X": 12}, "planes": planes}
     path = pages_with(tmp_path / "a.ome.tif", PAGES[:4], ome_xml([image], {"a.ome.tif": "1"}, "1"))
@@ -123,7 +123,7 @@ def test_planes_that_fail_within_a_recording_are_named(tmp_path: Path) -> None:
     np.testing.assert_array_equal(movie.frame(5), PAGES[3])
 
 
-def test_aborted_micromanager_and_ndtiff_recordings(tmp_path: Path) -> None:
+def test_aborted_micromanager_and_ndtiff_recordings_have_missing_planes(tmp_path: Path) -> None:
     planes = mm_planes()
     planes.pop((1, 0, 2, 0))
     path = write_mmstack(tmp_path / "rec_1_MMStack_Pos0.tif", planes, MM_SUMMARY | {"Frames": 50}, step_ms=500)
@@ -136,13 +136,13 @@ def test_aborted_micromanager_and_ndtiff_recordings(tmp_path: Path) -> None:
         assert open_tiff(write_ndtiff(tmp_path / "run_1", frames, {})).missing == {(2, 1, 0)}
 
 
-def test_an_aborted_lsm_recording(tmp_path: Path) -> None:
+def test_aborted_lsm_recording_opens_with_its_frames(tmp_path: Path) -> None:
     path = write_lsm(tmp_path / "a.lsm", ramp(3, 3, 6, 7), DimensionTime=8)
     with pytest.warns(UserWarning, match="states 8 frames and contains 3"):
         assert open_tiff(path).shape == (3, 3, 1, 6, 7)
 
 
-def test_a_micromanager_recording_that_was_never_closed(tmp_path: Path) -> None:
+def test_unclosed_micromanager_recording_opens_unless_truncated(tmp_path: Path) -> None:
     planes = mm_planes()
     planes.pop((1, 0, 2, 0))
     path = write_mmstack(tmp_path / "rec_1_MMStack_Pos0.tif", planes, MM_SUMMARY | {"Frames": 50}, closed=False)
@@ -151,12 +151,12 @@ def test_a_micromanager_recording_that_was_never_closed(tmp_path: Path) -> None:
     assert (movie.shape, movie.channel_names, movie.missing) == ((3, 2, 1, 5, 6), ("DAPI", "GFP"), {(2, 1, 0)})
     for (c, _, t, _), pixels in planes.items():
         np.testing.assert_array_equal(movie.frame(t, c), pixels)
-    path.write_bytes(path.read_bytes()[:-1])  # cut within the metadata of the last plane, its pixels are whole
+    path.write_bytes(path.read_bytes()[:-1])  # truncated within the metadata of the last plane
     with pytest.raises(FormatError, match="truncated"):
         open_tiff(path)
 
 
-def test_a_file_that_was_never_closed_opens_with_its_planes(tmp_path: Path) -> None:
+def test_unclosed_file_opens_with_its_planes(tmp_path: Path) -> None:
     path = pages_with(tmp_path / "a.tif", PAGES[:4], None)
     with tifffile.TiffFile(path) as file:
         last = file.pages[3]
@@ -169,7 +169,7 @@ def test_a_file_that_was_never_closed_opens_with_its_planes(tmp_path: Path) -> N
         np.testing.assert_array_equal(np.asarray(open_tiff(path))[:, 0, 0], PAGES[:4])
 
 
-def test_more_pages_than_announced_are_named(tmp_path: Path) -> None:
+def test_more_pages_than_stated_are_omitted_with_a_warning(tmp_path: Path) -> None:
     path = pages_with(tmp_path / "a.tif", PAGES, imagej_text(images=10, frames=5, channels=2), compression="zlib")
     with pytest.warns(UserWarning, match="states 10 planes and contains 12: the last 2 are omitted"):
         movie = open_tiff(path)
@@ -188,7 +188,7 @@ def three_files(folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("lost", [0, 1, 2])
-def test_a_missing_file_of_a_set_is_named_and_its_planes_are_missing(
+def test_missing_file_of_a_set_is_named_and_its_planes_are_missing(
     tmp_path: Path, lost: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     paths = three_files(tmp_path)
@@ -205,20 +205,20 @@ def test_a_missing_file_of_a_set_is_named_and_its_planes_are_missing(
     assert not caplog.records
 
 
-def test_a_set_with_a_truncated_file_is_refused(tmp_path: Path) -> None:
+def test_set_with_a_truncated_file_raises(tmp_path: Path) -> None:
     paths = three_files(tmp_path)
     paths[1].write_bytes(paths[1].read_bytes()[:-50])
     with pytest.raises(FormatError, match=r"set_T1\.ome\.tif is truncated"):
         open_tiff(paths[0])
 
 
-def test_a_recording_cut_within_a_frame_stays_refused(tmp_path: Path) -> None:
+def test_recording_truncated_within_a_frame_raises(tmp_path: Path) -> None:
     text = imagej_text(images=20, frames=20, unit="um")
     path = pages_with(tmp_path / "a.tif", PAGES, text)
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(FormatError, match="truncated"):
         open_tiff(path)
-    one = tmp_path / "b.tif"  # one page that describes all of them
+    one = tmp_path / "b.tif"  # one page that describes all pages
     tifffile.imwrite(one, PAGES, imagej=True, truncate=True, metadata={"axes": "TYX"})
     with tifffile.TiffFile(one) as file:
         start, size = file.pages.first.dataoffsets[0], file.pages.first.nbytes
@@ -230,8 +230,8 @@ def test_a_recording_cut_within_a_frame_stays_refused(tmp_path: Path) -> None:
 MISSING = {(1, 0, 1), (2, 0, 0), (2, 0, 1), (2, 1, 0), (2, 1, 1)}
 
 
-@pytest.mark.filterwarnings("ignore:As of version 0.4.0:DeprecationWarning")  # bioio's own
-def test_missing_planes_survive_ome_tiff_and_other_readers_open_it(tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore:As of version 0.4.0:DeprecationWarning")  # of bioio
+def test_ome_tiff_keeps_missing_planes_and_opens_in_other_readers(tmp_path: Path) -> None:
     array = ramp(3, 2, 2, 10, 12)
     for plane in MISSING:
         array[plane] = 0
@@ -249,12 +249,12 @@ def test_missing_planes_survive_ome_tiff_and_other_readers_open_it(tmp_path: Pat
         assert open_tiff(again).missing == MISSING
 
 
-def test_a_movie_without_any_recorded_plane_is_written_whole(tmp_path: Path) -> None:
+def test_movie_without_any_recorded_plane_is_written_completely(tmp_path: Path) -> None:
     movie = Movie.from_array(np.zeros((2, 8, 9), np.uint8), missing={(0, 0, 0), (1, 0, 0)})
     assert open_tiff(write_ome_tiff(movie, tmp_path / "a.ome.tif")).shape == movie.shape
 
 
-def test_real_split_recording_and_set(real_data: Path, tmp_path: Path) -> None:
+def test_real_split_recording_and_set_are_read(real_data: Path, tmp_path: Path) -> None:
     folder = real_data / "awkward" / "tiff"
     for name, n_t in (("split_part1.tif", 12), ("split_part2.tif", 8)):
         with pytest.warns(UserWarning, match=f"states 20 frames and contains {n_t}"):

@@ -1,4 +1,4 @@
-"""Scenes of TIFF files: sets of files, positions, series; thumbnails and labels are none."""
+"""Scenes of TIFF files: sets of files, positions and series, without thumbnails and labels."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ POSITIONS = [ramp(4, 10, 12) + 1000 * n for n in range(2)]
 
 
 def two_positions(folder: Path) -> list[Path]:
-    """Micro-Manager's way: the first file holds the metadata of both positions, the second points at it."""
+    """Write two positions as Micro-Manager does: the first file contains all metadata, the second refers to it."""
     names = list(UUIDS)
     images = [
         {
@@ -50,7 +50,7 @@ def two_positions(folder: Path) -> list[Path]:
 def test_positions_of_a_set_open_from_each_of_its_files(tmp_path: Path) -> None:
     first, second = two_positions(tmp_path)
     assert dc.scenes(first) == ["Pos0", "Pos1"]
-    assert dc.scenes(second) == ["Pos1", "Pos0"]  # the file itself first
+    assert dc.scenes(second) == ["Pos1", "Pos0"]  # the position of the opened file first
     for path in (first, second):
         for n, name in enumerate(["Pos0", "Pos1"]):
             movie = dc.open_movie(path, scene=name)
@@ -60,7 +60,7 @@ def test_positions_of_a_set_open_from_each_of_its_files(tmp_path: Path) -> None:
     np.testing.assert_array_equal(open_tiff(second).frame(3), POSITIONS[1][3])
 
 
-def test_a_file_without_the_neighbor_that_holds_its_metadata_opens_with_its_name(tmp_path: Path) -> None:
+def test_file_opens_with_a_warning_without_the_file_of_its_metadata(tmp_path: Path) -> None:
     first, second = two_positions(tmp_path)
     first.unlink()
     with pytest.warns(
@@ -73,9 +73,7 @@ def test_a_file_without_the_neighbor_that_holds_its_metadata_opens_with_its_name
         open_tiff(second)
 
 
-def test_a_position_whose_file_is_missing_is_refused_with_its_name(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_position_with_a_missing_file_raises_with_its_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     first, second = two_positions(tmp_path)
     second.unlink()
     assert dc.scenes(first) == ["Pos0", "Pos1"]
@@ -85,7 +83,7 @@ def test_a_position_whose_file_is_missing_is_refused_with_its_name(
     assert not caplog.records
 
 
-def test_metadata_may_lie_in_a_companion_file(tmp_path: Path) -> None:
+def test_metadata_of_a_companion_file_are_read(tmp_path: Path) -> None:
     name = "cells.ome.tif"
     image = {
         "name": "cells", "sizes": {"T": 4, "Y": 10, "X": 12}, "pixels": {"PhysicalSizeX": 0.3, "PhysicalSizeY": 0.3},
@@ -98,7 +96,7 @@ def test_metadata_may_lie_in_a_companion_file(tmp_path: Path) -> None:
     np.testing.assert_array_equal(movie.frame(2), POSITIONS[0][2])
 
 
-def test_a_folder_of_a_set_with_a_companion_file_is_one_movie(tmp_path: Path) -> None:
+def test_folder_of_a_set_with_a_companion_file_is_one_movie(tmp_path: Path) -> None:
     names = [f"cells_T{t}.ome.tif" for t in range(4)]
     image = {
         "name": "cells",
@@ -116,7 +114,7 @@ def test_a_folder_of_a_set_with_a_companion_file_is_one_movie(tmp_path: Path) ->
         np.testing.assert_array_equal(np.asarray(movie)[:, 0, 0], POSITIONS[0])
 
 
-def test_one_of_several_positions_may_have_another_shape(tmp_path: Path) -> None:
+def test_positions_may_differ_in_shape(tmp_path: Path) -> None:
     images = [
         {"name": "A", "sizes": {"T": 3, "Y": 6, "X": 7}, "planes": [(t, 0, 0, "a.ome.tif", t) for t in range(3)]},
         {"name": "B", "sizes": {"Z": 2, "Y": 5, "X": 4}, "planes": [(0, 0, z, "a.ome.tif", 3 + z) for z in range(2)]},
@@ -131,7 +129,7 @@ def test_one_of_several_positions_may_have_another_shape(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("own", ["1", None])
-def test_a_renamed_file_of_one_image_still_opens(tmp_path: Path, own: str | None) -> None:
+def test_renamed_file_of_one_image_opens(tmp_path: Path, own: str | None) -> None:
     image = {
         "name": "cells", "sizes": {"T": 4, "Y": 10, "X": 12}, "pixels": {"TimeIncrement": 2},
         "planes": [(t, 0, 0, "before.ome.tif", t) for t in range(4)],
@@ -166,7 +164,7 @@ def test_ome_xml_is_found_anywhere_in_the_file(tmp_path: Path, place: str) -> No
     np.testing.assert_array_equal(np.asarray(movie).reshape(pages.shape), pages)
 
 
-def test_ome_xml_without_the_place_of_its_planes_still_names_their_order(tmp_path: Path) -> None:
+def test_ome_xml_without_tiff_data_determines_the_order_of_planes(tmp_path: Path) -> None:
     image = {"name": "cells", "sizes": {"C": 2, "T": 3, "Y": 10, "X": 12}, "planes": [], "channels": ["a", "b"]}
     path = pages_with(tmp_path / "a.tif", ramp(6, 10, 12), ome_xml([image], {}))
     movie = open_tiff(path)
@@ -178,20 +176,20 @@ def test_micromanager_positions_in_one_file_and_in_one_file_each(tmp_path: Path)
     planes = mm_planes(n_positions=2)
     summary = MM_SUMMARY | {"Positions": 2, "StagePositions": [{"Label": "left"}, {"Label": "right"}]}
     (tmp_path / "one").mkdir()
-    whole = write_mmstack(tmp_path / "one" / "rec_1_MMStack.tif", planes, summary, step_ms=500)
+    single = write_mmstack(tmp_path / "one" / "rec_1_MMStack.tif", planes, summary, step_ms=500)
     parts = [
         write_mmstack(
             tmp_path / f"rec_1_MMStack_Pos{r}.tif", {key: p for key, p in planes.items() if key[3] == r}, summary
         )
         for r in range(2)
     ]
-    assert [dc.scenes(path) for path in (whole, *parts)] == [["left", "right"], ["left", "right"], ["right", "left"]]
-    for path in (whole, *parts):
+    assert [dc.scenes(path) for path in (single, *parts)] == [["left", "right"], ["left", "right"], ["right", "left"]]
+    for path in (single, *parts):
         for r, name in enumerate(["left", "right"]):
             movie = dc.open_movie(path, scene=name)
             assert (movie.shape, movie.channel_names) == ((3, 2, 1, 5, 6), ("DAPI", "GFP"))
             np.testing.assert_array_equal(movie.frame(2, 1), planes[1, 0, 2, r])
-    assert dc.open_movie(whole, scene="right").frame_interval_s == 0.5
+    assert dc.open_movie(single, scene="right").frame_interval_s == 0.5
     parts[0].unlink()
     assert dc.scenes(parts[1]) == ["right"]
     with pytest.warns(UserWarning, match=r"is one of a set; the files with positions left are not in"):
@@ -199,7 +197,7 @@ def test_micromanager_positions_in_one_file_and_in_one_file_each(tmp_path: Path)
 
 
 @pytest.mark.parametrize("labels", [[0, 1], ["A1", "B2"]])
-def test_ndtiff_positions(tmp_path: Path, labels: list[Any]) -> None:
+def test_ndtiff_positions_are_scenes(tmp_path: Path, labels: list[Any]) -> None:
     planes = {
         (("position", label), *axes): pixels + 100 * r
         for r, label in enumerate(labels)
@@ -246,7 +244,7 @@ def test_aperio_thumbnail_and_label_are_not_scenes(tmp_path: Path) -> None:
     assert (movie.shape, movie.pixel_size_um) == ((1, 3, 1, 48, 64), (None, 0.5, 0.5))
 
 
-def test_axes_do_not_name_the_positions(tmp_path: Path) -> None:
+def test_axes_exclude_the_positions(tmp_path: Path) -> None:
     path = write_mmstack(tmp_path / "rec_1_MMStack.tif", mm_planes(n_positions=2), MM_SUMMARY | {"Positions": 2})
     movie = open_tiff(path, scene=1, axes="ZCYX")
     assert movie.shape == (1, 2, 3, 5, 6)
@@ -255,7 +253,7 @@ def test_axes_do_not_name_the_positions(tmp_path: Path) -> None:
         open_tiff(path, axes="TYX")
 
 
-def test_real_set_with_a_pointer_to_its_metadata(real_data: Path) -> None:
+def test_real_set_with_a_reference_to_its_metadata_is_read(real_data: Path) -> None:
     folder = real_data / "awkward" / "micromanager" / "binary_only"
     movie = open_tiff(folder / "rec_1_MMStack_Pos1.ome.tif")
     assert (movie.pixel_size_um, movie.frame_interval_s) == ((None, 0.2, 0.2), 2.0)

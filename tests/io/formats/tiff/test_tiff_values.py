@@ -1,4 +1,4 @@
-"""Right pixels of TIFF: orientation, 9 to 15 bits, ImageJ's signed integers; spacing without a unit."""
+"""Values of TIFF files: orientation, 9 to 15 bits, signed integers of ImageJ; spacing without a unit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 
 
 def oriented(folder: Path, layout: str, orientation: int) -> tuple[Movie, np.ndarray]:
-    """A file with this orientation, and its pixels (T, C, Y, X) as stored."""
+    """Write a file with this orientation; return the opened movie and the stored pixels (T, C, Y, X)."""
     color = layout in ("rgb", "planes")
     pixels = ramp(3, 3, 20, 30) if color else PAGES[:, None]
     stored = np.moveaxis(pixels, 1, -1) if layout == "rgb" else pixels if color else pixels[:, 0]
@@ -41,7 +41,7 @@ def oriented(folder: Path, layout: str, orientation: int) -> tuple[Movie, np.nda
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_pages_and_pixel_size_are_turned_upright(tmp_path: Path, layout: str, orientation: int) -> None:
+def test_pages_and_pixel_size_are_read_upright(tmp_path: Path, layout: str, orientation: int) -> None:
     movie, pixels = oriented(tmp_path, layout, orientation)
     assert movie.shape[3:] == upright_pair((20, 30), orientation)
     assert movie.pixel_size_um == pytest.approx((None, *upright_pair((0.2, 0.1), orientation)))
@@ -51,17 +51,17 @@ def test_pages_and_pixel_size_are_turned_upright(tmp_path: Path, layout: str, or
 
 @settings(max_examples=40, deadline=None)
 @given(st.data(), st.integers(1, 8), st.sampled_from(list(LAYOUTS)))
-def test_a_region_of_an_oriented_page_is_that_region_of_it(
+def test_region_of_an_oriented_page_is_a_crop_of_the_upright_page(
     tmp_path_factory: pytest.TempPathFactory, data: Any, orientation: int, layout: str
 ) -> None:
-    movie, pixels = oriented(tmp_path_factory.mktemp("turned"), layout, orientation)
+    movie, pixels = oriented(tmp_path_factory.mktemp("oriented"), layout, orientation)
     bounds = [sorted(data.draw(st.tuples(st.integers(0, n), st.integers(0, n)))) for n in movie.shape[3:]]
     rows, columns = (slice(*pair) for pair in bounds)
     expected = upright(pixels[1, 0], orientation)[rows, columns]
     np.testing.assert_array_equal(movie.region(1, 0, 0, rows, columns), expected)
 
 
-def test_regions_of_large_compressed_pages_are_turned_too(tmp_path: Path) -> None:
+def test_regions_of_large_compressed_pages_are_read_upright(tmp_path: Path) -> None:
     large = np.random.default_rng(3).integers(0, 200, (2, 1200, 1100)).astype(np.uint8)
     tags = [(274, 3, 1, 6, True)]
     tifffile.imwrite(tmp_path / "a.tif", large, tile=(256, 256), compression="zlib", metadata=None, extratags=tags)
@@ -69,7 +69,7 @@ def test_regions_of_large_compressed_pages_are_turned_too(tmp_path: Path) -> Non
     np.testing.assert_array_equal(region, upright(large[1], 6)[700:900, 30:400])
 
 
-def test_orientation_turns_spacing_and_missing_planes_keep_their_size(tmp_path: Path) -> None:
+def test_orientation_swaps_spacing_and_the_size_of_missing_planes(tmp_path: Path) -> None:
     image = {
         "name": "a", "sizes": {"T": 3, "Y": 20, "X": 30},
         "pixels": {
@@ -126,7 +126,7 @@ def test_packed_signed_depths_keep_their_sign(tmp_path: Path, bits: int) -> None
 
 @pytest.mark.parametrize(("stored", "signed", "offset"), [(np.uint16, np.int16, -32768), (np.uint8, np.int8, -128)])
 @pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"byteorder": ">"}])
-def test_signed_integers_of_imagej(
+def test_signed_integers_of_imagej_are_read_exactly(
     tmp_path: Path, stored: Any, signed: Any, offset: int, options: dict[str, Any]
 ) -> None:
     limits = np.iinfo(signed)
@@ -146,11 +146,11 @@ def test_signed_integers_of_imagej(
     ("function", "coefficients", "unit"),
     [(0, (-5.0, 0.5), "mV"), (7, (1.0, 2.0, 3.0, 4.0), "OD"), (0, (10.0, 1.0), "")],
 )
-def test_other_calibrations_are_named_and_not_applied(
+def test_other_calibrations_are_recorded_with_a_warning_and_not_applied(
     tmp_path: Path, function: int, coefficients: tuple[float, ...], unit: str
 ) -> None:
-    words = {f"c{n}": value for n, value in enumerate(coefficients)}
-    text = imagej_text(images=3, frames=3, cf=function, vunit=unit, **words)
+    fields = {f"c{n}": value for n, value in enumerate(coefficients)}
+    text = imagej_text(images=3, frames=3, cf=function, vunit=unit, **fields)
     path = pages_with(tmp_path / "a.tif", PAGES, text)
     with pytest.warns(UserWarning, match=rf"calibration of gray levels to {unit or 'other values'} is not applied"):
         movie = open_tiff(path)
@@ -161,12 +161,12 @@ def test_other_calibrations_are_named_and_not_applied(
     assert written.provenance["imagej_calibration"] == expected
 
 
-def test_a_calibration_that_changes_nothing_is_none(tmp_path: Path) -> None:
+def test_identity_calibration_is_not_recorded(tmp_path: Path) -> None:
     path = pages_with(tmp_path / "a.tif", PAGES, imagej_text(images=3, frames=3, cf=0, c0=0.0, c1=1.0))
     assert open_tiff(path).provenance == {}
 
 
-def test_signed_integers_survive_ome_tiff(tmp_path: Path) -> None:
+def test_ome_tiff_keeps_signed_integers(tmp_path: Path) -> None:
     values = np.array([[[-32768, -1, 0, 32767]]], np.int16)
     movie = open_tiff(write_ome_tiff(Movie.from_array(values), tmp_path / "a.ome.tif"))
     assert movie.dtype == np.int16
@@ -183,14 +183,14 @@ def test_signed_integers_survive_ome_tiff(tmp_path: Path) -> None:
         ({"resolution": (72, 72), "resolutionunit": 2}, {}),
     ],
 )
-def test_a_resolution_without_unit_is_a_spacing_without_unit(
+def test_resolution_without_unit_is_unitless_spacing(
     tmp_path: Path, options: dict[str, Any], expected: dict[str, float]
 ) -> None:
     assert open_tiff(pages_with(tmp_path / "a.tif", PAGES, None, **options)).unitless_spacing == expected
 
 
-@pytest.mark.parametrize("unit", ["pixel", "inches of cheese", ""])
-def test_imagej_spacing_without_a_length_unit(tmp_path: Path, unit: str) -> None:
+@pytest.mark.parametrize("unit", ["pixel", "furlong", ""])
+def test_imagej_spacing_without_a_length_unit_is_unitless(tmp_path: Path, unit: str) -> None:
     text = imagej_text(images=3, slices=3, unit=unit, spacing=2.5, finterval=3, tunit="steps")
     movie = open_tiff(pages_with(tmp_path / "a.tif", PAGES, text, resolution=(4, 4), resolutionunit=1))
     assert (movie.pixel_size_um, movie.frame_interval_s) == ((None, None, None), None)
@@ -204,7 +204,7 @@ def test_imagej_print_settings_are_not_spacing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("unit", ["", "furlong", "pixel"])
-def test_ome_sizes_of_unknown_unit_are_a_spacing_without_unit(tmp_path: Path, unit: str) -> None:
+def test_ome_sizes_of_unknown_unit_are_unitless_spacing(tmp_path: Path, unit: str) -> None:
     sizes = {f"PhysicalSize{axis}": 0.3 for axis in "XY"} | {f"PhysicalSize{axis}Unit": unit for axis in "XY"}
     path = tmp_path / "a.ome.tif"
     tifffile.imwrite(path, PAGES, metadata={"axes": "TYX"} | sizes, ome=True, photometric="minisblack")
@@ -214,14 +214,14 @@ def test_ome_sizes_of_unknown_unit_are_a_spacing_without_unit(tmp_path: Path, un
 @pytest.mark.parametrize(
     "spacing", [{"T": 3.5, "Z": 2.0, "Y": 0.3, "X": 0.3}, {"Y": 0.1, "X": 0.7}, {"T": 5.0}, {"Z": 4.0}, {}]
 )
-def test_spacing_without_unit_survives_ome_tiff(tmp_path: Path, spacing: dict[str, float]) -> None:
+def test_ome_tiff_keeps_unitless_spacing(tmp_path: Path, spacing: dict[str, float]) -> None:
     movie = Movie.from_array(PAGES, unitless_spacing=spacing)
     found = open_tiff(write_ome_tiff(movie, tmp_path / "a.ome.tif"))
     assert found.unitless_spacing == spacing
     assert (found.pixel_size_um, found.frame_interval_s) == ((None, None, None), None)
 
 
-def test_known_sizes_are_kept_with_spacing_without_unit(tmp_path: Path) -> None:
+def test_known_sizes_are_kept_with_unitless_spacing(tmp_path: Path) -> None:
     movie = Movie.from_array(PAGES, pixel_size_um=(None, 0.2, 0.2), unitless_spacing={"Z": 3.0, "T": 2.0, "X": 9.0})
     found = open_tiff(write_ome_tiff(movie, tmp_path / "a.ome.tif"))
     assert found.pixel_size_um == (None, 0.2, 0.2)
@@ -237,7 +237,7 @@ def test_known_sizes_are_kept_with_spacing_without_unit(tmp_path: Path) -> None:
         ((5, 1, 20, 24, 1), None, (5, 1, 1, 20, 24)),
     ],
 )
-def test_unnamed_dimensions_of_size_one_are_left_out(
+def test_unnamed_dimensions_of_size_one_are_dropped(
     tmp_path: Path, shape: tuple[int, ...], axes: str | None, opened: tuple[int, ...]
 ) -> None:
     array = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
@@ -246,7 +246,7 @@ def test_unnamed_dimensions_of_size_one_are_left_out(
 
 
 @pytest.mark.parametrize("options", [{}, {"metadata": None}, {"compression": "zlib"}])
-def test_time_on_the_last_axis_is_requested_and_read(tmp_path: Path, options: dict[str, Any]) -> None:
+def test_time_on_the_last_axis_warns_and_is_read_with_axes(tmp_path: Path, options: dict[str, Any]) -> None:
     array = np.arange(20 * 24 * 3, dtype=np.uint16).reshape(20, 24, 3)
     tifffile.imwrite(tmp_path / "a.tif", array, photometric="minisblack", **options)
     with pytest.warns(

@@ -1,4 +1,4 @@
-"""Metadata that microscope programs write reach pixel size, interval and channel names."""
+"""Pixel size, frame interval and channel names from the metadata of microscope programs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from decrappify.io.formats.tiff.tiff import open_tiff
 STACK = ramp(6, 10, 12)
 
 
-def test_lsm_states_meters_seconds_and_channel_names(tmp_path: Path) -> None:
+def test_lsm_sizes_interval_and_channel_names_are_read(tmp_path: Path) -> None:
     pixels = ramp(3, 3, 6, 7)
     sizes = {"VoxelSizeX": 2e-7, "VoxelSizeY": 2.5e-7, "VoxelSizeZ": 1e-6, "TimeIntervall": 1.5}
     path = write_lsm(tmp_path / "a.lsm", pixels, names=["Ch1-T1", "Ch2-T2", "ChD"], **sizes)
@@ -41,10 +41,10 @@ def test_lsm_states_meters_seconds_and_channel_names(tmp_path: Path) -> None:
     assert movie.channel_names == ("Ch1-T1", "Ch2-T2", "ChD")
     assert movie.channel_colors == ("00FF00", "FF0000", "0000FF")
     np.testing.assert_array_equal(np.asarray(movie)[:, :, 0], pixels)
-    assert len(dc.scenes(path)) == 1  # the thumbnails are no scene
+    assert len(dc.scenes(path)) == 1  # the thumbnails are not scenes
 
 
-def test_lsm_time_stamps_count_where_the_interval_is_0() -> None:
+def test_lsm_time_stamps_are_used_if_the_interval_is_0() -> None:
     assert vendors.read_lsm({"TimeIntervall": 0.0, "TimeStamps": np.array([5.0, 7.0, 9.1])}).frame_interval_s == 2.05
 
 
@@ -64,7 +64,7 @@ def test_metamorph_stack_is_a_movie_or_a_z_stack(
     np.testing.assert_array_equal(np.asarray(movie).reshape(pixels.shape), pixels)
 
 
-def test_metamorph_names_its_illumination_and_may_be_uncalibrated() -> None:
+def test_metamorph_without_calibration_has_a_channel_name_only() -> None:
     plane = [{"name": "_IllumSetting_", "flags": 0, "value": "GFP"}]
     stk = {"PlaneProperty": plane, "SpatialCalibration": 0, "XCalibration": 1.0, "CalibrationUnits": "um"}
     found = vendors.read_stk(stk)
@@ -85,7 +85,7 @@ def metaxpress_xml(number: int, setting: str, unit: str = "um") -> str:
     return f"<MetaData><PlaneInfo>{entries}</PlaneInfo></MetaData>"
 
 
-def test_metaxpress_states_calibration_setting_and_times(tmp_path: Path) -> None:
+def test_metaxpress_calibration_setting_and_times_are_read(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
         for number, page in enumerate(STACK):
             writer.write(
@@ -130,7 +130,7 @@ def test_scanimage_volumes_are_frames_of_slices(tmp_path: Path) -> None:
     np.testing.assert_array_equal(movie.frame(1, 0, 2), pixels[10])
 
 
-def test_scanimage_that_was_aborted_keeps_its_channels(tmp_path: Path) -> None:
+def test_aborted_scanimage_recording_keeps_its_channels(tmp_path: Path) -> None:
     path = pages_with(tmp_path / "a.tif", STACK[:5].astype(np.int16), None, software=SCANIMAGE % 1)
     with pytest.warns(UserWarning, match=r"1 of 6 planes were not recorded \(frame 2: channel 1\)"):
         movie = open_tiff(path)
@@ -166,7 +166,7 @@ MM_SUMMARY: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(("interval_ms", "seconds"), [(0.0, 0.5), (2500.0, 2.5)])
-def test_micromanager_summary_and_elapsed_times(tmp_path: Path, interval_ms: float, seconds: float) -> None:
+def test_micromanager_summary_and_elapsed_times_are_read(tmp_path: Path, interval_ms: float, seconds: float) -> None:
     summary = MM_SUMMARY | {"Interval_ms": interval_ms}
     movie = open_tiff(write_mmstack(tmp_path / "rec_1_MMStack_Pos0.tif", mm_planes(), summary, step_ms=500))
     assert movie.shape == (3, 2, 1, 5, 6)
@@ -202,7 +202,7 @@ def test_ndtiff_opens_by_file_and_by_folder(tmp_path: Path) -> None:
         dc.open_movie(path.parent)
 
 
-def test_fluoview_resolution_per_dimension(tmp_path: Path) -> None:
+def test_fluoview_resolution_per_dimension_is_read(tmp_path: Path) -> None:
     record = np.zeros(1, np.dtype(TIFF.MM_HEADER))
     sizes = [("X", 12, 0.2, "um"), ("Y", 10, 0.25, "um"), ("Z", 3, 1.5, "um"), ("T", 2, 4.0, "s")]
     record["ImageName"] = "cells"
@@ -238,14 +238,14 @@ TAGS: dict[str, tuple[list[tuple[Any, ...]], tuple[float | None, ...], float | N
 
 
 @pytest.mark.parametrize("program", TAGS)
-def test_tags_of_cameras_and_electron_microscopes(tmp_path: Path, program: str) -> None:
+def test_tags_of_cameras_and_electron_microscopes_are_read(tmp_path: Path, program: str) -> None:
     tags, size, interval = TAGS[program]
     movie = open_tiff(pages_with(tmp_path / "a.tif", STACK[:1], None, extratags=tags))
     assert movie.pixel_size_um == pytest.approx(size)
     assert movie.frame_interval_s == interval
 
 
-def test_olympus_sis_states_meters_and_bands(tmp_path: Path) -> None:
+def test_olympus_sis_pixel_size_and_bands_are_read(tmp_path: Path) -> None:
     path = pages_with(tmp_path / "a.tif", STACK[:1], None, extratags=[(33560, 4, 1, 8, True)])
     with tifffile.TiffFile(path) as file:
         field = file.pages.first.tags[33560].offset + 8
@@ -261,7 +261,7 @@ def test_olympus_sis_states_meters_and_bands(tmp_path: Path) -> None:
     assert vendors.read_sis({"Band": bands}).channel_names == ["DAPI", "GFP"]
 
 
-def test_aperio_states_microns_per_pixel(tmp_path: Path) -> None:
+def test_aperio_microns_per_pixel_are_read(tmp_path: Path) -> None:
     description = "Aperio Image Library v11.2.1 \r\n64x48 [0,0 64x48] (16x16) -> 64x48|AppMag = 20|MPP = 0.4990"
     tifffile.imwrite(
         tmp_path / "a.svs", ramp(48, 64, 3).astype(np.uint8), tile=(16, 16), photometric="rgb", metadata=None,
@@ -270,7 +270,7 @@ def test_aperio_states_microns_per_pixel(tmp_path: Path) -> None:
     assert open_tiff(tmp_path / "a.svs").pixel_size_um == (None, 0.499, 0.499)
 
 
-def test_other_programs_by_the_dictionary_that_tifffile_documents() -> None:
+def test_tifffile_dictionaries_of_other_programs_are_read() -> None:
     assert vendors.read_sem({"": (0, 0, 0, 3e-9)}).pixel_size_um == pytest.approx((None, 0.003, 0.003))
     assert vendors.read_tvips({"PixelSizeX": 2.0, "PixelSizeY": 4.0}).pixel_size_um == (None, 0.004, 0.002)
     assert vendors.read_fei({"EScan": {"PixelWidth": 1e-9, "PixelHeight": 1e-9}}).pixel_size_um[1] == 0.001
@@ -280,12 +280,12 @@ def test_other_programs_by_the_dictionary_that_tifffile_documents() -> None:
 @pytest.mark.parametrize(
     ("dots", "unit", "number", "size"),
     [
-        (62500, "um", 3, 0.16),  # Micro-Manager: pixels per centimeter beside micrometers
+        (62500, "um", 3, 0.16),  # Micro-Manager: pixels per centimeter, but the unit is micrometers
         (50000, "micron", 3, 0.2),
-        (10, "um", 3, 0.1),  # pixels per micrometer beside a centimeter that was left in: 1 mm is no pixel size
-        (10, "um", 2, 0.1),  # the same with inch
+        (10, "um", 3, 0.1),  # pixels per micrometer, but the resolution unit is centimeters: 1 mm is not plausible
+        (10, "um", 2, 0.1),  # the same with inches
         (158750, "um", 2, 0.16),
-        (10, "um", 1, 0.1),  # ImageJ's own
+        (10, "um", 1, 0.1),  # as ImageJ writes it
         (0.02, "nm", 3, 0.05),
         (1e6, "nm", 3, 0.01),
         (20000, "cm", 3, 0.5),
@@ -301,7 +301,7 @@ def test_imagej_unit_with_a_resolution_unit(tmp_path: Path, dots: float, unit: s
     assert movie.frame_interval_s == 2.0
 
 
-def test_imagej_axes_of_other_units_and_slice_labels(tmp_path: Path) -> None:
+def test_imagej_axes_of_other_units_and_slice_labels_are_read(tmp_path: Path) -> None:
     text = {"axes": "TCYX", "unit": "um", "yunit": "nm", "zunit": "mm", "spacing": 0.002, "Labels": ["DAPI", "GFP"] * 3}
     tifffile.imwrite(
         tmp_path / "a.tif", STACK.reshape(3, 2, 10, 12), imagej=True, resolution=(10, 0.01), metadata=text
@@ -311,18 +311,18 @@ def test_imagej_axes_of_other_units_and_slice_labels(tmp_path: Path) -> None:
     assert movie.channel_names == ("DAPI", "GFP")
 
 
-def test_merged_takes_each_item_from_the_first_that_states_it() -> None:
+def test_merged_takes_each_item_from_the_first_that_has_it() -> None:
     first = TiffMetadata(pixel_size_um=(None, 0.1, 0.1), unitless_spacing={"T": 2.0})
     second = TiffMetadata(pixel_size_um=(0.5, 9.0, 9.0), frame_interval_s=3.0, channel_names=["a"])
     found = merged(first, second)
     assert (found.pixel_size_um, found.frame_interval_s, found.channel_names) == ((0.5, 0.1, 0.1), 3.0, ["a"])
 
 
-def test_real_micromanager_and_imagej_files_with_ambiguous_units(real_data: Path) -> None:
+def test_real_micromanager_and_imagej_files_with_ambiguous_units_are_read(real_data: Path) -> None:
     folder = real_data / "awkward"
     recording = dc.open_movie(folder / "micromanager" / "one_position" / "rec_1_MMStack_Pos0.ome.tif")
     assert (recording.pixel_size_um, recording.frame_interval_s) == ((None, 0.16, 0.16), 2.5)
     assert recording.channel_names == ("DAPI", "GFP")
-    truth = np.load(folder / "micromanager" / "one_position" / "truth.npz")["pos0"]
-    np.testing.assert_array_equal(np.asarray(recording)[:, :, 0], truth)
+    expected = np.load(folder / "micromanager" / "one_position" / "truth.npz")["pos0"]
+    np.testing.assert_array_equal(np.asarray(recording)[:, :, 0], expected)
     assert dc.open_movie(folder / "tiff" / "cm_um.tif").pixel_size_um == (None, 0.2, 0.2)

@@ -1,4 +1,4 @@
-"""TIFF files as microscope programs write them, from their published layouts, with tiny pixels."""
+"""TIFF files in the published layouts of microscope programs, with tiny images."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _SAMPLE_FORMATS = {"u": 1, "i": 2, "f": 3}
 
 
 def ramp(*shape: int, dtype: Any = np.uint16) -> np.ndarray:
-    """Distinct values."""
+    """Return an array of distinct values."""
     return (np.arange(np.prod(shape)) + 1).reshape(shape).astype(dtype)
 
 
 def write_lsm(path: Path, pixels: np.ndarray, **info: Any) -> Path:
-    """Zeiss LSM of (T, C, Y, X), a thumbnail behind each page; `info` sets fields of CZ_LSMINFO."""
+    """Write a Zeiss LSM of (T, C, Y, X), with a thumbnail after each page; `info` sets fields of CZ_LSMINFO."""
     n_t, n_c, n_y, n_x = pixels.shape
     record = np.zeros(1, np.dtype(TIFF.CZ_LSMINFO).newbyteorder("<"))
     fields = {
@@ -62,7 +62,7 @@ def _append_lsm_names(path: Path, names: list[str]) -> None:
 
 
 class _Ifds:
-    """Writes a TIFF file by hand: pages of 13 tags with their pixels right behind, as Micro-Manager does."""
+    """Writer of TIFF pages of 13 tags, each followed by its pixels, as Micro-Manager writes them."""
 
     def __init__(self, path: Path, head: bytes) -> None:
         self._file = path.open("wb")
@@ -75,19 +75,19 @@ class _Ifds:
         file.write(b"\0" * (file.tell() % 2))
         offset = file.tell()
         height, width = pixels.shape
-        text, words = description.encode() + b"\0", json.dumps(metadata).encode() + b"\0"
+        text, info = description.encode() + b"\0", json.dumps(metadata).encode() + b"\0"
         data_at = offset + 162
         text_at = data_at + pixels.nbytes
-        words_at = text_at + len(text)
+        info_at = text_at + len(text)
         tags = [
             (256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, pixels.itemsize * 8), (259, 3, 1, 1), (262, 3, 1, 1),
             (270, 2, len(text), text_at), (273, 4, 1, data_at), (277, 3, 1, 1), (278, 4, 1, height),
-            (279, 4, 1, pixels.nbytes), (296, 3, 1, 1), (339, 3, 1, 1), (51123, 2, len(words), words_at),
+            (279, 4, 1, pixels.nbytes), (296, 3, 1, 1), (339, 3, 1, 1), (51123, 2, len(info), info_at),
         ]  # fmt: skip
         if len(text) <= 4:
             tags[5] = (270, 2, len(text), int.from_bytes(text.ljust(4, b"\0"), "little"))
         file.write(struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags) + bytes(4))
-        file.write(pixels.astype("<" + pixels.dtype.str[1:]).tobytes() + text + words)
+        file.write(pixels.astype("<" + pixels.dtype.str[1:]).tobytes() + text + info)
         end = file.tell()
         file.seek(self._link)
         file.write(struct.pack("<I", offset))
@@ -112,12 +112,12 @@ def write_mmstack(
     *,
     closed: bool = True,
 ) -> Path:
-    """Micro-Manager image stack of planes by (channel, slice, frame, position), without OME-XML.
+    """Write a Micro-Manager image stack of planes by (channel, slice, frame, position), without OME-XML.
 
-    Its index, and the end of the chain of pages, are written when the program closes it.
+    The index, and the end of the chain of pages, are written only if the file is `closed`.
     """
-    words = json.dumps({"MicroManagerVersion": "2.0.0", **summary}).encode()
-    head = struct.pack("<IIIIII", 54773648, 0, 0, 0, 0, 0) + struct.pack("<II", 2355492, len(words)) + words
+    info = json.dumps({"MicroManagerVersion": "2.0.0", **summary}).encode()
+    head = struct.pack("<IIIIII", 54773648, 0, 0, 0, 0, 0) + struct.pack("<II", 2355492, len(info)) + info
     file = _Ifds(path, head)
     rows = []
     for (c, z, t, r), pixels in planes.items():
@@ -135,21 +135,21 @@ def write_mmstack(
 def write_ndtiff(
     folder: Path, planes: dict[tuple[tuple[str, Any], ...], np.ndarray], summary: dict[str, Any], step_ms: float = 0.0
 ) -> Path:
-    """NDTiff 3 data set of planes by their axes, such as ``(("time", 0), ("channel", "GFP"))``; the first file."""
-    words = json.dumps(summary).encode()
+    """Write an NDTiff 3 data set of planes by axes such as ``(("time", 0), ("channel", "GFP"))``; return its file."""
+    info = json.dumps(summary).encode()
     name = f"{folder.name}_NDTiffStack.tif"
     folder.mkdir()
-    head = struct.pack("<IIIII", 483729, 3, 3, 2355492, len(words)) + words
+    head = struct.pack("<IIIII", 483729, 3, 3, 2355492, len(info)) + info
     file, index = _Ifds(folder / name, head), b""
     for axes, pixels in planes.items():
         metadata = {"PixelSizeUm": summary.get("PixelSize_um"), "ElapsedTime-ms": dict(axes).get("time", 0) * step_ms}
         offset = file.page(pixels, metadata)
-        text, words = json.dumps(dict(axes)).encode(), json.dumps(metadata).encode()
+        text, info = json.dumps(dict(axes)).encode(), json.dumps(metadata).encode()
         index += struct.pack("<I", len(text)) + text + struct.pack("<I", len(name)) + name.encode()
         data_at = offset + 162
         kind = {1: 0, 2: 1}[pixels.itemsize]
         index += struct.pack(
-            "<IiiiiIii", data_at, pixels.shape[1], pixels.shape[0], kind, 0, data_at + pixels.nbytes + 1, len(words), 0
+            "<IiiiiIii", data_at, pixels.shape[1], pixels.shape[0], kind, 0, data_at + pixels.nbytes + 1, len(info), 0
         )
     file.close()
     (folder / "NDTiff.index").write_bytes(index)
@@ -159,7 +159,7 @@ def write_ndtiff(
 def write_stk(
     path: Path, pixels: np.ndarray, *, unit: str, size: float, step: float, interval: float, wavelength: int = 525
 ) -> Path:
-    """MetaMorph stack of planes in one page: UIC1 to UIC3 tags."""
+    """Write a MetaMorph stack of planes in one page, with UIC1 to UIC3 tags."""
     n, million = len(pixels), 1_000_000
     blank = [(33628, 4, 4, bytes(16), True), *((code, 5, n, bytes(8 * n), True) for code in (33629, 33630))]
     tifffile.imwrite(path, pixels[0], byteorder="<", metadata=None, software=False, extratags=blank)
@@ -176,9 +176,9 @@ def write_stk(
         file.truncate(at)
         file.seek(at)
         file.write(pixels.astype("<u2").tobytes())
-        words = file.tell()
+        place = file.tell()
         file.write(length + struct.pack("<I", len(text)) + text)
-        uic1 = struct.pack("<8I", 3, 1, 4, words, 5, words, 6, words + 8)
+        uic1 = struct.pack("<8I", 3, 1, 4, place, 5, place, 6, place + 8)
         for code, count, data in (
             (33628, 4, uic1), (33629, n, uic2), (33630, n, struct.pack("<2I", wavelength, 1) * n),
         ):  # fmt: skip
@@ -189,13 +189,13 @@ def write_stk(
     return path
 
 
-def imagej_text(**words: Any) -> str:
-    """Description of an ImageJ file."""
-    return "ImageJ=1.54f\n" + "".join(f"{key}={value}\n" for key, value in words.items())
+def imagej_text(**fields: Any) -> str:
+    """Return the description of an ImageJ file."""
+    return "ImageJ=1.54f\n" + "".join(f"{key}={value}\n" for key, value in fields.items())
 
 
 def ome_xml(images: list[dict[str, Any]], files: dict[str, str], uuid: str | None = None, annotations: str = "") -> str:
-    """OME-XML; `files` are UUIDs by file name.
+    """Return OME-XML; `files` are UUIDs by file name.
 
     Each image has ``name``, ``sizes`` by axis, ``pixels`` (attributes), ``channels``, and ``planes``: (t, c, z, file,
     ifd) each.
@@ -213,10 +213,10 @@ def ome_xml(images: list[dict[str, Any]], files: dict[str, str], uuid: str | Non
                 f'<TiffData FirstT="{t}" FirstC="{c}" FirstZ="{z}" IFD="{ifd}" PlaneCount="1">'
                 f'<UUID FileName="{file}">urn:uuid:{files[file]}</UUID></TiffData>'
             )
-        words = " ".join(f'{key}="{value}"' for key, value in attributes.items())
+        pairs = " ".join(f'{key}="{value}"' for key, value in attributes.items())
         text.append(
             f'<Image ID="Image:{number}" Name="{image["name"]}"><Pixels ID="Pixels:{number}" DimensionOrder="XYZCT" '
-            f'Type="uint16" {words}>{"".join(blocks)}</Pixels></Image>'
+            f'Type="uint16" {pairs}>{"".join(blocks)}</Pixels></Image>'
         )
     own = f' UUID="urn:uuid:{uuid}"' if uuid else ""
     return (
@@ -226,7 +226,7 @@ def ome_xml(images: list[dict[str, Any]], files: dict[str, str], uuid: str | Non
 
 
 def pages_with(path: Path, pages: np.ndarray, description: str | None, **options: Any) -> Path:
-    """Pages with this description on the first one."""
+    """Write pages with this description on the first one."""
     with tifffile.TiffWriter(path) as writer:
         for number, page in enumerate(pages):
             writer.write(
@@ -237,7 +237,7 @@ def pages_with(path: Path, pages: np.ndarray, description: str | None, **options
 
 
 def rename_tag(path: Path, code: int, to: int) -> Path:
-    """Give a tag of every page that has it another code; tifffile does not write some by itself."""
+    """Replace the code of a tag in every page that has it; tifffile does not write some codes."""
     with tifffile.TiffFile(path) as file:
         offsets = [page.tags[code].offset for page in file.pages if code in page.tags]
     with path.open("r+b") as file:

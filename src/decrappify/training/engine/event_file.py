@@ -1,0 +1,99 @@
+"""TensorBoard event files: the scalars of a training, if TensorBoard is installed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_FLUSHES = 30.0
+
+
+class EventFile:
+    """Event file with scalars by step.
+
+    The records are written in the calling thread: ``SummaryWriter`` writes in a separate thread, where the error of a
+    full disk is printed as a traceback, and cannot open paths that are not valid UTF-8.
+
+    Parameters
+    ----------
+    path : Path
+        Path of the file, created or replaced. An error of the disk is logged once; later scalars are then discarded,
+        as the training must not end for them.
+
+    Raises
+    ------
+    ImportError
+        If TensorBoard is not installed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        self.path = path
+        self._event, self._summary = Event, Summary
+        self._is_open = False
+        self._flushed_at = time.monotonic()
+        try:
+            self._file = path.open("wb")
+            self._records = RecordWriter(self._file)
+            self._is_open = True
+            self._records.write(Event(wall_time=time.time(), file_version="brain.Event:2").SerializeToString())
+        except OSError as error:
+            self._abandon(error)
+
+    def add(self, scalars: Mapping[str, float], step: int) -> None:
+        """Append one event with the scalars of a step."""
+        if not self._is_open:
+            return
+        values = [self._summary.Value(tag=tag, simple_value=float(value)) for tag, value in scalars.items()]
+        event = self._event(wall_time=time.time(), step=int(step), summary=self._summary(value=values))
+        try:
+            self._records.write(event.SerializeToString())
+            if time.monotonic() - self._flushed_at > SECONDS_BETWEEN_FLUSHES:
+                self._records.flush()
+                self._flushed_at = time.monotonic()
+        except OSError as error:
+            self._abandon(error)
+
+    def close(self) -> None:
+        """Write the buffered events and close the file."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        try:
+            self._records.close()
+        except OSError as error:
+            self._abandon(error)
+
+    def _abandon(self, error: OSError) -> None:
+        self._is_open = False
+        log.warning(
+            "TensorBoard events are not written (%s: %s); log.csv has the same values", self.path, error.strerror
+        )
+        if hasattr(self, "_file"):
+            with suppress(OSError):
+                self._file.close()
+
+
+def open_event_file(folder: Path) -> EventFile | None:
+    """Open an event file named by time, host and process; None if TensorBoard is not installed.
+
+    Parameters
+    ----------
+    folder : Path
+        Run folder.
+    """
+    name = f"events.out.tfevents.{time.time():010.0f}.{socket.gethostname()}.{os.getpid()}"
+    try:
+        return EventFile(folder / name)
+    except ImportError:
+        return None
