@@ -189,7 +189,7 @@ RUNS = {
     ),
     "critic without NoGAN": (("[data]", 'critic_from = "c"\n[data]'), r"critic_from of .* belongs to a NoGAN run"),
     "pairs and images": (("[data]", '[data]\npairs = ["low", "high"]'), r"either pairs, or high_res and a crappifier"),
-    "pairs misaligned": ((RUN, '[data]\npairs = [["good.tif", "still.tif"], ["good.tif", "good.tif"]]'), r"not fit"),
+    "pairs misaligned": ((RUN, '[data]\npairs = [["good.tif", "still.tif"], ["good.tif", "good.tif"]]'), r"does not match: expected"),
     "pairs of missing folders": (
         (RUN, '[data]\npairs = ["no/low", "no/high"]'),
         r"no/low does not exist",

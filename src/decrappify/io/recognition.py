@@ -118,12 +118,14 @@ def _is_text(head: bytes) -> bool:
 
 
 def _missing(path: Path) -> str:
+    from decrappify.io.store.working_folder import unfinished_output
+
     folder = path.absolute().parent
     if not folder.is_dir():
         return f"{path} does not exist, nor does its folder {folder}; check the path"
     if path.is_symlink():
         return f"{path} is a symbolic link to {path.readlink()}, which does not exist; check the link"
-    if working_path(path).is_dir():
+    if unfinished_output(working_path(path)) is not None:
         return (
             f"{path} is not complete: repeat the command that writes it to finish it, or open the planes so far in "
             f"{partial_path(path)}"

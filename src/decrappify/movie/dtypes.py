@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import DTypeLike
 
@@ -13,7 +15,7 @@ _NAMES = ("uint8", "uint16", "uint32", "int16", "int32", "float16", "float32", "
 _EXPECTED = "; expected one such as 'uint8', 'uint16' or 'float32'"
 
 
-def image_dtype(dtype: DTypeLike) -> np.dtype[np.generic]:
+def image_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     """Return a dtype in native byte order; the byte order of a file is chosen by its format.
 
     Raises

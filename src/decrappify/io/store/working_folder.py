@@ -128,7 +128,7 @@ def unfinished_output(path: Path) -> Path | None:
         found = read_json(folder / MARKER)
         name = found.get("output")
         if found.get("format") == _FORMAT and isinstance(name, str):
-            return folder.with_name(name)
+            return folder.parent / name
     return None
 
 
