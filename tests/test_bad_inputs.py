@@ -115,7 +115,7 @@ TABLE = {
     "preset": ("crappify {bad}/good.tif {out}/o.ome.zarr --preset confocl", r"unknown crappifier preset 'confocl'"),
     "no crappifier": ("crappify {bad}/good.tif {out}/o.ome.zarr", r"needs either --preset or --crappifier"),
     "two crappifiers": (
-        "crappify {bad}/good.tif {out}/o.ome.zarr --preset em --crappifier {bad}/noise.toml", r"needs either --preset"
+        "crappify {bad}/good.tif {out}/o.ome.zarr --preset em --crappifier {bad}/noise.toml", r"exclude each other"
     ),
     "crappifier missing": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier no.toml", r"file no.toml does not"),
     "crappifier part": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier {bad}/part.toml", r"did you mean 'gaus"),

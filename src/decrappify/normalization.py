@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from decrappify._common.argument_names import pass_setting, setting
+from decrappify._common.counting import counted
 from decrappify._common.sampling import evenly_spaced
 from decrappify._common.saturation import count_outside, saturate
 from decrappify.errors import InputError
@@ -140,7 +141,9 @@ class ChannelStatistics:
             If the channel is beyond those of the statistics.
         """
         if not 0 <= channel < len(self.mean):
-            raise InputError(f"channel {channel} has no statistics; the model has those of {len(self.mean)} channel(s)")
+            raise InputError(
+                f"channel {channel} has no statistics; the model has those of {counted(len(self.mean), 'channel')}"
+            )
         dtype = np.dtype(dtype)
         full = float(np.iinfo(dtype).max) if dtype.kind in "ui" else 1.0
         return Normalization(self.mean[channel] * full, self.std[channel] * full)
@@ -252,7 +255,9 @@ def sampled_planes(movie: Movie, channel: int, max_planes: int = 32) -> list[tup
     lost = np.array(sorted(t * n_z + z for t, c, z in movie.missing if c == channel), dtype=np.int64)
     count = n_t * n_z - len(lost)
     if count == 0:
-        raise InputError(f"channel {channel} of {movie.name} was never recorded; choose another channel or scene")
+        raise InputError(
+            f"every plane of channel {channel} of {movie.name} is missing; choose another channel or scene"
+        )
     picks = evenly_spaced(count, max_planes)
     if len(lost):
         before = lost - np.arange(len(lost))  # recorded planes before each lost one

@@ -62,9 +62,9 @@ def test_lazy_package_lists_its_names_and_raises_for_others(package):
 
 def test_reason_of_settings_returns_messages_about_arguments_only():
     assert reason(TypeError("f() got an unexpected keyword argument 'x'"), of_settings=True).endswith("argument 'x'")
-    assert reason(TypeError("f() got an unexpected keyword argument 'x'")) == "a value of the wrong kind, TypeError"
+    assert reason(TypeError("f() got an unexpected keyword argument 'x'")) == "unexpected content, TypeError"
     error = TypeError("'<=' not supported between instances of 'int' and 'NoneType'")
-    assert reason(error, of_settings=True) == "a value of the wrong kind, TypeError"
+    assert reason(error, of_settings=True) == "unexpected content, TypeError"
 
 
 @pytest.mark.parametrize("value", [None, {"tile_size": 64}, RestorationOptions()])

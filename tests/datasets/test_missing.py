@@ -46,5 +46,5 @@ def test_pairs_contain_recorded_planes_only(aborted, rng):
 
 def test_dataset_rejects_a_movie_without_recorded_planes(aborted):
     nothing = aborted.select(frames=slice(2, 4))
-    with pytest.raises(InputError, match="channel 0 of aborted was never recorded"):
+    with pytest.raises(InputError, match="every plane of channel 0 of aborted is missing"):
         TupleDataset([nothing], Crappifier([]), n_frames=1, patch_size=16)

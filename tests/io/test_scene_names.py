@@ -81,7 +81,7 @@ def test_scene_outputs_are_distinct_file_names():
     names = ["A1", "a/1", "A\\1", "..", "Ä 2"]
     outputs = scene_outputs("out/cells.ome.tif", names)
     assert [path.name for path in outputs] == [
-        "cells_A1.ome.tif", "cells_a-1-1.ome.tif", "cells_A-1-2.ome.tif", "cells_3.ome.tif", "cells_Ä 2.ome.tif",
+        "cells_A1.ome.tif", "cells_a-1-1.ome.tif", "cells_A-1-2.ome.tif", "cells_3.ome.tif", "cells_Ä_2.ome.tif",
     ]  # fmt: skip
     assert scene_outputs("cells.mp4", ["x"])[0].name == "cells_x.mp4"
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -234,10 +235,16 @@ def test_unknown_model_name_raises(use):
         use("nothing-here")
 
 
+def test_load_model_of_a_run_folder_names_the_model_file(model, tmp_path):
+    path = model.save(tmp_path / "model.safetensors")
+    with pytest.raises(MissingFileError, match=re.escape(f"is the folder of a training run; pass its model {path}")):
+        load_model(tmp_path)
+
+
 def test_card_text_lists_all_entries(model, tmp_path):
     lines = card_text(str(model.save(tmp_path / "m.safetensors"))).splitlines()
     assert lines[:5] == ["name: mine", "limits: none known", "data:", "  movies:", "    - a.tif"]
-    assert {"  psnr_db: 31.5", "  scale: 2", "  low: 2.0"} <= set(lines)
+    assert {"  - psnr_db: 31.5", "  scale: 2", "  low: 2.0"} <= set(lines)
 
 
 def test_load_model_reads_a_header_length_that_resembles_a_pickle(tmp_path):

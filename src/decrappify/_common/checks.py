@@ -105,7 +105,7 @@ def reason(error: BaseException, *, of_settings: bool = False) -> str:
     names_setting = of_settings and isinstance(error, TypeError) and "argument" in text
     kinds = AttributeError | IndexError | ArithmeticError | AssertionError | TypeError
     if (isinstance(error, kinds) and not names_setting) or not text:
-        return f"a value of the wrong kind, {type(error).__name__}"
+        return f"unexpected content, {type(error).__name__}"
     return text if len(text) <= _REASON else f"{text[:_REASON]}..."
 
 

@@ -18,7 +18,9 @@ from decrappify.errors import InputError
 @click.argument("source", metavar="IN", type=PATH)
 @click.argument("output", metavar="OUT", type=PATH)
 @click.option("--preset", help="A crappifier preset; see `decrappify presets`.")
-@click.option("--crappifier", type=PATH, help="A crappifier file (.toml or .json).")
+@click.option(
+    "--crappifier", type=PATH, help="A crappifier file (.toml or .json), or a noise model of `decrappify calibrate`."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise.")
 @input_options
 @click.option("--overwrite", is_flag=True, help="Replace OUT.")
@@ -26,12 +28,15 @@ def crappify(
     source: Path, output: Path, preset: str | None, crappifier: Path | None, seed: int, overwrite: bool, **options: Any
 ) -> None:
     """Degrade the movie IN with a crappifier and write it to OUT."""
-    from decrappify.crappify import Crappifier, crappifier_preset, crappify_movie
+    from decrappify.crappify import crappifier_preset, crappify_movie
     from decrappify.io import save_movie
+    from decrappify.noise import load_crappifier
 
-    if crappifier is not None and preset is None:
-        degrade = Crappifier.load(crappifier)
-    elif preset is not None and crappifier is None:
+    if crappifier is not None and preset is not None:
+        raise InputError("--preset and --crappifier exclude each other; pass one of them")
+    if crappifier is not None:
+        degrade = load_crappifier(crappifier)
+    elif preset is not None:
         degrade = crappifier_preset(preset)
     else:
         raise InputError("crappify needs either --preset or --crappifier; see 'decrappify presets'")

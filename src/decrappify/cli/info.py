@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
+from decrappify._common.indented import indented
 from decrappify._common.terminal import echo
 from decrappify.cli.common import describe, open_input
 from decrappify.cli.group import Command
@@ -38,7 +43,8 @@ def info(source: Path, scene: str | None, **options: Any) -> None:
         failed = len(names) - len(readable)
         shown = readable[0] if readable else 0
         echo(f"scene {shown}:")
-    movie = open_input(source, scene=shown, **options)
+    with _noting_missing() as warned:
+        movie = open_input(source, scene=shown, **options)
     size = ["unknown" if value is None else f"{value:g}" for value in movie.pixel_size_um]
     interval = "unknown" if movie.frame_interval_s is None else f"{movie.frame_interval_s:g}"
     echo(f"{source}: {describe(movie)}")
@@ -48,7 +54,40 @@ def info(source: Path, scene: str | None, **options: Any) -> None:
         spacing = ", ".join(f"{axis} {value:g}" for axis, value in movie.unitless_spacing.items())
         echo(f"spacing without unit: {spacing}")
     echo(f"channels: {', '.join(movie.channel_names)}")
-    for key, value in movie.provenance.items():
-        echo(f"{key}: {value}")
+    if movie.missing and not warned:
+        echo(_missing_line(source, movie))
+    for line in indented(movie.provenance):
+        echo(line)
     if failed:
         raise InputError(f"{failed} of {len(names)} scenes of {source.name} cannot be opened; see above")
+
+
+@contextmanager
+def _noting_missing() -> Iterator[list[str]]:
+    """Yield a list of the warnings about missing planes that are shown within this context."""
+    from decrappify.io.missing_planes import MissingPlanesWarning
+
+    warned: list[str] = []
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def noting(message: Warning | str, category: type[Warning], *rest: Any, **named: Any) -> None:
+            if issubclass(category, MissingPlanesWarning):
+                warned.append(str(message))
+            show(message, category, *rest, **named)
+
+        warnings.showwarning = noting
+        yield warned
+
+
+def _missing_line(source: Path, movie: Any) -> str:
+    from decrappify._common.counting import counted
+    from decrappify.io.missing_planes import list_planes
+    from decrappify.io.store.working_folder import unfinished_output
+
+    planes = list_planes(movie.missing, movie.shape[:3])
+    count = f"{len(movie.missing)} of {counted(math.prod(movie.shape[:3]), 'plane')}"
+    output = unfinished_output(source)
+    if output is None:
+        return f"missing: {count} ({planes})"
+    return f"unfinished: {count} not written yet ({planes}); repeat the command that writes {output} to resume it"

@@ -80,9 +80,11 @@ def restore(
     if scene == "all":
         _restore_all_scenes(source, model, output, opening=settings, run=run)
         return
+    from decrappify.io.missing_planes import without_missing_warnings
     from decrappify.restoration import restore as restore_movie
 
-    movie = open_input(source, output=output, scene=scene, **settings)
+    with without_missing_warnings():  # the run reports them
+        movie = open_input(source, output=output, scene=scene, **settings)
     echo(f"{output}: {describe(restore_movie(movie, model, output, **run))}")
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from decrappify._common.argument_names import setting
+from decrappify._common.counting import counted
 from decrappify._version import RELEASE
 from decrappify.colorization.chroma import gray_of, merge_luma, merging_bytes
 from decrappify.colorization.presets import (
@@ -262,8 +263,8 @@ def _statistics(model: Model) -> ChannelStatistics:
     sizes = (model.n_frames, model.in_channels, int(model.network.out_channels), model.scale)
     if sizes != (1, 3, 3, 1):
         raise InputError(
-            f"model {model.name!r} takes {sizes[0]} frame(s) of {sizes[1]} channels and returns {sizes[2]} at scale "
-            f"{sizes[3]}; colorization needs 1 frame, 3 channels in and out, and scale 1"
+            f"model {model.name!r} takes {counted(sizes[0], 'frame')} of {counted(sizes[1], 'channel')} and "
+            f"returns {sizes[2]} at scale {sizes[3]}; colorization needs 1 frame, 3 channels in and out, and scale 1"
         )
     if not isinstance(model.normalization, ChannelStatistics) or len(model.normalization.mean) != 3:
         raise InputError(

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from decrappify._common.arguments import moved_arguments
 from decrappify._common.checks import short
-from decrappify.crappify.files import read_table, write_table
+from decrappify.crappify.files import is_noise_model, read_table, write_table
 from decrappify.crappify.part import Part
 from decrappify.crappify.registry import did_you_mean, part_from_dict, part_to_dict
 from decrappify.errors import InputError
@@ -184,8 +184,13 @@ class Crappifier:
 
     @classmethod
     def load(cls, path: str | Path) -> Crappifier:
-        """Read a ``.toml`` or ``.json`` file."""
+        """Read a ``.toml`` or ``.json`` file; `decrappify.noise.load_crappifier` also reads noise models."""
         table = read_table(Path(path))
+        if is_noise_model(table):
+            raise InputError(
+                f"{path} is a noise model, not a crappifier; read its crappifier with "
+                "decrappify.noise.load_crappifier(path)"
+            )
         try:
             return cls.from_dict(table)
         except InputError as error:

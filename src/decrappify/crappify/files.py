@@ -24,6 +24,11 @@ def read_table(path: Path) -> dict[str, Any]:
     return table
 
 
+def is_noise_model(table: Mapping[str, Any]) -> bool:
+    """Return whether a table is the noise model of a calibration, in any version of the file."""
+    return str(table.get("kind", "")).startswith("decrappify noise model")
+
+
 def write_table(table: Mapping[str, Any], path: Path, *, overwrite: bool = False) -> Path:
     """Write a crappifier's plain values atomically."""
     _check_suffix(path)

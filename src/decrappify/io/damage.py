@@ -11,7 +11,12 @@ from decrappify.limits.reached import raise_if_limit
 
 
 @contextmanager
-def damage_errors(what: str, advice: str, before: Callable[[], object] | None = None) -> Iterator[None]:
+def damage_errors(
+    what: str,
+    advice: str,
+    before: Callable[[], object] | None = None,
+    why: Callable[[Exception], str] = reason,
+) -> Iterator[None]:
     """Raise FormatError for any error of a parser; errors of this package and of reached limits keep their type.
 
     The libraries that read TIFF, Zarr, CZI and images do not validate the content of a file: a zero, a huge number or a
@@ -26,6 +31,8 @@ def damage_errors(what: str, advice: str, before: Callable[[], object] | None = 
         Remedy for damage.
     before : callable, optional
         Called first if an error occurs; may raise an error with a better explanation.
+    why : callable
+        Returns the reason for the message from the error of the parser.
 
     Examples
     --------
@@ -33,7 +40,7 @@ def damage_errors(what: str, advice: str, before: Callable[[], object] | None = 
     ...     1 / 0
     Traceback (most recent call last):
     ...
-    decrappify.errors.FormatError: a.tif cannot be read (a value of the wrong kind, ZeroDivisionError); copy it again
+    decrappify.errors.FormatError: a.tif cannot be read (unexpected content, ZeroDivisionError); copy it again
     """
     try:
         yield
@@ -45,4 +52,4 @@ def damage_errors(what: str, advice: str, before: Callable[[], object] | None = 
         if before is not None:
             before()
         raise_if_limit(error, f"reading a file ({what})")
-        raise FormatError(f"{what} ({reason(error)}); {advice}") from error
+        raise FormatError(f"{what} ({why(error)}); {advice}") from error

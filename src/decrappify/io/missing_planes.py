@@ -1,13 +1,27 @@
-"""One-line description of planes that were never recorded."""
+"""Warnings about missing planes, and their one-line descriptions."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import warnings
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import groupby
 
 from decrappify.movie import Plane
 
 _LISTED = 4  # groups of planes named in a message
+
+
+class MissingPlanesWarning(UserWarning):
+    """A warning that names the missing planes of a movie."""
+
+
+@contextmanager
+def without_missing_warnings() -> Iterator[None]:
+    """Suppress `MissingPlanesWarning` on opening a movie whose missing planes are reported otherwise."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MissingPlanesWarning)
+        yield
 
 
 def describe_missing(missing: Collection[Plane], shape: tuple[int, int, int]) -> str:

@@ -10,6 +10,7 @@ from decrappify._common.checks import similar_names
 from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.io.format import Format
 from decrappify.io.registry import built_in_formats, format_by_suffix, formats, readable_suffixes
+from decrappify.io.store.working_paths import partial_path, working_path
 from decrappify.limits.files import check_regular
 
 _HEAD_BYTES = 512
@@ -117,10 +118,17 @@ def _is_text(head: bytes) -> bool:
 
 
 def _missing(path: Path) -> str:
+    from decrappify.io.store.working_folder import unfinished_output
+
     folder = path.absolute().parent
     if not folder.is_dir():
         return f"{path} does not exist, nor does its folder {folder}; check the path"
     if path.is_symlink():
         return f"{path} is a symbolic link to {path.readlink()}, which does not exist; check the link"
-    similar = similar_names(path.name, (entry.name for entry in folder.iterdir()))
+    if unfinished_output(working_path(path)) is not None:
+        return (
+            f"{path} is not complete: repeat the command that writes it to finish it, or open the planes so far in "
+            f"{partial_path(path)}"
+        )
+    similar = similar_names(path.name, (entry.name for entry in folder.iterdir() if not entry.name.startswith(".")))
     return f"{path} does not exist; " + (f"did you mean {similar[0]}?" if similar else "check the path")

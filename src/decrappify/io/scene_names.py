@@ -39,7 +39,7 @@ def unique_names(names: Sequence[str | None]) -> list[str]:
 def scene_outputs(output: str | os.PathLike[str], names: Sequence[str]) -> list[Path]:
     """Return one output path per scene, with the name of the scene before the suffix.
 
-    Characters that are invalid in a file name become ``-``.
+    Spaces and parentheses become ``_``, other characters that are unsafe in a file name ``-``.
 
     Parameters
     ----------
@@ -50,8 +50,8 @@ def scene_outputs(output: str | os.PathLike[str], names: Sequence[str]) -> list[
 
     Examples
     --------
-    >>> [path.name for path in scene_outputs("out/cells.ome.zarr", ["A1", "B/03/0"])]
-    ['cells_A1.ome.zarr', 'cells_B-03-0.ome.zarr']
+    >>> [path.name for path in scene_outputs("out/cells.ome.zarr", ["A1", "B/03/0", "scene 2", "A1, H 3"])]
+    ['cells_A1.ome.zarr', 'cells_B-03-0.ome.zarr', 'cells_scene_2.ome.zarr', 'cells_A1-H_3.ome.zarr']
     """
     output = Path(output)
     suffix = "".join(output.suffixes[-2:]) if output.stem.lower().endswith(".ome") else output.suffix
@@ -119,6 +119,7 @@ def scene_index(scene: int | str, names: Sequence[str], what: str) -> int:
 
 
 def _file_name_part(name: str) -> str:
-    """Return a scene name reduced to the characters and the length that every file system accepts."""
-    plain = re.sub(r"[^\w.()+ -]+", "-", name).strip(" .")
-    return plain.encode()[:_NAME_BYTES].decode(errors="ignore").strip(" .")
+    """Return a scene name reduced to characters and a length that file systems and shells accept without quotes."""
+    plain = re.sub(r"[\s()_]+", "_", re.sub(r"[^\w.()+\s-]+", "-", name))
+    plain = re.sub(r"_*-_*", "-", plain).strip("_.")
+    return plain.encode()[:_NAME_BYTES].decode(errors="ignore").strip("_.")

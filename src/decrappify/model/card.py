@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from decrappify._common.counting import counted
+from decrappify._common.indented import indented
 from decrappify.errors import printable
 from decrappify.model import find_model, read_card, shipped_models
 
@@ -15,7 +15,8 @@ def model_table() -> str:
         header = read_card(path)
         needs = header["architecture"]
         summary = header["card"].get("summary", "")
-        lines.append(printable(f"{name:<22} {needs['n_frames']} frame(s), scale {needs['scale']}  {summary}"))
+        frames = f"{counted(needs['n_frames'], 'frame')},"
+        lines.append(printable(f"{name:<22} {frames:<9} scale {needs['scale']}  {summary}"))
     return "\n".join(lines) or "no shipped models in this installation"
 
 
@@ -30,20 +31,4 @@ def card_text(name_or_path: str) -> str:
         "crappifier": header["crappifier"],
         "file": f"{megabytes:.1f} MB, format version {header['format_version']}, {header['written_by']}",
     }
-    return "\n".join(map(printable, _lines(shown, 0)))
-
-
-def _lines(value: Any, depth: int) -> list[str]:
-    pad = "  " * depth
-    if isinstance(value, dict):
-        out = []
-        for key, item in value.items():
-            if isinstance(item, dict | list) and item:
-                out += [f"{pad}{key}:", *_lines(item, depth + 1)]
-            else:
-                out.append(f"{pad}{key}: {item}")
-        return out
-    if isinstance(value, list):
-        entries = (_lines(item, depth) if isinstance(item, dict) else [f"{pad}- {item}"] for item in value)
-        return [line for entry in entries for line in entry]
-    return [f"{pad}{value}"]
+    return "\n".join(map(printable, indented(shown)))

@@ -8,6 +8,7 @@ from decrappify._common.checks import nearest
 from decrappify.errors import MissingFileError
 from decrappify.limits.files import check_regular
 
+_IN_RUN_FOLDER = "model.safetensors"
 _SHIPPED = Path(__file__).parent / "shipped"
 
 
@@ -33,6 +34,10 @@ def find_model(name_or_path: str | Path) -> Path:
         hint = nearest(str(name_or_path), shipped)
         if path.suffix in (".pth", ".pkl"):
             hint = "; nothing is downloaded automatically, the README of jantic/DeOldify links to its weights"
+        if (path / _IN_RUN_FOLDER).is_file():
+            raise MissingFileError(
+                f"{name_or_path} is the folder of a training run; pass its model {path / _IN_RUN_FOLDER}"
+            )
         raise MissingFileError(
             f"{name_or_path} is neither a shipped model ({', '.join(shipped) or 'none'}) nor a model file{hint}"
         )

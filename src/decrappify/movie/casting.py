@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 from decrappify._common.argument_names import setting
 from decrappify._common.saturation import count_outside, saturate
 from decrappify.errors import InputError
+from decrappify.movie.dtypes import image_dtype
 from decrappify.movie.movie import Movie
 from decrappify.movie.sources import Array
 from decrappify.movie.views import ComputedView
@@ -30,16 +31,7 @@ def cast_movie(movie: Movie, dtype: DTypeLike | None) -> Movie:
     """
     if dtype is None:
         return movie
-    try:
-        wanted = np.dtype(dtype).newbyteorder("=")  # the byte order is chosen by the file format
-    except TypeError as error:
-        raise InputError(
-            f"{setting('dtype', dtype)} is not known; needs one such as 'uint8', 'uint16' or 'float32'"
-        ) from error
-    if wanted.kind not in "uif":
-        raise InputError(
-            f"{setting('dtype', wanted.name)} cannot store an image; needs one such as 'uint8', 'uint16' or 'float32'"
-        )
+    wanted = image_dtype(dtype)
     return movie if wanted == movie.dtype else movie.map_regions(_Cast(movie, wanted), dtype=wanted)
 
 

@@ -19,6 +19,7 @@ from decrappify.noise.dark import Dark, measure_dark
 from decrappify.noise.estimate import unknown
 from decrappify.noise.files import check_report, read_tables, write_tables
 from decrappify.noise.gain import GainFit
+from decrappify.noise.input_checks import check_dark_level, check_dark_movie, check_high_movie
 from decrappify.noise.levels import measure_bit_depth, measure_saturation
 from decrappify.noise.measure import measure_noise
 from decrappify.noise.model import NoiseModel
@@ -146,7 +147,8 @@ def calibrate(low: Any, high: Any = None, *, dark: Any = None, channel: int | st
     Raises
     ------
     InputError
-        For several channels, NaN, a constant movie, or images under 32 pixels.
+        For several channels, NaN, a constant movie, images under 32 pixels, dark frames that are brighter than half of
+        `low`, or the pixels of `low` as `dark` or `high`.
 
     Examples
     --------
@@ -164,7 +166,10 @@ def calibrate(low: Any, high: Any = None, *, dark: Any = None, channel: int | st
     measured = Dark()
     if dark is not None:
         dark_movie = _one_channel(dark, channel, lenient=True)
+        check_dark_movie(movie, dark_movie)
         measured = measure_dark([region.astype(np.float64) for region in sample_regions(dark_movie)])
+        median, sd = float(np.median(values)), noise["noise_sd"].value or 0.0
+        check_dark_level(dark_movie.name, measured, median, noise["levels"][0], sd)
         noise["hot_pixels"] = measured.hot_pixels or noise["hot_pixels"]
     fit: GainFit = noise.pop("fit")
     model = NoiseModel(
@@ -179,7 +184,7 @@ def calibrate(low: Any, high: Any = None, *, dark: Any = None, channel: int | st
         source=f"{movie.name}: {values.size} pixels of {len(raw)} region{'s' * (len(raw) != 1)}",
         **noise,
     )
-    good, spacing = ([], (None, None)) if high is None else _good_images(high, channel)
+    good, spacing = ([], (None, None)) if high is None else _good_images(high, channel, movie)
     optics = measure_optics(raw, model, None if high is None else good, (movie.pixel_size_um, spacing))
     return Calibration(model, optics, fit.transfer, Samples(tuple(raw), tuple(good)))
 
@@ -201,7 +206,7 @@ def _one_channel(source: Any, channel: int | str | None, *, lenient: bool = Fals
     return movie
 
 
-def _good_images(high: Any, channel: int | str | None) -> tuple[list[Array], Spacing]:
+def _good_images(high: Any, channel: int | str | None, low: Movie) -> tuple[list[Array], Spacing]:
     """Return planes of the good images, and their pixel size along Y and X; unknown if it differs between files."""
     sources: Sequence[Any] = high if isinstance(high, list | tuple) else [high]
     if not sources:
@@ -210,6 +215,7 @@ def _good_images(high: Any, channel: int | str | None) -> tuple[list[Array], Spa
     sizes = set()
     for k in evenly_spaced(len(sources), IMAGES):
         movie = _one_channel(sources[k], channel, lenient=True)
+        check_high_movie(low, movie)
         images += sample_images(movie, max(1, IMAGES // len(sources)))
         sizes.add(tuple(movie.pixel_size_um[1:]))
     if not images:

@@ -28,8 +28,8 @@ class Estimate:
 
     Examples
     --------
-    >>> Estimate(2.2, 0.05).text(3), unknown("no dark frames").text(3)
-    ('2.2 ± 0.05', 'not determined')
+    >>> Estimate(2.2, 0.05).text(3), Estimate(1.0, 0.0).text(3), unknown("no dark frames").text(3)
+    ('2.2 ± 0.05', '1', 'not determined')
     """
 
     value: float | None
@@ -50,11 +50,11 @@ class Estimate:
             object.__setattr__(self, "valid", False)
 
     def text(self, digits: int = 3) -> str:
-        """Return value and standard error as text, with significant digits."""
+        """Return value and standard error as text, with significant digits; without an error that is None or 0."""
         if self.value is None:
             return "not determined"
         value = f"{self.value:.{digits}g}"
-        return value if self.error is None else f"{value} ± {self.error:.2g}"
+        return f"{value} ± {self.error:.2g}" if self.error else value
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values; unknown ones are left out."""

@@ -8,13 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from decrappify._common.argument_names import setting
+from decrappify._common.counting import counted
 from decrappify._common.saturation import saturate
 from decrappify._version import __version__
 from decrappify.errors import InputError
-from decrappify.movie import Array, Movie, Plane, Shape5, scaled_spacing
+from decrappify.movie import Array, Movie, Plane, Shape5, image_dtype, scaled_spacing
 from decrappify.normalization import ConstantChannelError
 from decrappify.restoration.frames.choice import beyond_movie, parse_frames, spelled
 from decrappify.restoration.frames.missing import (
@@ -70,9 +70,15 @@ class Job:
         self.movie, self.model, self.options = movie, model, options
         self.window_axis = _checked_window_axis(options.window_axis, movie, model)
         picked = parse_frames(options.frames)
-        part = movie.select(frames=picked)
         self.frames: Sequence[int] = range(movie.shape[0])[picked]
         self.beyond = beyond_movie(picked, movie.shape[0])
+        if self.beyond and not self.frames and movie.shape[2] > 1:
+            raise InputError(
+                f"{setting('frames', self.beyond)} selects no frame of {movie.name}, which has "
+                f"{counted(movie.shape[0], 'frame')} and {movie.shape[2]} slices: frames are time points; omit it to "
+                "restore all slices, or select slices in Python with open_movie(...).select(slices=...)"
+            )
+        part = movie.select(frames=picked)
         searched = options.missing != "blank" and options.nan != "error"
         self.lost = with_empty_planes(movie) if searched else movie.missing
         self.dropped: list[int] = []
@@ -80,7 +86,7 @@ class Job:
             complete = complete_frames(self.frames, self.lost, movie.name)
             self.dropped = sorted(set(self.frames) - set(complete))
             self.frames = complete
-        self.dtype = _checked_dtype(movie.dtype if options.dtype is None else options.dtype)
+        self.dtype = image_dtype(movie.dtype if options.dtype is None else options.dtype)
         self.groups = _channel_groups(movie, model)
         out_channels, scale = model.network.out_channels, model.scale
         _, _, n_z, n_y, n_x = part.shape
@@ -351,20 +357,6 @@ def _checked_window_axis(axis: str, movie: Movie, model: Model) -> str:
         ways.append(f"pass {setting('window_axis', 'T')} to use its {n_t} frames")
     needs = f"model {model.name!r} needs windows of {model.n_frames}"
     raise InputError(f"{movie.name} is {what}, but {needs}", advice=", or ".join(ways), option="window_axis")
-
-
-def _checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:
-    try:
-        checked = np.dtype(dtype).newbyteorder("=")  # the byte order is chosen by the file format
-    except (TypeError, ValueError) as error:  # ValueError: a name that is not Unicode, or a damaged structure
-        raise InputError(
-            f"{setting('dtype', dtype)} is not known, expected one such as 'uint16' or 'float32'"
-        ) from error
-    if checked.kind not in "uif":
-        raise InputError(
-            f"{setting('dtype', checked.name)} cannot store an image, expected one such as 'uint16' or 'float32'"
-        )
-    return checked
 
 
 def _channel_groups(movie: Movie, model: Model) -> list[tuple[int, ...]]:

@@ -20,13 +20,14 @@ from decrappify.restoration.arrays import given_axes, in_axes
 from decrappify.restoration.input_check import report_unlearned
 from decrappify.restoration.job import Job
 from decrappify.restoration.options import RestorationOptions
+from decrappify.restoration.output_range import check_output_range
 from decrappify.restoration.plan import RestorationPlan, make_plan
 from decrappify.restoration.preparing import chosen_device, prepared_restorer
 from decrappify.restoration.records.attempts import died_of_memory, recorded_attempt
 from decrappify.restoration.records.input_record import InputRecord
 from decrappify.restoration.records.notes import report, report_start, summary
 from decrappify.restoration.restorer import Restorer
-from decrappify.restoration.results import Result
+from decrappify.restoration.results import Result, open_result
 from decrappify.restoration.run_state import RunState
 from decrappify.restoration.running import OnPlane, run_windows
 
@@ -141,7 +142,7 @@ def restore(
         job = Job(inputs.movie, loaded, options)
         state = RunState(job, inputs, place, inference, overwrite=overwrite, resume=resume)
         if state.complete and place is not None:
-            return open_movie(place)
+            return open_result(place)
         with threads_put_back(), limit_errors(f"restoring {opened.name}"):
             return _restored(state, inference, bars, cancel, on_plane)
     finally:
@@ -211,6 +212,7 @@ def _restored(
 ) -> Movie:
     """Plan a run, restore its planes, and complete the result."""
     plan, restorer = _planned(state, inference, cancel)
+    check_output_range(plan.job, plan.channels)
     result = state.open(plan, progress, cancel)
     report_start(plan.job, plan.channels)
     if not state.begun:  # a resumed run has reported it

@@ -140,23 +140,30 @@ class StoreResult:
 
     def finish(self) -> Movie:
         """Complete the store or the export and open it."""
-        from decrappify.io import open_movie
-
         if is_store(self._path):
             self._writer.finish()
         else:
             self._export()
-        return open_movie(self._path)
+        return open_result(self._path)
 
     def _export(self) -> None:
-        from decrappify.io import open_movie, save_movie
+        from decrappify.io import save_movie
 
         self._writer.finish_store()
         exported = self._writer.working_folder.empty_folder("export") / self._path.name
-        with open_movie(self._writer.partial_path) as store:
+        with open_result(self._writer.partial_path) as store:
             store = store.replace(name=self._name, origin=None)
             save_movie(store, exported, progress=self._export_bars)
         self._writer.place(exported)
+
+
+def open_result(path: Path) -> Movie:
+    """Open a result without a warning about missing planes, which the run reported."""
+    from decrappify.io import open_movie
+    from decrappify.io.missing_planes import without_missing_warnings
+
+    with without_missing_warnings():
+        return open_movie(path)
 
 
 def placed_key(run_key: str, input_crc32: str | None) -> str:

@@ -22,6 +22,7 @@ from decrappify.restoration.pipeline import restore
 from decrappify.restoration.records.input_record import InputRecord
 from decrappify.restoration.records.resuming import run_key, settings_of
 from decrappify.restoration.records.scene_record import SceneRecord
+from decrappify.restoration.results import open_result
 
 if TYPE_CHECKING:
     from decrappify.model import Model
@@ -219,16 +220,15 @@ def _has_same_pixels(found: Movie, job: Job) -> bool:
 
 def _finished(output: Path, scene: str, run: str, job: Job) -> Movie | None:
     """Return the output of an earlier equal run of the same scene; raise OutputExistsError for any other output."""
-    from decrappify.io import open_movie
     from decrappify.io.store.locks import lock_path
     from decrappify.io.store.working_paths import working_path
 
     if not output.exists() or working_path(output).exists() or lock_path(output).exists():
         return None
-    with suppress(DecrappifyError), open_movie(output) as found:
+    with suppress(DecrappifyError), open_result(output) as found:
         is_same_run = (found.provenance.get("scene"), found.provenance.get("scene_run")) == (scene, run)
         if is_same_run and _has_same_pixels(found, job):
-            return open_movie(output)
+            return open_result(output)
     raise OutputExistsError(
         f"{output} already exists and is not the result of this scene, model and options; choose another name, or "
         f"replace it with {setting('overwrite', True)}"

@@ -126,7 +126,7 @@ def test_scenes_may_differ_in_size_and_length(make):
 def test_missing_files_are_missing_planes_named_in_a_warning(make):
     places = [place for place in product(range(2), range(2), range(2)) if place != (1, 0, 1)]
     root = make([f"t{t}_c{c}_z{z}.tif" for t, c, z in places])
-    with pytest.warns(UserWarning, match="cells lacks the file of frame 1, channel 0, slice 1; .*not recorded"):
+    with pytest.warns(UserWarning, match="cells lacks the file of frame 1, channel 0, slice 1; this plane is missing"):
         movie = open_movie(root)
     assert movie.missing == {(1, 0, 1)}
     assert not movie.frame(1, 0, 1).any()
@@ -293,6 +293,16 @@ def test_damaged_file_of_a_folder_raises_with_its_name(make):
     (root / "t1.tif").write_bytes(b"II*\0 damaged")
     with pytest.raises(FormatError, match=re.escape("cannot read t1.tif as TIFF")):
         open_movie(root)
+
+
+def test_damaged_file_of_a_folder_of_images_is_a_scene_that_raises_on_opening(tmp_path):
+    for name in ("alpha", "gamma"):
+        save_movie(np.ones((2, 9, 11), np.uint16), tmp_path / f"{name}.ome.tif")
+    (tmp_path / "beta.ome.tif").write_bytes((tmp_path / "alpha.ome.tif").read_bytes()[:300])
+    assert scenes(tmp_path) == ["alpha", "beta", "gamma"]
+    assert open_movie(tmp_path, scene="gamma").shape == (2, 1, 1, 9, 11)
+    with pytest.raises(FormatError, match=r"beta\.ome\.tif cannot be read as TIFF"):
+        open_movie(tmp_path, scene="beta")
 
 
 def test_axes_of_a_folder_raise(make):

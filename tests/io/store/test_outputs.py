@@ -12,6 +12,7 @@ import pytest
 from decrappify.errors import InputError, MissingFileError, OutputError, OutputExistsError
 from decrappify.io import open_movie, partial_path, save_movie
 from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
+from decrappify.io.store import outputs
 from decrappify.io.store.durable import write_json
 from decrappify.io.store.locks import locked
 from decrappify.io.store.outputs import check_output, refuse_overlap
@@ -144,3 +145,16 @@ def test_names_above_255_bytes_and_looping_links_raise(tmp_path: Path) -> None:
             refuse(tmp_path / "loop" / "out.zarr")
     with pytest.raises(MissingFileError, match="loop is a symbolic link to loop, which does not exist; check"):
         open_movie(tmp_path / "loop")
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"), [(errno.EROFS, "on a read-only file system"), (errno.EACCES, "no permis")]
+)
+def test_check_output_states_why_a_folder_is_not_writable(tmp_path, monkeypatch, number, expected):
+    def failing(dir):
+        raise OSError(number, "")
+
+    monkeypatch.setattr(outputs.os, "access", lambda *_: False)
+    monkeypatch.setattr(outputs, "TemporaryFile", failing)
+    with pytest.raises(OutputError, match=expected):
+        check_output(tmp_path / "cells.ome.tif")

@@ -5,9 +5,11 @@ import pytest
 import tifffile
 from tests.training.tiny_run import NOISE, cells
 
+from decrappify.crappify import Gaussian
 from decrappify.errors import DecrappifyError, InputError, MissingFileError
 from decrappify.model import load_model
 from decrappify.networks import create
+from decrappify.noise import Estimate, NoiseModel
 from decrappify.training import nogan_preset
 from decrappify.training.config.run_file import data_from_file, train_from_file
 from decrappify.training.nogan.critic_files import save_critic
@@ -101,6 +103,12 @@ def test_data_from_file_reads_data_without_training(folder):
     assert (data.used, data.crappifier.name, data.scale) == (["cells.tif"], "confocal", 1)
     assert data_from_file(folder / "run.toml", NOISE).crappifier is NOISE
     assert not (folder / "out").exists()
+
+
+def test_run_file_accepts_a_noise_model_as_crappifier(folder):
+    NoiseModel(noise_sd=Estimate(9.0), levels=(0.0, 90.0)).save(folder / "camera.toml")
+    data = data_from_file(write(folder, TRAINED.replace('"confocal"', '"camera.toml"') + SETTINGS))
+    assert data.crappifier.steps == (Gaussian(0.1),)
 
 
 def test_train_from_file_arguments_override_output_and_device(folder):

@@ -80,7 +80,7 @@ def test_training_config_errors_are_one_line(key, value, message):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA GPU")
 def test_check_device_rejects_a_missing_cuda_gpu():
-    with pytest.raises(InputError, match=r"device is 'cuda' and n_devices is 1, but torch finds 0 CUDA GPU\(s\) here"):
+    with pytest.raises(InputError, match=r"device is 'cuda' and n_devices is 1, but torch finds 0 CUDA GPUs here"):
         check_device(TrainingConfig(device="cuda"))
 
 

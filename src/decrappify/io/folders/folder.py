@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from decrappify._common.argument_names import setting
-from decrappify.errors import InputError
+from decrappify.errors import FormatError, InputError
 from decrappify.io.arguments import check_folder_as
 from decrappify.io.file_scenes import file_scenes
 from decrappify.io.folders.name_grid import Arrangement, Grid, arrange, single_grid
@@ -304,12 +304,22 @@ def _own_scenes(files: Sequence[Path], names: Sequence[str]) -> list[FolderScene
     """Return all scenes of the files; stills and plain TIFF files have one."""
     found = []
     for file, name in zip(files, names, strict=True):
-        inner = [""] if _is_plain(file) and len(files) > 1 else file_scenes(file)
+        inner = [""] if _is_plain(file) and len(files) > 1 else _scenes_in(file, among_others=len(files) > 1)
         found += [
             FolderScene(name if len(inner) == 1 else f"{name} / {scene}", (file,), inner=number)
             for number, scene in enumerate(inner)
         ]
     return found
+
+
+def _scenes_in(file: Path, *, among_others: bool) -> list[str]:
+    """Return the scenes of a file; a damaged one of several counts as one scene, whose error is raised on opening."""
+    try:
+        return file_scenes(file)
+    except FormatError:
+        if not among_others:
+            raise
+        return [""]
 
 
 def _file_sets(files: Sequence[Path]) -> list[Path]:
@@ -323,12 +333,21 @@ def _file_sets(files: Sequence[Path]) -> list[Path]:
     for file in files:
         if file.name in covered:
             continue
-        named = frames.members(file)
+        named = _members(frames, file)
         if not first_of_set and not (named - {file.name}) & {other.name for other in files}:
             return []
         covered |= named
         first_of_set.append(file)
     return first_of_set
+
+
+def _members(frames: FrameFiles, file: Path) -> set[str]:
+    """Return the names of the files in the set of a file; only the file if it is damaged."""
+    assert frames.members is not None, "the format has no sets of files"
+    try:
+        return set(frames.members(file))
+    except FormatError:
+        return {file.name}
 
 
 def _doubt(path: Path, files: Sequence[Path], found: Arrangement) -> tuple[str, bool] | None:

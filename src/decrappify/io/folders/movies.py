@@ -15,6 +15,7 @@ from decrappify.errors import FormatError, InputError
 from decrappify.io.file_guard import FileGuard, GuardedSource, file_version
 from decrappify.io.folders.folder import FolderReading, FolderScene, check_layouts, read_folder
 from decrappify.io.folders.folder_report import report
+from decrappify.io.missing_planes import MissingPlanesWarning
 from decrappify.io.scene_names import scene_index
 from decrappify.limits.files import check_extent, check_missing
 from decrappify.movie import Array, FrameSource, Movie, Plane, Shape5
@@ -198,7 +199,8 @@ def _grid_movie(reading: FolderReading, scene: FolderScene, open_file: Callable[
             )
         source = GridSource(files, grid.shape, opened, first)
         if source.missing:
-            warn_caller(_missing_message(f"{folder} {scene.name}".strip(), source.missing, grid.shape))
+            message = _missing_message(f"{folder} {scene.name}".strip(), source.missing, grid.shape)
+            warn_caller(message, MissingPlanesWarning)
         changes: dict[str, Any] = {}
         if grid.channels:
             inner = first.channel_names if first.shape[1] > 1 else ("",)
@@ -218,10 +220,8 @@ def _missing_message(name: str, missing: frozenset[Plane], grid: Plane) -> str:
         for plane in sorted(missing)[:3]
     ]
     more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-    return (
-        f"{name} lacks the file of {'; '.join(shown)}{more}; "
-        f"{'this plane counts' if len(missing) == 1 else 'these planes count'} as not recorded"
-    )
+    planes = "this plane is" if len(missing) == 1 else "these planes are"
+    return f"{name} lacks the file of {'; '.join(shown)}{more}; {planes} missing and read as zeros"
 
 
 def _described(shape: Shape5, dtype: np.dtype[Any]) -> str:

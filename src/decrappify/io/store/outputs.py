@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from decrappify._common.argument_names import setting
 from decrappify.errors import InputError, OutputError, OutputExistsError
@@ -40,8 +42,21 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
     if not folder.is_dir():
         raise OutputError(f"{path} cannot be written: folder {folder} does not exist; create it first")
     if not os.access(folder, os.W_OK):
+        if _is_read_only(folder):
+            raise OutputError(
+                f"{path} cannot be written: {folder} is on a read-only file system; choose another folder"
+            )
         raise OutputError(f"{path} cannot be written: no permission to write into {folder}; choose another folder")
     return path
+
+
+def _is_read_only(folder: Path) -> bool:
+    """Return whether a folder that cannot be written to is on a file system that is mounted read-only."""
+    try:
+        with TemporaryFile(dir=folder):
+            return False
+    except OSError as error:
+        return error.errno == errno.EROFS
 
 
 def _check_name(path: Path) -> None:

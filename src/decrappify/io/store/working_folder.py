@@ -122,6 +122,16 @@ class WorkingFolder:
         }
 
 
+def unfinished_output(path: Path) -> Path | None:
+    """Return the output that a working folder, or the growing store in one, is for; None for any other path."""
+    for folder in (path, path.parent):
+        found = read_json(folder / MARKER)
+        name = found.get("output")
+        if found.get("format") == _FORMAT and isinstance(name, str):
+            return folder.parent / name
+    return None
+
+
 def key_of(lock: OutputLock) -> str | None:
     """Return the key of the run of an existing working folder, None if absent or not of this package."""
     found = marker_of(lock)

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from decrappify._common.argument_names import setting
+from decrappify._common.counting import counted
+from decrappify.io.missing_planes import list_planes
 from decrappify.restoration.frames.missing import described
+from decrappify.restoration.output_range import wider_dtype
 
 if TYPE_CHECKING:
     from decrappify.movie import Plane
@@ -24,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 Note = dict[str, Any]
 
+_MUCH_CLIPPED = 0.01  # share of the pixels
 _LISTED = 100  # largest number of flashes and positions in the provenance
 
 
@@ -98,28 +102,30 @@ def report(found: Mapping[str, Any], job: Job) -> None:
         outliers = found["replaced_outliers"]
         places = sorted({tuple(at[3:]) for at in outliers["t_c_z_y_x"]})
         logger.warning(
-            "%s: %d outlier pixel(s) in %d plane(s) were replaced from their surroundings, at (y, x) = %s%s; "
-            "%s restores them unchanged",
-            name, outliers["pixels"], outliers["planes"], ", ".join(map(str, places[:8])), _more(len(places), 8),
-            setting("outliers", "keep"),
+            "%s: %s in %s replaced from their surroundings, at (y, x) = %s%s; %s restores them unchanged",
+            name, counted(outliers["pixels"], "outlier pixel"), counted(outliers["planes"], "plane"),
+            ", ".join(map(str, places[:8])), _more(len(places), 8), setting("outliers", "keep"),
         )  # fmt: skip
     if "flash_frames" in found:
         frames = sorted({flash["frame"] for flash in found["flash_frames"]})
         logger.warning(
-            "%s: frame(s) %s are flashes (or blackouts) between frames of another brightness: they keep their "
-            "brightness and do not change their neighbors; %s treats them like other frames",
-            name, ", ".join(map(str, frames[:8])) + _more(len(frames), 8), setting("outliers", "keep"),
+            "%s: flashes or blackouts, between frames of another brightness, in frame%s %s: they keep their brightness "
+            "and do not change their neighbors; %s treats them like other frames",
+            name, "s" * (len(frames) > 1), ", ".join(map(str, frames[:8])) + _more(len(frames), 8),
+            setting("outliers", "keep"),
         )  # fmt: skip
     if "planes_of_nan" in found:
         planes = [(t, c, z) for t, c, z in found["planes_of_nan"]]
-        logger.warning("%s: %d plane(s) contain only NaN, also in the result, %s", name, len(planes), described(planes))
+        logger.warning(
+            "%s: only NaN in %s, also in the result, %s", name, counted(len(planes), "plane"), described(planes)
+        )
     if "clipped" in found:
         clipped = found["clipped"]
+        lost = "their gray levels are lost; restore again with " if clipped["share"] >= _MUCH_CLIPPED else ""
         logger.warning(
-            "%s: %s of the restored pixels were clipped to the limits of %s (%d below, %d above); "
-            "%s keeps them",
-            name, percent(clipped["share"]), job.dtype.name, clipped["below"], clipped["above"],
-            setting("dtype", "float32"),
+            "%s: %s of the restored pixels were clipped to the limits of %s (%d below, %d above); %s%s%s",
+            name, percent(clipped["share"]), job.dtype.name, clipped["below"], clipped["above"], lost,
+            setting("dtype", wider_dtype(job)), "" if lost else " keeps them",
         )  # fmt: skip
 
 
@@ -135,20 +141,24 @@ def report_start(job: Job, channels: Sequence[Channel]) -> None:
             )  # fmt: skip
     if job.beyond:
         logger.warning(
-            "%s of %s yields %d frame(s), as the movie has %d (0 to %d)",
-            setting("frames", job.beyond), job.movie.name, len(job.frames) + len(job.dropped), n_t, n_t - 1,
+            "%s of %s yields %s, as the movie has %d (0 to %d)%s",
+            setting("frames", job.beyond), job.movie.name, counted(len(job.frames) + len(job.dropped), "frame"), n_t,
+            n_t - 1, f"; frames are time points, and all {n_z} slices are restored" if n_z > 1 else "",
         )  # fmt: skip
-    lost = sorted(job.lost)
+    used = {*job.frames, *job.dropped}
+    lost = sorted(plane for plane in job.lost if plane[0] in used)
     if lost:
         treated = {
-            "blank": f"left blank; {setting('missing', 'drop')} omits their frames, {setting('missing', 'nearest')} "
-            "fills them",
-            "drop": f"their frames {', '.join(map(str, job.dropped[:8]))}{_more(len(job.dropped), 8)} are omitted",
-            "nearest": "filled with the restoration of the nearest recorded frame",
+            "blank": f"left blank in the result; {setting('missing', 'drop')} omits their frames, "
+            f"{setting('missing', 'nearest')} fills them",
+            "drop": "their frames are omitted",
+            "nearest": "filled with the restoration of the nearest frame",
         }[job.missing]
         logger.warning(
-            "%d plane(s) of %s were never recorded, %s: %s", len(lost), job.movie.name, described(lost), treated
-        )
+            "%s: %d of %s missing (%s), %s; 'decrappify info' states the cause",
+            job.movie.name, len(lost), counted(int(np.prod(job.movie.shape[:3])), "plane"),
+            list_planes(lost, job.movie.shape[:3]), treated,
+        )  # fmt: skip
 
 
 def percent(share: float) -> str:

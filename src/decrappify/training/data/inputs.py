@@ -16,6 +16,7 @@ from decrappify.io.folders.folder import FolderReading, read_folder
 from decrappify.io.recognition import is_image_folder
 from decrappify.io.registry import plain_stem
 from decrappify.movie import Movie
+from decrappify.noise import load_crappifier
 
 # The logger of the module that classifies folders, so that the command line shows the messages of both modules.
 logger = logging.getLogger("decrappify.io.folders.folder")
@@ -47,11 +48,11 @@ def as_photographs(given: Any) -> list[Any]:
 
 
 def as_crappifier(given: Crappifier | str | Path) -> Crappifier:
-    """Return a crappifier from a crappifier, the name of a preset, or a .toml/.json file."""
+    """Return a crappifier from a crappifier, the name of a preset, or a file, also of a noise model."""
     if isinstance(given, Crappifier):
         return given
     if Path(given).suffix in (".toml", ".json"):
-        return Crappifier.load(given)
+        return load_crappifier(given)
     return crappifier_preset(str(given))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from decrappify._common.argument_names import argument, setting
+from decrappify._common.counting import counted
 from decrappify._common.processor import threads_put_back
 from decrappify.errors import DecrappifyError, InputError, OutputError
 from decrappify.training.config.options import RunSettings
@@ -23,8 +24,8 @@ def check_device(config: RunSettings) -> None:
         found = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if found < config.n_devices:
             raise InputError(
-                f"{argument('device')} is 'cuda' and n_devices is {config.n_devices}, but torch finds {found} CUDA "
-                f"GPU(s) here; use {setting('device', 'auto')} or 'cpu', or fewer devices"
+                f"{argument('device')} is 'cuda' and n_devices is {config.n_devices}, but torch finds "
+                f"{counted(found, 'CUDA GPU')} here; use {setting('device', 'auto')} or 'cpu', or fewer devices"
             )
     if config.device == "mps" and not torch.backends.mps.is_available():
         raise InputError(

@@ -47,7 +47,8 @@ def train(
         Movies, stacks and stills, of any size and dtype. A folder adds one movie, or each of its scenes or images, see
         ``data.folder_as``.
     crappifier : Crappifier or str
-        Degradation of the images: a crappifier, the name of a preset, or a .toml/.json file. It sets the scale.
+        Degradation of the images: a crappifier, the name of a preset, or a .toml/.json file of a crappifier or
+        calibration. It sets the scale.
     pairs : tuple, list or folder, optional
         Measured pairs in place of `high_res` and `crappifier`: ``(source_folder, target_folder)``, ``(source,
         target)``, a list of such pairs, or a folder that contains ``low/`` and ``high/``.

@@ -47,7 +47,7 @@ def test_open_movie_reports_a_blosc_chunk_with_a_damaged_header(tmp_path, layout
     content = bytearray(chunk.read_bytes())
     content[at : at + 4] = value.to_bytes(4, "little")
     chunk.write_bytes(content)
-    with pytest.raises(FormatError, match=r"frame 0 .*the Blosc chunk (has|states) .*copy it again"):
+    with pytest.raises(FormatError, match=r"frame 0 .*the Blosc chunk (has|states) .*copy the store again"):
         open_movie(path, axes="TYX").frame(0)
 
 

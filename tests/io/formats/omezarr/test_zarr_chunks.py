@@ -64,7 +64,7 @@ def test_planes_with_deleted_chunks_are_missing(tmp_path, rng, layout):
     (path / array.metadata.encode_chunk_key((4, 1, 1))).unlink()
     movie, (warning,) = opened(path)
     assert movie.missing == LOST
-    assert warning.startswith("cells.zarr: 2 of 6 planes lack chunks and count as not recorded (frames 2, 4); copy")
+    assert warning.startswith("cells.zarr: 2 of 6 planes missing (frames 2, 4): chunk")
     assert not movie.frame(2).any()
     np.testing.assert_array_equal(movie.frame(3), pixels[3])
     assert movie[2:5].missing == {(0, 0, 0), (2, 0, 0)}
@@ -81,7 +81,7 @@ def test_chunks_omitted_by_a_writer_are_data(tmp_path, rng, zarr_format):
     path = stored(tmp_path / "mask.zarr", mask, zarr_format=zarr_format)
     movie, (warning,) = opened(path)
     assert movie.missing == frozenset()
-    assert "mask.zarr: 2 absent chunks in 1 planes are taken as the fill value 0" in warning
+    assert "mask.zarr: 2 absent chunks in 1 plane are read as the fill value 0" in warning
     np.testing.assert_array_equal(np.asarray(movie)[:, 0, 0], mask)
     counted, (warning,) = opened(path, absent_chunks="missing")
     assert len(counted.missing) == 6
@@ -141,7 +141,7 @@ def test_absent_chunks_of_arrays_in_memory_are_missing(rng):
     del store._store_dict["cells/c/2/0/1"]
     lossy, (warning,) = opened(array)
     assert lossy.missing == {(2, 0, 0)}
-    assert "1 of 6 planes lack chunks" in warning
+    assert "1 of 6 planes missing (frame 2): chunk c/2/0/1 is not in the store" in warning
     with pytest.raises(FormatError, match=r"frame 2 .* lacks its chunk c/2/0/1, which existed when it was opened"):
         movie.frame(2)
     assert movie.version(0) is None
@@ -204,7 +204,9 @@ def test_restore_applies_absent_chunks(tmp_path, rng):
     path = stored(tmp_path / "cells.zarr", camera(rng))
     shutil.rmtree(path / "c" / "2")
     model = as_model(WindowMean(1))
-    with pytest.warns(UserWarning, match="1 of 6 planes lack chunks and count as not recorded"):
+    with pytest.warns(
+        UserWarning, match=r"1 of 6 planes missing \(frame 2\): chunks c/2/0/0, c/2/0/1, c/2/0/2 and 3 more"
+    ):
         assert restore(path, model, **FAST).missing == {(2, 0, 0)}
     assert restore(open_movie(path, absent_chunks="fill"), model, **FAST).missing == frozenset()
 

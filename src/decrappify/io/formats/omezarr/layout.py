@@ -12,6 +12,7 @@ from typing import Any
 
 from decrappify._common.caller_warning import warn_caller
 from decrappify._common.checks import json_value, reason
+from decrappify._common.counting import counted
 from decrappify.errors import FormatError, InputError
 from decrappify.limits.files import check_regular
 
@@ -264,7 +265,9 @@ def image_at(path: Path, attributes: dict[str, Any], scene: int) -> ZarrImage:
     if scene >= len(images):  # a plate that is still growing
         images = images_of(path, attributes, again=True)
     if not 0 <= scene < len(images):
-        raise InputError(f"scene {scene} is not in {path.name}, which has {len(images)} scene(s), numbered from 0")
+        raise InputError(
+            f"scene {scene} is not in {path.name}, which has {counted(len(images), 'scene')}, numbered from 0"
+        )
     image = images[scene]
     if not image.folder.is_dir():
         raise FormatError(

@@ -18,6 +18,7 @@ from decrappify.io.damage import damage_errors
 from decrappify.io.formats.omezarr.layout import ZarrImage, group_attributes, image_at, images_of, ome_attributes
 from decrappify.io.formats.omezarr.source import OmeZarrSource
 from decrappify.io.formats.omezarr.spacing import image_axes, level_spacing
+from decrappify.io.missing_planes import MissingPlanesWarning
 from decrappify.limits.files import check_regular
 from decrappify.limits.threads import check_zarr_threads
 from decrappify.movie import Movie, dimension_names, parse_axes
@@ -58,7 +59,7 @@ def open_omezarr(
     Warns
     -----
     UserWarning
-        If chunks are absent: the number of planes that count as not recorded, and the chunks read as the fill value.
+        If chunks are absent: the missing planes (`MissingPlanesWarning`), and the chunks read as the fill value.
 
     Raises
     ------
@@ -83,7 +84,7 @@ def open_omezarr(
         with damage_errors(f"{path} cannot be read as a Zarr array", "check that the whole folder was copied"):
             array = _array(path)
             source = OmeZarrSource(array, _plain_axes(array, axes, path), path, absent_chunks=absent_chunks)
-        _warn(source.notes)
+        _warn(source)
         return Movie(source, name=path.name)
     if axes is not None:
         raise InputError(
@@ -108,7 +109,7 @@ def from_zarr_array(array: zarr.Array[Any], axes: str | None, absent_chunks: str
     """
     path = Path(array.store_path.path or "array")
     source = OmeZarrSource(array, _plain_axes(array, axes, Path("array")), path, absent_chunks=absent_chunks)
-    _warn(source.notes)
+    _warn(source)
     return Movie(source)
 
 
@@ -172,7 +173,7 @@ def _open_image(chosen: ZarrImage, number: int, absent_chunks: str) -> Movie:
         spacing = level_spacing(image, number, letters, units, path)
         names, colors = _channels(ome_attributes(attributes).get("omero"), source.shape[1])
     if own.get("complete", True):  # a store that is still being written lacks planes without a warning
-        _warn(source.notes)
+        _warn(source)
     stated = own.get("channel_colors")  # the metadata for viewers cannot express "no color"
     if isinstance(stated, list) and len(stated) == len(colors) and all(map(_is_color, stated)):
         colors = stated
@@ -189,8 +190,10 @@ def _open_image(chosen: ZarrImage, number: int, absent_chunks: str) -> Movie:
     )
 
 
-def _warn(notes: list[str]) -> None:
-    for note in notes:
+def _warn(source: OmeZarrSource) -> None:
+    if source.missing_note:
+        warn_caller(source.missing_note, MissingPlanesWarning)
+    for note in source.notes:
         warn_caller(note)
 
 

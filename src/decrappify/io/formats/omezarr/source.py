@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,21 @@ import numpy as np
 import zarr
 
 from decrappify._common.argument_names import setting
+from decrappify._common.counting import counted
 from decrappify.errors import DecrappifyError, FormatError
 from decrappify.io.damage import damage_errors
 from decrappify.io.file_guard import FileGuard
 from decrappify.io.formats.omezarr.blosc import with_checked_blosc
 from decrappify.io.formats.omezarr.chunks import Judgment, StoredChunks, check_absent_chunks, judge
+from decrappify.io.formats.omezarr.codec_errors import codec_reason
 from decrappify.io.missing_planes import list_planes
 from decrappify.limits.files import check_decoded_size, check_extent, check_missing
+from decrappify.limits.reached import raise_if_limit
 from decrappify.movie import AXES, Array, FrameSource, Plane, Shape5
 
 _DOCUMENTS = ("zarr.json", ".zarray")
 _ATTEMPTS = 3
+_NAMED = 3  # absent chunks in a message
 _LARGE_CHUNK = 64 << 20  # bytes: smaller ones are decoded without a check
 
 
@@ -49,7 +54,9 @@ class OmeZarrSource(FrameSource):
     missing : frozenset of (t, c, z)
         Planes that were never recorded, or that lost chunks.
     notes : list of str
-        Notes about absent chunks for the user, one line each.
+        Notes about chunks that are read as the fill value, one line each.
+    missing_note : str
+        Note about planes that are missing because of absent chunks; empty if there are none.
     """
 
     def __init__(
@@ -78,6 +85,7 @@ class OmeZarrSource(FrameSource):
         documents = () if folder is None else [folder / name for name in _DOCUMENTS if (folder / name).exists()]
         self._guard = FileGuard(documents)
         self.notes: list[str] = []
+        self.missing_note = ""
         stated = frozenset((int(t), int(c), int(z)) for t, c, z in missing)
         self.missing: frozenset[Plane] = stated | self._find_absent(stated, complete)
 
@@ -85,7 +93,7 @@ class OmeZarrSource(FrameSource):
         """Read one region as a (Y, X) array."""
         self._check_chunk({"T": t, "C": c, "Z": z, "Y": rows.start, "X": columns.start})
         what = f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded"
-        with damage_errors(what, "a chunk is damaged or truncated: copy it again", self._guard.check):
+        with damage_errors(what, "copy the store again", self._guard.check, partial(self._why, t, c, z, rows, columns)):
             plane = self._read(t, c, z, rows, columns)
         if (t, c, z) in self.missing and self._chunks.fill != 0 and self._chunks.is_fill(plane).all():
             return np.zeros(plane.shape, self.dtype)
@@ -148,6 +156,21 @@ class OmeZarrSource(FrameSource):
             f"{self._chunks.key(place)} is an empty file; copy the store again"
         )
 
+    def _why(self, t: int, c: int, z: int, rows: slice, columns: slice, error: Exception) -> str:
+        """Return which chunk of a region cannot be decoded, and why."""
+        leading = [index // self._chunks.size[axis] for index, axis in zip((t, c, z), "TCZ", strict=True)]
+        down, across = (
+            range(part.start // size, -(-part.stop // size))
+            for part, size in ((rows, self._chunks.size["Y"]), (columns, self._chunks.size["X"]))
+        )
+        for place in ((*leading, y, x) for y in down for x in across):
+            try:
+                self._chunks.read(place)
+            except Exception as damage:  # noqa: BLE001 -- decoders raise errors of any kind
+                raise_if_limit(damage, "reading a chunk")
+                return f"the data of chunk {self._chunks.key(place)} are damaged: {codec_reason(damage)}"
+        return codec_reason(error)
+
     def _is_known_absent(self, place: tuple[int, ...]) -> bool:
         if self._absent is None:
             return self._how == "fill"
@@ -187,18 +210,29 @@ class OmeZarrSource(FrameSource):
         n_planes = int(np.prod(self.shape[:3], dtype=np.int64))
         if lost:
             where = "every plane" if len(lost) == n_planes else list_planes(lost, self.shape[:3])
-            self.notes.append(
-                f"{name}: {len(lost)} of {n_planes} planes lack chunks and count as not recorded ({where}); copy the "
-                f"store again, or pass {setting('absent_chunks', 'fill')} if its writer omits chunks of "
+            self.missing_note = (
+                f"{name}: {len(lost)} of {counted(n_planes, 'plane')} missing ({where}): {self._named_absent(lost)} in "
+                f"the store; copy it again, or pass {setting('absent_chunks', 'fill')} if its writer omits chunks of "
                 f"the fill value {fill}"
             )
         if found.doubtful.any():
             planes = int(found.doubtful.any(axis=(3, 4)).sum())
             self.notes.append(
-                f"{name}: {int(found.doubtful.sum())} absent chunks in {planes} planes are taken as the fill value "
-                f"{fill}, as in mosaics, masks and thresholded data; {setting('absent_chunks', 'missing')} counts "
-                "these planes as not recorded"
+                f"{name}: {int(found.doubtful.sum())} absent chunks in {counted(planes, 'plane')} are read as the fill "
+                f"value {fill}, as in mosaics, masks and thresholded data; {setting('absent_chunks', 'missing')} "
+                "counts these planes as missing"
             )
+
+    def _named_absent(self, lost: frozenset[Plane]) -> str:
+        """Return the absent chunks of the lost planes as text."""
+        assert self._absent is not None, "chunks are absent only if they were listed"
+        size = self._chunks.size
+        leading = sorted({tuple(i // size[axis] for i, axis in zip(plane, "TCZ", strict=True)) for plane in lost})
+        count = int(sum(np.count_nonzero(self._absent[place]) for place in leading))
+        first = [(*place, y, x) for place in leading[:_NAMED] for y, x in np.argwhere(self._absent[place])[:_NAMED]]
+        keys = ", ".join(self._chunks.key(place) for place in first[:_NAMED])
+        more = f" and {count - _NAMED} more" if count > _NAMED else ""
+        return f"chunk{'s' * (count > 1)} {keys}{more} {'is' if count == 1 else 'are'} not"
 
 
 def _are_equal(before: Array | None, now: Array) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from decrappify._common.counting import counted
 from decrappify.errors import FormatError
 from decrappify.io.formats.tiff.collect import scanimage_words
 from decrappify.io.formats.tiff.layout import Layout, announced_layout, named_axes, without_single_axes
@@ -96,7 +97,9 @@ def refuse_cut_short(path: Path, file: Any, series: Any, messages: Iterable[str]
     sizes = {page.parent.filehandle.size for page in pages}
     beyond = [int(number) for message in messages for number in _BEYOND.findall(message)]
     if not pages or not set(beyond) <= sizes:
-        raise FormatError(f"{path} is truncated: {len(pages)} frames are complete and more are listed; copy it again")
+        raise FormatError(
+            f"{path} is truncated: it contains {counted(len(pages), 'complete frame')} and lists more; copy it again"
+        )
     last = {page.parent.filehandle.path: page for page in pages}
     for page in last.values():
         refuse_missing_bytes(path, page)

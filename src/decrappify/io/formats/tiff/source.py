@@ -14,6 +14,7 @@ import numpy as np
 import tifffile
 
 from decrappify._common.argument_names import setting
+from decrappify._common.counting import counted
 from decrappify.errors import FormatError, InputError
 from decrappify.io.damage import damage_errors
 from decrappify.io.file_guard import FileGuard, GuardedSource, file_version
@@ -60,6 +61,8 @@ class TiffSource(GuardedSource):
         Metadata in the file.
     notes : list of str
         Notes about the file for the user, one line each.
+    missing_note : str
+        Note about missing planes, if nothing else is known about their cause.
     scene_names : list of (str or None)
         Same as the result of `decrappify.io.formats.tiff.tiff.scene_names`.
     """
@@ -128,7 +131,7 @@ class TiffSource(GuardedSource):
             raise FormatError(f"{self._path} is a TIFF file without images; it is damaged: copy it again")
         if not 0 <= self._scene < count:
             raise InputError(
-                f"scene {self._scene} is not in {self._path.name}, which has {count} scene(s), numbered from 0"
+                f"scene {self._scene} is not in {self._path.name}, which has {counted(count, 'scene')}, numbered from 0"
             )
         scene = document.scenes[self._scene]
         opened = document.open(scene, self._scene)
@@ -141,6 +144,7 @@ class TiffSource(GuardedSource):
         image = document.image(scene)
         self._set_layout(opened.fixed, image)
         self.notes = [*document.notes, *self._doubt_of_frames()]
+        self.missing_note = ""
         own = document.root is not None and "missing_planes" in map_annotation(document.root, MOVIE_NAMESPACE)
         self._find_missing(opened.missing_files, trim=not opened.missing_files and not own)
         if unclosed and not self._layout.announced:
@@ -189,7 +193,9 @@ class TiffSource(GuardedSource):
                 f"{n_pages - n_planes} are omitted; pass the axes, such as {setting('axes', 'TYX')}, to open all"
             )
         note = recorded_note(self._path.name, layout, lost)
-        if note:
+        if note and layout.missing and not layout.announced and not lost:
+            self.missing_note = note
+        elif note:
             self.notes.append(note)
         self.missing: frozenset[Plane] = frozenset(
             (t, c * self._n_samples + sample, z) for t, c, z in layout.missing for sample in range(self._n_samples)

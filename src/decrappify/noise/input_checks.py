@@ -1,0 +1,96 @@
+"""Checks of the dark frames and good images of a calibration."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from decrappify._common.argument_names import argument
+from decrappify._common.caller_warning import warn_caller
+from decrappify.errors import InputError
+from decrappify.movie import Movie
+from decrappify.noise.dark import Dark
+
+
+def check_dark_movie(low: Movie, dark: Movie) -> None:
+    """Raise InputError if the dark frames are the movie itself; warn if they have another size.
+
+    Raises
+    ------
+    InputError
+        If the pixels are equal.
+    """
+    if _is_same(low, dark):
+        raise InputError(
+            f"{argument('dark')} is {dark.name}, which has the same pixels as the movie {low.name}; expected frames "
+            "recorded without light, at the same settings"
+        )
+    if dark.shape[3:] != low.shape[3:]:
+        sizes = [f"{movie.shape[3]} x {movie.shape[4]}" for movie in (dark, low)]
+        warn_caller(
+            f"the dark frames {dark.name} have {sizes[0]} pixels (Y, X), the movie {low.name} {sizes[1]}: offset and "
+            "read noise are valid only if both have the same camera, binning and readout settings"
+        )
+
+
+def check_dark_level(name: str, dark: Dark, median: float, darkest: float, noise_sd: float) -> None:
+    """Raise InputError if dark frames are brighter than half of the movie; warn if they exceed its darkest parts.
+
+    Light only adds to the gray level without light, so that dark frames of the same settings are not brighter than any
+    part of the movie.
+
+    Parameters
+    ----------
+    name : str
+        Name of the dark frames.
+    dark : Dark
+        What was measured in them.
+    median : float
+        Median gray level of the movie.
+    darkest : float
+        Gray level of its dark background.
+    noise_sd : float
+        Standard deviation of its noise, which is the tolerance.
+
+    Raises
+    ------
+    InputError
+        If the dark level is above the median by more than half the noise.
+    """
+    level = dark.offset.value
+    if level is None:
+        return
+    if level > median + noise_sd / 2:
+        raise InputError(
+            f"{argument('dark')} is {name}, whose mean gray level {level:.4g} is above the median {median:.4g} of the "
+            "movie; expected frames recorded without light, at the same settings as the movie"
+        )
+    if level > darkest + noise_sd:
+        warn_caller(
+            f"the dark frames {name} (mean gray level {level:.4g}) are brighter than the background of the movie "
+            f"({darkest:.4g}): check that they were recorded without light and at the same settings"
+        )
+
+
+def check_high_movie(low: Movie, high: Movie) -> None:
+    """Raise InputError if a good image is the movie itself.
+
+    Raises
+    ------
+    InputError
+        If the pixels are equal.
+    """
+    if _is_same(low, high):
+        raise InputError(
+            f"{argument('high')} is {high.name}, which has the same pixels as the movie {low.name}; expected good "
+            "images of the same kind of specimen"
+        )
+
+
+def _is_same(one: Movie, other: Movie) -> bool:
+    """Return whether two movies have the same shape, and equal pixels in the first and the last plane."""
+    if one is other:
+        return True
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    ends = [(t, 0, z) for t, z in ((0, 0), (one.shape[0] - 1, one.shape[2] - 1))]
+    return not one.missing & {*ends} and all(np.array_equal(one.frame(*place), other.frame(*place)) for place in ends)

@@ -1,0 +1,84 @@
+"""`decrappify info`."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from decrappify.io import open_movie, save_movie
+from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
+from decrappify.io.missing_planes import MissingPlanesWarning
+from decrappify.movie import Movie
+
+
+@pytest.fixture
+def unfinished(tmp_path, rng):
+    """An output of 5 frames, of which 2 were written before the run stopped."""
+    output = tmp_path / "cells.ome.zarr"
+    with ZarrMovieWriter(output, shape=(5, 1, 1, 16, 16), dtype=np.uint8) as writer:
+        for t in range(2):
+            writer.write_plane(t, 0, 0, rng.integers(1, 99, (16, 16), dtype=np.uint8))
+    return output
+
+
+@pytest.mark.parametrize("inside", ["", "store.ome.zarr"])
+def test_info_lists_the_unwritten_planes_of_an_unfinished_run(unfinished, command, inside):
+    path = unfinished.with_name("cells.ome.zarr.partial") / inside
+    lines = command("info", path).stdout.splitlines()
+    assert (
+        f"unfinished: 3 of 5 planes not written yet (frames 2 to 4); repeat the command that writes {unfinished} "
+        in ("\n".join(lines))
+    )
+
+
+def test_info_of_the_output_of_an_unfinished_run_states_its_path(unfinished, command):
+    error = command("info", unfinished, exit_code=2).stderr
+    assert "is not complete: repeat the command that writes it" in error
+    assert f"{unfinished}.partial" in error
+
+
+def test_info_and_restore_report_missing_planes_in_one_line(tmp_path, rng, tiny_models, command):
+    path = save_movie(rng.integers(9, 99, (4, 16, 16), dtype=np.uint8), tmp_path / "cells.ome.zarr")
+    shutil.rmtree(path / "0" / "c" / "2")
+    found = command("info", path)
+    assert found.output.count("frame 2") == 1
+    assert "1 of 4 planes missing (frame 2): chunk c/2/0/0/0/0 is not in the store" in found.stderr
+    output = tmp_path / "restored.ome.tif"
+    assert command("restore", path, output, "--model", tiny_models["still"]).output.count("frame 2") == 1
+    with pytest.warns(MissingPlanesWarning, match="frame 2"):
+        assert open_movie(output).missing == {(2, 0, 0)}
+
+
+def test_info_shows_stated_missing_planes(tmp_path, rng, command):
+    movie = Movie.from_array(rng.integers(9, 99, (4, 16, 16), dtype=np.uint8), missing=[(1, 0, 0), (2, 0, 0)])
+    path = save_movie(movie, tmp_path / "cells.ome.zarr")
+    assert "missing: 2 of 4 planes (frames 1, 2)\n" in command("info", path).stdout
+
+
+def test_info_of_a_folder_reports_bad_files_and_lists_the_others(tmp_path, rng, command):
+    for name in ("alpha", "gamma"):
+        save_movie(rng.integers(9, 99, (4, 16, 16), dtype=np.uint8), tmp_path / f"{name}.ome.tif")
+    (tmp_path / "beta.ome.tif").write_bytes((tmp_path / "alpha.ome.tif").read_bytes()[:300])
+    found = command("info", tmp_path, exit_code=2)
+    assert "  0  alpha: T 4" in found.stdout
+    assert "  1  beta: " in found.stdout
+    assert "  2  gamma: T 4" in found.stdout
+    assert "1 of 3 scenes of " in found.stderr
+
+
+def test_info_shows_provenance_as_indented_text(tmp_path, rng, command):
+    provenance = {
+        "restoration": {"model": "mine", "frames": [0, 4, 1], "normalization": [{"offset": 3.0, "scale": 76.2}]}
+    }
+    movie = Movie.from_array(rng.integers(9, 99, (2, 16, 16), dtype=np.uint8), provenance=provenance)
+    lines = command("info", save_movie(movie, tmp_path / "cells.ome.zarr")).stdout.splitlines()
+    assert lines[lines.index("restoration:") :] == [
+        "restoration:",
+        "  model: mine",
+        "  frames: 0, 4, 1",
+        "  normalization:",
+        "    - offset: 3.0",
+        "      scale: 76.2",
+    ]
