@@ -50,7 +50,7 @@ TABLE = {
     "git-LFS pointer": (RESTORE % "pointer.czi" + STILL, r"pointer\.czi is a git-LFS pointer.*git lfs pull"),
     "empty file": (RESTORE % "empty.tif" + STILL, r"empty\.tif is empty \(0 bytes\)"),
     "unknown format": (RESTORE % "cells.xyz" + STILL, r"cells\.xyz has an unsupported file format; supported:"),
-    "folder without images": (RESTORE % "nothing" + STILL, r"nothing contains no images; needs \.tif, \.png"),
+    "folder without images": (RESTORE % "nothing" + STILL, r"nothing contains no images, expected \.tif, \.png"),
     "empty Zarr": (RESTORE % "empty.ome.zarr" + STILL, r"empty\.ome\.zarr is not a readable Zarr store"),
     "truncated film": (RESTORE % "cut.mp4" + STILL, r"cut\.mp4 .*(damaged|truncated|opened)"),
     "NaN frame": (RESTORE % "nan.tif" + STILL, r"frame 2 of nan\.tif contains NaN or infinity; pass --nan fill"),
@@ -122,12 +122,12 @@ TABLE = {
     "crappifier value": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier {bad}/value.toml", r"gaussian.*sigma"),
     "crappifier suffix": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier {bad}/text.tif", r"the suffix \.toml"),
     "crappifier TOML": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier {bad}/bad.toml", r"not a valid TOML"),
-    "crappifier list": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier {bad}/list.json", r"holds a list"),
+    "crappifier list": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier {bad}/list.json", r"contains a list"),
     "negative seed": ("crappify {bad}/good.tif {out}/o.ome.zarr --preset em --seed -1", r"seed is -1, expected"),
     "crappify too small": ("crappify {bad}/small.tif {out}/o.ome.zarr --preset em-x4", r"expected at least 4 of each"),
     "crappify NaN": ("crappify {bad}/nan.tif {out}/o.ome.zarr --preset em", r"contains NaN or infinity"),
     # training
-    "run file missing": ("train {bad}/no.toml --output {out}/run", r"no\.toml does not exist; needs a TOML file"),
+    "run file missing": ("train {bad}/no.toml --output {out}/run", r"no\.toml does not exist, expected a TOML file"),
     "run file invalid": ("train {bad}/bad.toml --output {out}/run", r"bad\.toml is not valid TOML"),
     "run file an image": ("train {bad}/good.tif --output {out}/run", r"good\.tif is not valid TOML"),
     # the command itself

@@ -115,7 +115,7 @@ def test_load_plugin_reports_a_faulty_file_in_one_line(tmp_path, monkeypatch, na
             r"Dim is not a frozen dataclass; write @dataclass\(frozen=True\)",
         ),
         (("frozen=True, ", ""), "cannot inherit non-frozen dataclass from a frozen one"),
-        ((" = 0.5", ""), r"non-default argument|Dim.loss has no default value; needs one for every field"),
+        ((" = 0.5", ""), r"non-default argument|Dim.loss has no default value; define one for every field"),
         (("rng, times", "rng"), r"apply cannot be called as apply\(signal, rng, times\): too many positional"),
         (("def apply", "def degrade"), r"Dim has no method apply\(signal, rng, times\)"),
         (('"dim"', '"blur"'), "crappifier part 'blur' is registered already; choose another name"),

@@ -130,7 +130,7 @@ def test_callable_may_return_a_stack(tmp_path, rng):
 def test_methods_raise_for_invalid_input(pair, tmp_path):
     with pytest.raises(InputError, match="baseline 'bm3d' is not known; choose from input, gaussian, nlm, tv"):
         baseline_methods(["bm3d"])
-    with pytest.raises(InputError, match="method 'x' is a int; needs a model, or a callable"):
+    with pytest.raises(InputError, match="method 'x' has type int, expected a model, or a callable"):
         own_methods({"x": 3}, tmp_path, InferenceOptions())
     (method,) = own_methods({"half": lambda movie: np.asarray(movie)[..., ::2]}, tmp_path, InferenceOptions())
     with pytest.raises(

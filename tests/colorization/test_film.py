@@ -161,7 +161,9 @@ def test_colorize_film_replaces_an_existing_output_on_request(tmp_path, film_col
 
 def test_colorize_film_rejects_unsuitable_options(tmp_path, film_colorizer):
     source = write_film(tmp_path / "film.mp4", gray_film(3))
-    with pytest.raises(FormatError, match=r"color\.avi cannot be written as a film; needs a name that ends in \.mp4"):
+    with pytest.raises(
+        FormatError, match=r"color\.avi cannot be written as a film, expected a name that ends in \.mp4"
+    ):
         colorize_film(source, tmp_path / "color.avi", film_colorizer)
     with pytest.raises(InputError, match="is the input itself"):
         colorize_film(source, source, film_colorizer, overwrite=True)

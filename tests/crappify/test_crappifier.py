@@ -152,7 +152,7 @@ def test_invalid_settings_raise(make, message):
         (np.zeros((2, 3, 8, 8), np.float32), {}, "pass channels one by one"),
         (np.zeros((8, 8), bool), {}, "needs .* integers or real floats"),
         (np.zeros((8, 8), complex), {}, "needs .* integers or real floats"),
-        (np.full((8, 8), np.nan, np.float32), {}, "holds NaN or infinity"),
+        (np.full((8, 8), np.nan, np.float32), {}, "contains NaN or infinity"),
         (np.full((8, 8), 7, np.uint16), {}, "constant .every pixel 7.; pass data_range"),
         (np.zeros((8, 8), np.uint16), {"data_range": (5, 5)}, "data_range is .5, 5., expected two gray levels"),
         (np.zeros((3, 8, 8), np.float32), {"times": [0, 1]}, "expected 3 integers, one per frame"),

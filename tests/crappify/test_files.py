@@ -93,7 +93,7 @@ def test_missing_files_and_unsupported_formats_raise(tmp_path):
     with pytest.raises(FormatError, match=r"needs the suffix .toml or .json"):
         Crappifier.load(tmp_path / "c.yaml")
     (tmp_path / "list.json").write_text("[1]")
-    with pytest.raises(FormatError, match="holds a list, expected one table"):
+    with pytest.raises(FormatError, match="contains a list, expected one table"):
         Crappifier.load(tmp_path / "list.json")
     with pytest.raises(OutputError, match="could not be written"):
         Crappifier([]).save(tmp_path / "no" / "folder" / "c.toml")

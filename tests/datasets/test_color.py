@@ -131,7 +131,7 @@ class TestFolders:
 
     def test_folders_without_color_images_raise(self, tmp_path, folder):
         (tmp_path / "empty").mkdir()
-        with pytest.raises(InputError, match="found no images, nothing to train on; needs color images"):
+        with pytest.raises(InputError, match="found no images, nothing to train on, expected color images"):
             ColorDataset(tmp_path / "empty")
         with pytest.raises(InputError, match="found 2 gray and 1 unreadable, nothing to train on"):
             ColorDataset([folder / "gray.png", folder / "grayish.png", folder / "page.jpg"])

@@ -45,7 +45,7 @@ def test_unnamed_dimensions_are_read_by_their_number_and_unknown_ones_raise() ->
     assert open_movie(xr.DataArray(np.zeros((5, 8, 9)))).shape == (5, 1, 1, 8, 9)
     with pytest.raises(InputError, match=r"frames of 64 x 3 pixels are unlikely; pass axes='YXC'"):
         open_movie(xr.DataArray(np.zeros((64, 64, 3))))
-    with pytest.raises(InputError, match=r"has dimensions angle, y, x; needs names such as time"):
+    with pytest.raises(InputError, match=r"has dimensions angle, y, x, expected names such as time"):
         open_movie(labeled(("angle", "y", "x"), (5, 8, 9)))
     with pytest.raises(InputError, match=r"has dimensions T, time, y, x"):
         open_movie(labeled(("T", "time", "y", "x"), (2, 5, 8, 9)))

@@ -57,7 +57,7 @@ def test_arrays_and_movies_are_opened(tmp_path: Path) -> None:
     for array in (DATA, da.from_array(DATA, chunks=2), stored, tmp_path / "plain.zarr", str(tmp_path / "plain.zarr")):
         np.testing.assert_array_equal(np.asarray(open_movie(array)), DATA)
     assert open_movie(DATA[:, 0, 0], axes="ZYX").shape == (1, 1, 4, 33, 46)
-    with pytest.raises(InputError, match="cannot open a dict; needs a path, an array"):
+    with pytest.raises(InputError, match="cannot open a dict, expected a path, an array"):
         open_movie({})
 
 

@@ -317,7 +317,7 @@ def test_feature_loss_rejects_unsuitable_files_in_one_line(name, content, messag
 
 
 def test_feature_loss_rejects_a_missing_file(tmp_path):
-    with pytest.raises(MissingFileError, match=r"no\.pth is not a file; needs 'imagenet', 'random' or a file"):
+    with pytest.raises(MissingFileError, match=r"no\.pth is not a file, expected 'imagenet', 'random' or a file"):
         FeatureLoss(weights=tmp_path / "no.pth")
 
 

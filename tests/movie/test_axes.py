@@ -81,7 +81,7 @@ def test_parse_axes_uses_known_unique_names_with_y_and_x():
     for names in (["a", "y", "x"], ["t", "time", "y", "x"], ["t", "c"], ["y", "x"], ["tc", "y", "x"], None, []):
         assert parse_axes((9, 8, 7), names=names) == "TYX"
         with pytest.raises(
-            InputError, match=r"^f.tif of shape \(9, 8, 7\) has dimensions .*; needs names .* axes='TCYX'"
+            InputError, match=r"^f.tif of shape \(9, 8, 7\) has dimensions .*, expected names .* axes='TCYX'"
         ):
             parse_axes((9, 8, 7), names=names, what="f.tif", is_named=True)
     assert axis_letter(None) == ""

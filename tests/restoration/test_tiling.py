@@ -83,7 +83,7 @@ def test_pad_reflects_or_repeats_the_edge(rng, shape, mode):
 @pytest.mark.parametrize(
     ("tile_size", "overlap", "message"),
     [
-        (32, 32, "tile_size=32 is too small for tile_overlap=32; needs at least tile_size=40"),
+        (32, 32, "tile_size=32 is too small for tile_overlap=32, expected at least tile_size=40"),
         (30, 16, "tile_size=30 must be a multiple"),
         (32, 12, "tile_overlap=12 must be a multiple"),
     ],

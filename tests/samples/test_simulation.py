@@ -88,7 +88,7 @@ def test_nuclei_divide(seed):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"kind": "cells"}, "unknown simulated movie 'cells'; needs one of filaments, vesicles, nuclei, cell"),
+        ({"kind": "cells"}, "unknown simulated movie 'cells', expected one of filaments, vesicles, nuclei, cell"),
         ({"n_frames": 0}, "n_frames is 0, expected at least 1"),
         ({"size": (16, 64)}, "expected two sides .* of at least 32 pixels"),
         ({"speed_px": -1}, "speed_px is -1, expected 0 to 20"),

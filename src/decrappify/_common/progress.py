@@ -93,7 +93,8 @@ def _checked_bar(progress: Progress, words: dict[str, Any]) -> Bar:
         bar = progress(**words)
     except TypeError as error:
         raise InputError(
-            f"progress={progress!r} cannot be called as progress(total=, desc=, unit=, initial=) ({error}); needs True "
+            f"progress={progress!r} cannot be called as progress(total=, desc=, unit=, initial=) ({error}), expected "
+            "True 
             "or a callable such as tqdm.tqdm"
         ) from error
     if not hasattr(bar, "update") or not hasattr(bar, "close"):

@@ -95,7 +95,7 @@ def own_methods(given: Any, folder: Path, inference: InferenceOptions, cancel: C
             methods.append(Method(str(name), _callable_run(str(name), entry), kind="callable"))
         else:
             raise InputError(
-                f"method {name!r} is a {type(entry).__name__}; needs a model, or a callable movie -> movie"
+                f"method {name!r} has type {type(entry).__name__}, expected a model, or a callable movie -> movie"
             )
     return methods
 
@@ -115,7 +115,7 @@ def checked_psf(psf: ArrayLike | float) -> Array:
         kernel = np.outer(along, along)
     if kernel.ndim != 2 or not np.isfinite(kernel).all() or kernel.min() < 0 or kernel.sum() == 0:
         raise InputError(
-            f"psf of shape {kernel.shape} is not a point spread function; needs (Y, X) and values of at least 0"
+            f"psf of shape {kernel.shape} is not a point spread function, expected (Y, X) and values of at least 0"
         )
     return np.asarray(kernel / kernel.sum())
 

@@ -123,7 +123,7 @@ class Crappifier:
         levels = _levels(image, data_range, color)
         signal = levels.apply(image)
         if not np.isfinite(signal).all():
-            raise InputError(f"the image of shape {image.shape} holds NaN or infinity; repair it before crappifying")
+            raise InputError(f"the image of shape {image.shape} contains NaN or infinity; repair it before crappifying")
         still = signal.ndim == (3 if color else 2)
         window = signal[None] if still else signal
         frames = np.arange(len(window)) if times is None else np.asarray(times)

@@ -20,7 +20,7 @@ def read_table(path: Path) -> dict[str, Any]:
     _check_suffix(path)
     table = read_document(path, "crappifier file", "use the name of a preset")
     if not isinstance(table, dict):
-        raise FormatError(f"{path} holds a {type(table).__name__}, expected one table with 'steps'")
+        raise FormatError(f"{path} contains a {type(table).__name__}, expected one table with 'steps'")
     return table
 
 
@@ -69,4 +69,4 @@ def write_document(text: str, path: Path, *, overwrite: bool) -> Path:
 
 def _check_suffix(path: Path) -> None:
     if path.suffix.lower() not in (".toml", ".json"):
-        raise FormatError(f"{path} is not a crappifier file name; needs the suffix .toml or .json")
+        raise FormatError(f"{path} is not a crappifier file name, expected the suffix .toml or .json")

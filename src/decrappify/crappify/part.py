@@ -165,7 +165,7 @@ def _checked(value: Any, limits: Limits, where: str) -> Number:
     if isinstance(value, list | tuple):
         if len(value) == 2 and all(limits.allows(end) for end in value) and value[0] <= value[1]:
             if limits.log and value[0] <= 0:
-                raise InputError(f"{where} is {short(value)} and is drawn log-uniformly; needs a low end above 0")
+                raise InputError(f"{where} is {short(value)} and is drawn log-uniformly, expected a low end above 0")
             return (_plain(value[0], limits), _plain(value[1], limits))
     elif limits.allows(value):
         return _plain(value, limits)

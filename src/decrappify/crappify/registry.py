@@ -131,7 +131,7 @@ def _check_part(name: str, kind: Any) -> None:
         )
     without = [each.name for each in fields(kind) if each.default is MISSING and each.default_factory is MISSING]
     if without:
-        raise InputError(f"{where}: {kind.__name__}.{without[0]} has no default value; needs one for every field")
+        raise InputError(f"{where}: {kind.__name__}.{without[0]} has no default value; define one for every field")
     try:
         inspect.signature(kind.apply).bind("self", "signal", "rng", "times")
     except TypeError as error:

@@ -59,7 +59,7 @@ class Photographs:
         summary = " and ".join(f"{count} {reason}" for reason, count in omitted.items())
         if not self._entries:
             raise InputError(
-                f"found {summary or 'no images'}, nothing to train on; needs color images (.jpg, .png, .bmp or .tif)"
+                f"found {summary or 'no images'}, nothing to train on, expected color images (.jpg, .png, .bmp or .tif)"
             )
         if omitted:
             logger.warning("omitted %s of %d images", summary, len(found))

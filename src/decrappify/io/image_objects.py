@@ -53,7 +53,7 @@ def from_image_object(obj: Any, *, scene: int | str | None = None, frame_interva
     """
     if not is_image_object(obj):
         raise InputError(
-            f"{type(obj).__name__} is not an opened image; needs an AICSImage, a BioImage, an array or a path"
+            f"{type(obj).__name__} is not an opened image, expected an AICSImage, a BioImage, an array or a path"
         )
     with _on_scene(obj, scene):
         pixels, n_samples = _pixels(obj)

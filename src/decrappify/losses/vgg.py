@@ -143,7 +143,7 @@ def _imagenet_file(weights: VGG16_BN_Weights) -> Path:
 def _fill(features: nn.Sequential, path: Path) -> None:
     if not path.is_file():
         raise MissingFileError(
-            f"VGG16-BN weights: {path} is not a file; needs 'imagenet', 'random' or a file of torchvision's VGG16-BN"
+            f"VGG16-BN weights: {path} is not a file, expected 'imagenet', 'random' or a file of torchvision's VGG16-BN"
         )
     state = {
         key.removeprefix("features."): value.float() if value.is_floating_point() else value

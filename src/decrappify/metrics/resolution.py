@@ -191,5 +191,5 @@ def check_camera(gain: float, offset: float, read_noise: float) -> None:
     if not 0 < gain < math.inf or not math.isfinite(offset) or not 0 <= read_noise < math.inf:
         raise InputError(
             f"{argument('gain')} is {gain!r}, {argument('offset')} {offset!r} and {argument('read_noise')} "
-            f"{read_noise!r}; needs a gain above 0, a finite offset and a read noise of at least 0"
+            f"{read_noise!r}, expected a gain above 0, a finite offset and a read noise of at least 0"
         )

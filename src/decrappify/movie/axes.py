@@ -91,7 +91,7 @@ def parse_axes(
         return "".join(letters)
     if is_named:
         raise InputError(
-            f"{what} of shape {shape} has dimensions {_listed(found)}; needs names such as time, channel, z, y, x, "
+            f"{what} of shape {shape} has dimensions {_listed(found)}, expected names such as time, channel, z, y, x, "
             f"each once, or pass the axes, such as {setting('axes', 'TCYX')}"
         )
     return _axes_by_shape(shape, what)

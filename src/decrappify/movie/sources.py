@@ -82,7 +82,7 @@ class ArraySource(FrameSource):
         if np.ma.is_masked(array):
             raise InputError("array has masked pixels; fill them, such as by array.astype('float32').filled(np.nan)")
         if self.dtype.kind not in "uifb":
-            raise InputError(f"array of dtype {self.dtype} is not an image; needs integers or real floats")
+            raise InputError(f"array of dtype {self.dtype} is not an image, expected integers or real floats")
         if self.dtype.kind == "b":
             self.dtype = np.dtype(np.uint8)
 

@@ -186,6 +186,6 @@ class ResidualUNet(RestorationNetwork):
         half = (self.n_frames - n_frames) // 2 * per_frame
         if half < 0:
             raise InputError(
-                f"cannot start a network of {self.n_frames} frames from one of {n_frames}; needs at most as many"
+                f"cannot start a network of {self.n_frames} frames from one of {n_frames}, expected at most as many"
             )
         return state | {"head.weight": F.pad(state["head.weight"], (0, 0, 0, 0, half, half))}

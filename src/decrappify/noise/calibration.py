@@ -219,5 +219,5 @@ def _good_images(high: Any, channel: int | str | None, low: Movie) -> tuple[list
         images += sample_images(movie, max(1, IMAGES // len(sources)))
         sizes.add(tuple(movie.pixel_size_um[1:]))
     if not images:
-        raise InputError("every sampled good image is constant or missing; needs images with structure")
+        raise InputError("every sampled good image is constant or missing, expected images with structure")
     return images, sizes.pop() if len(sizes) == 1 else (None, None)

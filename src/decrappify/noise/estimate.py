@@ -66,7 +66,7 @@ class Estimate:
         """Create it from the plain values of `to_dict`."""
         unknown_keys = sorted(set(table) - {"value", "error", "valid", "note"})
         if unknown_keys:
-            raise InputError(f"an estimate has no key {short(unknown_keys[0])}; needs value, error, valid, note")
+            raise InputError(f"an estimate has no key {short(unknown_keys[0])}, expected value, error, valid, note")
         return cls(table.get("value"), table.get("error"), table.get("valid", True), table.get("note", ""))
 
 

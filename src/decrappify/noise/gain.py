@@ -74,7 +74,7 @@ def fit_gain(
         elif errors[0] < (_PRECISE_MOVIE if in_time else _PRECISE) * one.gain:
             break
     if fit is None:
-        reason = "fewer than 3 gray levels with enough flat, unsaturated pixels; needs dim and bright areas"
+        reason = "fewer than 3 gray levels with enough flat, unsaturated pixels; record dim and bright areas"
         return GainFit(unknown(reason), unknown(reason), None)
     return _judged(fit, errors, "image" if not in_time else "correlated" if colored else "movie")
 

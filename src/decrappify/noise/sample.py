@@ -86,12 +86,12 @@ def sample_images(movie: Movie, at_most: int = IMAGES, side: int = _IMAGE_SIDE) 
     chosen = [planes[k] for k in evenly_spaced(len(planes), at_most)] if planes else []
     images = [movie.region(t, 0, z, rows, columns).astype(np.float32)[None] for t, z in chosen]
     if not all(np.isfinite(one).all() for one in images):
-        raise InputError(f"{movie.name} holds NaN or infinity in the sampled frames; repair it before calibrating")
+        raise InputError(f"{movie.name} contains NaN or infinity in the sampled frames; repair it before calibrating")
     return [one for one in images if one.min() < one.max()]
 
 
 def _check_values(regions: list[Array], name: str) -> None:
     if any(region.dtype.kind == "f" and not np.isfinite(region).all() for region in regions):
-        raise InputError(f"{name} holds NaN or infinity in the sampled frames; repair it before calibrating")
+        raise InputError(f"{name} contains NaN or infinity in the sampled frames; repair it before calibrating")
     if all(region.min() == region.max() for region in regions):
-        raise InputError(f"every sampled pixel of {name} is {regions[0].flat[0]:g}; needs a movie with noise")
+        raise InputError(f"every sampled pixel of {name} is {regions[0].flat[0]:g}, expected a movie with noise")

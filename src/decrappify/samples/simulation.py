@@ -101,7 +101,7 @@ def simulate(
     ((3, 1, 1, 32, 48), dtype('uint16'), dtype('float32'))
     """
     if kind not in KINDS:
-        raise InputError(f"unknown simulated movie {kind!r}; needs one of {', '.join(KINDS)}")
+        raise InputError(f"unknown simulated movie {kind!r}, expected one of {', '.join(KINDS)}")
     _check(n_frames, size, speed_px, pixel_size_um)
     microscope = microscope or Microscope()
     rng = np.random.default_rng(seed)

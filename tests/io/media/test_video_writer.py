@@ -106,7 +106,7 @@ def test_existing_film_is_kept_without_overwrite(tmp_path):
     ("shape", "options", "message"),
     [
         ((2, 1, 3, 16, 16), {}, "3 Z slices.*movie.select"),
-        ((2, 1, 1, 16, 16), {"low": 9, "high": 9}, "low=9, high=9; needs low < high"),
+        ((2, 1, 1, 16, 16), {"low": 9, "high": 9}, "low=9, high=9, expected low < high"),
         ((2, 2, 1, 16, 16), {"low": [1, 2, 3]}, "low has 3 values"),
     ],
 )

@@ -113,7 +113,7 @@ def test_calibration_is_written_and_read_with_its_optics(tmp_path, good):
     old = found.noise.save(tmp_path / "old.toml")
     assert Calibration.load(old) == Calibration(found.noise)
     path.write_text(path.read_text().replace("line_jitter", "jitter"))
-    with pytest.raises(InputError, match=r"scope.toml: optics has no key 'jitter'; needs bid"):
+    with pytest.raises(InputError, match=r"scope.toml: optics has no key 'jitter', expected bid"):
         Calibration.load(path)
 
 

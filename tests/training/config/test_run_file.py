@@ -258,7 +258,7 @@ def test_train_from_file_rejects_critic_from_without_nogan(folder):
         ("max_steps", "max_step", "unknown key 'max_step' in the training settings; did you mean 'max_steps'"),
         ("depth", "dpeth", "network 'small' does not take these settings: .*dpeth"),
         ("= 2", "= = 2", "run.toml is not valid TOML: .*line"),
-        ('"cells.tif"', "5", "data of a run are paths, found 5; needs a string or a list of strings"),
+        ('"cells.tif"', "5", "data are 5, expected a path or a list of paths"),
         ('"cells.tif"', '"cell.tif"', "cell.tif"),
         (
             '"cells.tif"',
@@ -294,5 +294,5 @@ def test_train_from_file_reads_utf8_with_bom_and_rejects_utf16(folder, encoding,
 
 
 def test_train_from_file_rejects_a_missing_file(tmp_path):
-    with pytest.raises(MissingFileError, match=r"run.toml does not exist; needs a TOML file that describes the run"):
+    with pytest.raises(MissingFileError, match=r"run.toml does not exist, expected a TOML file that describes the run"):
         train_from_file(tmp_path / "run.toml")

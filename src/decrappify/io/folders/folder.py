@@ -236,7 +236,7 @@ def _listed_files(folder: Path, folder_as: str) -> tuple[list[Path], list[str]]:
         singles = _inside(subfolders)
     if not singles and not containers:
         hint = f", but folders such as {subfolders[0].name}: open one of them" if subfolders else ""
-        needs = hint or "; needs .tif, .png, .jpg or .bmp files, one per frame"
+        needs = hint or ", expected .tif, .png, .jpg or .bmp files, one per frame"
         raise InputError(f"folder {folder} contains no images{needs}")
     if not singles:
         return containers, []

@@ -46,7 +46,7 @@ def check_container(path: Path) -> str:
         If the extension is not that of a supported format.
     """
     if path.suffix.lower() not in FORMATS:
-        raise FormatError(f"{path.name} cannot be written as a film; needs a name that ends in {', '.join(FORMATS)}")
+        raise FormatError(f"{path.name} cannot be written as a film, expected a name that ends in {', '.join(FORMATS)}")
     return FORMATS[path.suffix.lower()]
 
 

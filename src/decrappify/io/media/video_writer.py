@@ -161,7 +161,9 @@ def _display_ranges(movie: Movie, low: Any, high: Any, *, together: bool) -> lis
     for given_low, given_high, own in zip(lows, highs, measured, strict=True):
         black, white = own[0] if given_low is None else given_low, own[1] if given_high is None else given_high
         if not black < white:
-            raise InputError(f"the contrast range of {movie.name} is low={black:g}, high={white:g}; needs low < high")
+            raise InputError(
+                f"the contrast range of {movie.name} is low={black:g}, high={white:g}, expected low < high"
+            )
         ranges.append((float(black), float(white)))
     return ranges
 

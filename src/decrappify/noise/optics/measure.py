@@ -56,7 +56,7 @@ def measure_optics(
     if low_spectra is None or high_spectra is None:
         blur = _SMALL
     elif scale.value is not None and scale.error:
-        blur = unknown("the scale factor was estimated from the same spectra; needs the pixel sizes of both")
+        blur = unknown("the scale factor was estimated from the same spectra; pass files with pixel sizes")
     else:
         notes = [] if scale.value is not None else ["pixel sizes are not known: equal ones are assumed"]
         if noise.correlation_x[1].value is None:

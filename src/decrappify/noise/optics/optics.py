@@ -76,7 +76,7 @@ class Optics:
             raise InputError(f"optics is {short(table)}, expected a table of {', '.join(sorted(known))}")
         for name, value in table.items():
             if name not in known:
-                raise InputError(f"optics has no key {short(name)}; needs {', '.join(sorted(known))}")
+                raise InputError(f"optics has no key {short(name)}, expected {', '.join(sorted(known))}")
             if not isinstance(value, Mapping):
                 raise InputError(f"{name} is {short(value)}, expected a table with value, error, valid and note")
         return cls(**{name: Estimate.from_dict(value) for name, value in table.items()})

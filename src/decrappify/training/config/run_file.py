@@ -125,7 +125,7 @@ def _data_options(data: Mapping[str, Any], folder: Path, folder_as: str | None) 
 def _read(path: Path) -> dict[str, Any]:
     check_regular(path)
     if not path.is_file():
-        raise MissingFileError(f"{path} does not exist; needs a TOML file that describes the run")
+        raise MissingFileError(f"{path} does not exist, expected a TOML file that describes the run")
     try:
         return toml_table(path.read_text(encoding="utf-8-sig"))  # Windows editors write a byte order mark
     except UnicodeDecodeError as error:
@@ -173,7 +173,7 @@ def _resolve(given: Any, folder: Path) -> Any:
         return None
     items = given if isinstance(given, list) else [given]
     if not all(isinstance(item, str) for item in items):
-        raise InputError(f"data of a run are paths, found {short(given)}; needs a string or a list of strings")
+        raise InputError(f"data are {short(given)}, expected a path or a list of paths")
     for item in items:
         if not item.isprintable() and set(item) & set("\b\t\n\f\r"):
             raise InputError(f"data of a run are paths, found {short(item)}; {ESCAPES}")

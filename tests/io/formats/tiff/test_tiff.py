@@ -189,7 +189,7 @@ def test_axes_override_those_of_the_file_and_ambiguous_ones_raise(tmp_path: Path
     with pytest.raises(InputError, match=r"axes='TCYX' does not fit cells.tif of shape \(6, 40, 50\)"):
         open_tiff(path, axes="TCYX")
     path = written(tmp_path, STACK.reshape(2, 3, 40, 50), photometric="minisblack")
-    with pytest.raises(InputError, match="has dimensions Q, Q, Y, X; needs names"):
+    with pytest.raises(InputError, match="has dimensions Q, Q, Y, X, expected names"):
         open_tiff(path)
     movie = open_tiff(path, axes="tcyx")
     np.testing.assert_array_equal(movie.frame(1, 2), STACK[5])

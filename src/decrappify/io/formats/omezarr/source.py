@@ -74,7 +74,7 @@ class OmeZarrSource(FrameSource):
         check_extent(path.name, self.shape)
         self.dtype = np.dtype(np.uint8 if array.dtype.kind == "b" else array.dtype).newbyteorder("=")
         if self.dtype.kind not in "uif":
-            raise FormatError(f"{path} holds {array.dtype}, which is not an image; needs integers or real floats")
+            raise FormatError(f"{path} contains {array.dtype}, which is not an image, expected integers or real floats")
         check_extent(path.name, self.shape)  # before its chunks are listed
         array = with_checked_blosc(array)
         self._array: Any = array

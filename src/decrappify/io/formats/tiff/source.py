@@ -215,7 +215,7 @@ class TiffSource(GuardedSource):
         dtype = np.dtype(np.int16) if self._bits is not None else None if found is None else np.dtype(found)
         if dtype is None or dtype.kind not in "uifb":
             held = dtype or f"samples of {series.keyframe.bitspersample} bits"
-            raise FormatError(f"{self._path} contains {held}, which is not an image; needs integers or real floats")
+            raise FormatError(f"{self._path} contains {held}, which is not an image, expected integers or real floats")
         self.dtype = np.dtype(np.uint8) if dtype.kind == "b" else dtype.newbyteorder("=")
         words = (self._file.imagej_metadata if self._file.is_imagej else None) or {}
         self._signed = signed_dtype(words, self.dtype)
