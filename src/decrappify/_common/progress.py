@@ -94,8 +94,7 @@ def _checked_bar(progress: Progress, words: dict[str, Any]) -> Bar:
     except TypeError as error:
         raise InputError(
             f"progress={progress!r} cannot be called as progress(total=, desc=, unit=, initial=) ({error}), expected "
-            "True 
-            "or a callable such as tqdm.tqdm"
+            "True or a callable such as tqdm.tqdm"
         ) from error
     if not hasattr(bar, "update") or not hasattr(bar, "close"):
         raise InputError(
