@@ -148,7 +148,7 @@ RUNS = {
     "unknown table": (("[training]", "[trainig]"), r"unknown key 'trainig' at the top .*did you mean 'training'"),
     "unknown data key": (("high_res", "highres"), r"unknown key 'highres' in \[data\] .*did you mean 'high_res'"),
     "string for a number": (("max_steps = 2", "max_steps = '2'"), r"max_steps is '2', expected a value of type int"),
-    "number for a string": (('high_res = "good.tif"', "high_res = 3"), r"are paths, found 3"),
+    "number for a string": (('high_res = "good.tif"', "high_res = 3"), r"data are 3, expected a path"),
     "number for a table": ((RUN, "training = 3"), r"training of .* is 3, expected a table \[training\]"),
     "no steps": (("max_steps = 2", "max_steps = 0"), r"max_steps is 0, expected a number of at least 1"),
     "even window": (("n_frames = 1", "n_frames = 2"), r"n_frames is 2"),

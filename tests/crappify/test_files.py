@@ -90,7 +90,7 @@ def test_load_raises_one_line_for_an_invalid_file(tmp_path, text, error, message
 def test_missing_files_and_unsupported_formats_raise(tmp_path):
     with pytest.raises(MissingFileError, match=r"crappifier file .* does not exist"):
         Crappifier.load(tmp_path / "none.toml")
-    with pytest.raises(FormatError, match=r"needs the suffix .toml or .json"):
+    with pytest.raises(FormatError, match=r"expected the suffix .toml or .json"):
         Crappifier.load(tmp_path / "c.yaml")
     (tmp_path / "list.json").write_text("[1]")
     with pytest.raises(FormatError, match="contains a list, expected one table"):

@@ -143,7 +143,7 @@ def test_binomial_halves_account_for_read_noise(rng):
     ("gain", "offset", "read_noise"), [(0, 0, 0), (-1, 0, 0), (float("nan"), 0, 0), (1, float("inf"), 0), (1, 0, -1)]
 )
 def test_binomial_halves_reject_an_impossible_camera(rng, gain, offset, read_noise):
-    with pytest.raises(InputError, match=r"gain is .* needs a gain above 0"):
+    with pytest.raises(InputError, match=r"gain is .* expected a gain above 0"):
         binomial_halves(np.ones((4, 4)), rng, gain=gain, offset=offset, read_noise=read_noise)
 
 

@@ -82,8 +82,8 @@ class TileGrid:
                 raise InputError(f"{setting(name, side)} must be a multiple of the network's {self.multiple} pixels")
         if self.tile_size < max(self.padded_shape) and self.tile_size <= self.overlap:
             raise InputError(
-                f"{setting('tile_size', self.tile_size)} is too small for {setting('tile_overlap', self.overlap)}; "
-                f"needs at least {setting('tile_size', self.overlap + self.multiple)}, or a smaller overlap"
+                f"{setting('tile_size', self.tile_size)} is too small for {setting('tile_overlap', self.overlap)}, "
+                f"expected at least {setting('tile_size', self.overlap + self.multiple)}, or a smaller overlap"
             )
 
     @cached_property
