@@ -43,8 +43,9 @@ def describe_missing(missing: Collection[Plane], shape: tuple[int, int, int]) ->
     """
     early = _stopped_early(missing, shape)
     total = shape[0] * shape[1] * shape[2]
+    verb = "was" if len(missing) == 1 else "were"
     return (
-        f"{len(missing)} of {total} planes were not recorded ({list_planes(missing, shape)})"
+        f"{len(missing)} of {total} planes {verb} not recorded ({list_planes(missing, shape)})"
         f"{', the recording was stopped early' if early else ''}"
     )
 

@@ -59,7 +59,7 @@ def test_single_plane_with_large_numbers_is_read(tmp_path):
             [(9, 1, 0), (9, 2, 0)],
             r"2 of 30 planes were not recorded \(frame 9: channels 1, 2\), the recording was stopped",
         ),
-        ([(4, 0, 0)], r"1 of 30 planes were not recorded \(frame 4: channel 0\); they are read as zeros$"),
+        ([(4, 0, 0)], r"1 of 30 planes was not recorded \(frame 4: channel 0\); they are read as zeros$"),
         ([(4, 0, 0), (4, 1, 0), (4, 2, 0)], r"3 of 30 planes were not recorded \(frame 4\); they are read as zeros$"),
     ],
 )
@@ -99,7 +99,7 @@ def test_missing_planes_are_kept_by_pickling_without_a_second_warning(tmp_path):
 def test_missing_color_planes_are_missing_in_three_channels(tmp_path, rng):
     rgb = rng.integers(1, 255, (6, 8, 3), dtype=np.uint8)
     path = write_planes(tmp_path / "color.czi", {(0, 2, 0, 0): rgb, (0, 2, 0, 1): rgb, (0, 3, 0, 0): rgb})
-    with pytest.warns(UserWarning, match=r"1 of 4 planes were not recorded \(frame 1: slice 1\)"):
+    with pytest.warns(UserWarning, match=r"1 of 4 planes was not recorded \(frame 1: slice 1\)"):
         movie = open_czi(path)
     assert movie.missing == {(1, 0, 1), (1, 1, 1), (1, 2, 1)}
     np.testing.assert_array_equal(movie.frame(1, 0, 0), rgb[..., 2])
@@ -281,7 +281,7 @@ def test_sum_without_one_element_is_a_missing_plane(detector_file):
         del entries[places.index([0, 1, 2])]
 
     edit_directory(path, drop_one)
-    with pytest.warns(UserWarning, match=r"1 of 2 planes were not recorded \(frame 1\)"):
+    with pytest.warns(UserWarning, match=r"1 of 2 planes was not recorded \(frame 1\)"):
         movie = dc.open_movie(path, scene="0, H sum")
     assert movie.missing == {(1, 0, 0)}
     assert dc.open_movie(path, scene="0, H 1").missing == frozenset()

@@ -89,7 +89,7 @@ def test_aborted_ome_recording_warns_and_has_missing_planes(tmp_path: Path, capl
         movie = open_tiff(ome_recording(tmp_path, 7))
     assert [str(warning.message) for warning in caught] == [
         "a.ome.tif: states 6 frames and contains 4 (aborted, or split over several files): opened with those; "
-        "1 of 8 planes were not recorded (frame 3: channel 1), the recording was stopped early; they are read as zeros"
+        "1 of 8 planes was not recorded (frame 3: channel 1), the recording was stopped early; they are read as zeros"
     ]
     assert (movie.shape, movie.missing) == ((4, 2, 1, 10, 12), {(3, 1, 0)})
     assert (movie.channel_names, movie[:3].missing) == (("a", "b"), frozenset())
@@ -127,12 +127,12 @@ def test_aborted_micromanager_and_ndtiff_recordings_have_missing_planes(tmp_path
     planes = mm_planes()
     planes.pop((1, 0, 2, 0))
     path = write_mmstack(tmp_path / "rec_1_MMStack_Pos0.tif", planes, MM_SUMMARY | {"Frames": 50}, step_ms=500)
-    with pytest.warns(UserWarning, match=r"states 50 frames and contains 3 .*1 of 6 planes were not recorded"):
+    with pytest.warns(UserWarning, match=r"states 50 frames and contains 3 .*1 of 6 planes was not recorded"):
         movie = open_tiff(path)
     assert (movie.shape[:3], movie.missing, movie.frame_interval_s) == ((3, 2, 1), {(2, 1, 0)}, 0.5)
     frames = nd_planes()
     frames.popitem()
-    with pytest.warns(UserWarning, match=r"1 of 6 planes were not recorded \(frame 2: channel 1\)"):
+    with pytest.warns(UserWarning, match=r"1 of 6 planes was not recorded \(frame 2: channel 1\)"):
         assert open_tiff(write_ndtiff(tmp_path / "run_1", frames, {})).missing == {(2, 1, 0)}
 
 
@@ -146,7 +146,7 @@ def test_unclosed_micromanager_recording_opens_unless_truncated(tmp_path: Path) 
     planes = mm_planes()
     planes.pop((1, 0, 2, 0))
     path = write_mmstack(tmp_path / "rec_1_MMStack_Pos0.tif", planes, MM_SUMMARY | {"Frames": 50}, closed=False)
-    with pytest.warns(UserWarning, match=r"states 50 frames and contains 3 .*1 of 6 planes were not recorded"):
+    with pytest.warns(UserWarning, match=r"states 50 frames and contains 3 .*1 of 6 planes was not recorded"):
         movie = open_tiff(path)
     assert (movie.shape, movie.channel_names, movie.missing) == ((3, 2, 1, 5, 6), ("DAPI", "GFP"), {(2, 1, 0)})
     for (c, _, t, _), pixels in planes.items():

@@ -79,7 +79,7 @@ def test_orientation_swaps_spacing_and_the_size_of_missing_planes(tmp_path: Path
     }  # fmt: skip
     xml = ome_xml([image], {"a.ome.tif": "1"}, "1")
     path = pages_with(tmp_path / "a.ome.tif", PAGES[:2], xml, extratags=[(274, 3, 1, 8, True)])
-    with pytest.warns(UserWarning, match="1 of 3 planes were not recorded"):
+    with pytest.warns(UserWarning, match="1 of 3 planes was not recorded"):
         movie = open_tiff(path)
     assert (movie.shape, movie.frame(1).shape) == ((3, 1, 1, 30, 20), (30, 20))
     assert movie.unitless_spacing == {"Y": 0.5, "X": 0.25}

@@ -132,7 +132,7 @@ def test_scanimage_volumes_are_frames_of_slices(tmp_path: Path) -> None:
 
 def test_aborted_scanimage_recording_keeps_its_channels(tmp_path: Path) -> None:
     path = pages_with(tmp_path / "a.tif", STACK[:5].astype(np.int16), None, software=SCANIMAGE % 1)
-    with pytest.warns(UserWarning, match=r"1 of 6 planes were not recorded \(frame 2: channel 1\)"):
+    with pytest.warns(UserWarning, match=r"1 of 6 planes was not recorded \(frame 2: channel 1\)"):
         movie = open_tiff(path)
     assert (movie.shape[:2], movie.missing) == ((3, 2), {(2, 1, 0)})
 
