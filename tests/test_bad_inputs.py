@@ -85,7 +85,7 @@ TABLE = {
     "tile size zero": (GOOD + STILL + " --tile-size 0", r"--tile-size is 0, expected .* at least 1"),
     "negative tile": (GOOD + STILL + " --tile-size -64", r"--tile-size is -64, expected .* at least 1"),
     "tile in words": (GOOD + STILL + " --tile-size big", r"'big' is not a valid integer"),
-    "tile too small": (GOOD + STILL + " --tile-size 16 --tile-overlap 32", r"--tile-size 16 is too small for .*expected"),
+    "tile too small": (GOOD + STILL + " --tile-size 16 --tile-overlap 32", r"--tile-size 16 is too small.*at least"),
     "negative overlap": (GOOD + STILL + " --tile-overlap -1", r"--tile-overlap is -1, expected .* at least 0"),
     "no such device": (GOOD + STILL + " --device tpu", r"--device tpu is not"),
     "no such GPU": (GOOD + STILL + " --device cuda:77", r"--device cuda:77 is not available, torch finds \d+ CUDA"),
