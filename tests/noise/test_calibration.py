@@ -201,3 +201,11 @@ def test_estimate_without_a_value_is_not_valid_and_nan_raises():
 def test_calibrate_measures_simulated_movies(kind):
     noise = calibrate(simulate(kind, n_frames=20, seed=4).noisy).noise
     assert noise.gain.value == pytest.approx(2.2, rel=0.05)
+
+
+@pytest.mark.parametrize("sigma", [0.0, 1.0])
+def test_noise_below_the_step_between_gray_levels_is_not_determined(sigma):
+    frames = np.rint(camera(light(), sigma) / 60.0).astype(np.uint8)  # noise of about 0.1 gray levels
+    found = calibrate(Movie.from_array(frames)).noise.noise_sd
+    assert (found.value, found.valid) == (None, False)
+    assert "below the step between gray levels" in found.note

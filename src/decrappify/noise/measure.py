@@ -19,6 +19,7 @@ from decrappify.noise.transfer import truncated_variance
 
 Array = NDArray[Any]
 _PERCENTILES = (1.0, 99.8)  # as of the normalization of a crappifier
+_BELOW_STEP = "most pixels do not differ from their surroundings: the noise is below the step between gray levels"
 
 
 def measure_noise(raw: Sequence[Array], values: Array) -> dict[str, Any]:
@@ -85,13 +86,15 @@ def _deviation(regions: Sequence[Array], differences: Sequence[Array], found: Co
     colored = found is not None and not found.is_white
     if differences and colored:  # the variance of flat pixels themselves; filters pass a small part of correlated noise
         variance = truncated_variance(np.concatenate([one.ravel() for one in differences]))
+        if variance <= 0:
+            return unknown(_BELOW_STEP)
         note = "of the differences of frames, motion included: the noise is correlated"
         return Estimate(variance**0.5, None, note=note)
     images = [image for one in (differences or regions) for image in one]
     filtered = np.concatenate([correlate(image, FOURTH)[3:-3, 3:-3].ravel() for image in images])
     variance = truncated_variance(filtered) / response(FOURTH, None)
     if variance <= 0:
-        return unknown("most pixels have no noise")
+        return unknown(_BELOW_STEP)
     spread = redundancy(FOURTH, in_time=bool(differences)) / (2 * filtered.size)
     return Estimate(variance**0.5, (variance * spread) ** 0.5)
 
