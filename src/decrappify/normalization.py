@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from decrappify._common.argument_names import pass_setting, setting
+from decrappify._common.checks import short
 from decrappify._common.counting import counted
 from decrappify._common.sampling import evenly_spaced
 from decrappify._common.saturation import count_outside, saturate
@@ -88,9 +89,12 @@ class NormalizationRule:
 
     def __post_init__(self) -> None:
         if not 0 <= self.low < self.high <= 100:
-            raise InputError(f"normalization percentiles are {self.low} and {self.high}, need 0 <= low < high <= 100")
+            raise InputError(
+                f"normalization percentiles are {short(self.low)} and {short(self.high)}, "
+                "expected 0 <= low < high <= 100"
+            )
         if self.bin_size < 1:
-            raise InputError(f"bin_size is {self.bin_size}, expected at least 1")
+            raise InputError(f"bin_size is {short(self.bin_size)}, expected at least 1")
 
     def on_source(self, scale: int) -> NormalizationRule:
         """Return the same rule for a source `scale` times coarser than its target: blocks of the same physical extent.
@@ -126,10 +130,11 @@ class ChannelStatistics:
     std: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if not self.mean or len(self.mean) != len(self.std) or not all(deviation > 0 for deviation in self.std):
+        numbers = all(isinstance(value, int | float) and np.isfinite(value) for value in (*self.mean, *self.std))
+        if not self.mean or len(self.mean) != len(self.std) or not numbers or min(self.std) <= 0:
             raise InputError(
-                f"channel statistics have mean {self.mean} and std {self.std}, "
-                "need one of each per channel and std above 0"
+                f"channel statistics have mean {short(self.mean)} and std {short(self.std)}, "
+                "expected one finite number of each per channel, and std above 0"
             )
 
     def normalization(self, channel: int, dtype: DTypeLike) -> Normalization:
@@ -182,7 +187,7 @@ def normalization_from_dict(values: Mapping[str, Any]) -> NormalizationRule | Ch
         return NormalizationRule(**values)
     if kind == "channel-statistics":
         return ChannelStatistics(**{name: tuple(numbers) for name, numbers in values.items()})
-    raise InputError(f"normalization is of kind {kind!r}, expected 'rule' or 'channel-statistics'")
+    raise InputError(f"normalization is of kind {short(kind)}, expected 'rule' or 'channel-statistics'")
 
 
 class ConstantChannelError(InputError):

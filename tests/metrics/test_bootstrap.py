@@ -57,7 +57,7 @@ def test_paired_difference_of_infinite_scores_is_zero(rng):
 def test_bootstrap_rejects_invalid_input(rng):
     with pytest.raises(InputError, match="level is 95 and n_resamples is 10000"):
         bootstrap_interval([1.0, 2.0], rng, level=95)
-    with pytest.raises(InputError, match="n_resamples is 5, need"):
+    with pytest.raises(InputError, match="n_resamples is 5, expected"):
         bootstrap_interval([1.0, 2.0], rng, n_resamples=5)
     with pytest.raises(InputError, match=r"values has shape \(2, 2\), expected \(n,\)"):
         bootstrap_interval(np.ones((2, 2)), rng)

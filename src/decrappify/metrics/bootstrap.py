@@ -64,7 +64,7 @@ def bootstrap_interval(
     """
     if not 0 < level < 1 or n_resamples < 100:
         raise InputError(
-            f"level is {level} and n_resamples is {n_resamples}, need 0 < level < 1 and at least 100 resamples"
+            f"level is {level} and n_resamples is {n_resamples}, expected 0 < level < 1 and at least 100 resamples"
         )
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1:
@@ -108,7 +108,9 @@ def paired_difference(
     1.0
     """
     if len(first) != len(second):
-        raise InputError(f"there are {len(first)} first and {len(second)} second values, need one of each per field")
+        raise InputError(
+            f"there are {len(first)} first and {len(second)} second values, expected one of each per field"
+        )
     one, two = (np.asarray(values, dtype=np.float64) for values in (first, second))
     # Two perfect scores do not differ, although infinity minus infinity is NaN.
     same = one == two

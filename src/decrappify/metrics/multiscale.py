@@ -192,7 +192,8 @@ def micro_ssim(
     """
     if len(restored) != len(reference) or not len(reference):
         raise InputError(
-            f"there are {len(restored)} restored and {len(reference)} reference images, need equally many, at least 1"
+            f"there are {len(restored)} restored and {len(reference)} reference images, "
+            "expected equally many, at least 1"
         )
     terms = []
     for r, g in zip(restored, reference, strict=True):

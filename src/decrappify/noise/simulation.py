@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from decrappify._common.checks import short
 from decrappify.crappify import (
     BadPixels,
     CorrelatedNoise,
@@ -38,7 +39,7 @@ def noise_parts(
     """
     low, high = levels
     if not low < high:
-        raise InputError(f"levels is {levels!r}, expected two gray levels (low, high) with low < high")
+        raise InputError(f"levels is {short(levels)}, expected two gray levels (low, high) with low < high")
     span = high - low
     known = {name: value or 0.0 for name, value in values.items()}
     parts = [_pixel_noise(values, neighbors, low, span)]

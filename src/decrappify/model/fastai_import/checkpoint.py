@@ -151,16 +151,16 @@ def _filled(path: Path, settings: Mapping[str, Any], state: dict[str, Tensor]) -
     again = "it is damaged or from a modified network, which cannot be loaded"
     for key, shape in needed.items():
         if key not in state:
-            raise ModelFileError(f"{looks} has no {key!r} {shape}; {again}")
+            raise ModelFileError(f"{looks} has no {short(key)} {shape}; {again}")
         if tuple(state[key].shape) != shape:
-            raise ModelFileError(f"{looks} its {key!r} is {tuple(state[key].shape)}, expected {shape}; {again}")
+            raise ModelFileError(f"{looks} its {short(key)} is {tuple(state[key].shape)}, expected {shape}; {again}")
         if not torch.isfinite(state[key].sum()):
             raise ModelFileError(
-                f"{path} contains NaN or infinity in {key!r}; it is damaged, download it again ({WHERE})"
+                f"{path} contains NaN or infinity in {short(key)}; it is damaged, download it again ({WHERE})"
             )
     for key in state:
         if key not in needed:
-            raise ModelFileError(f"{looks} has {key!r}, which that network does not have; {again}")
+            raise ModelFileError(f"{looks} has {short(key)}, which that network does not have; {again}")
     network.load_state_dict(state, assign=True)
     return network.eval()
 

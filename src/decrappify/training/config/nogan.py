@@ -279,6 +279,6 @@ def _step(given: Any, kind: Any, name: str) -> Any:
     if isinstance(given, kind):
         return given
     if not isinstance(given, Mapping):
-        raise InputError(f"{name} contains {given!r}, expected tables with keys of {kind.__name__}")
+        raise InputError(f"{name} contains {short(given)}, expected tables with keys of {kind.__name__}")
     check_keys(given, kind, f"{name} of the NoGAN settings")
     return kind(**given)

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from decrappify._common.argument_names import setting
+from decrappify._common.checks import short
 from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputError
 from decrappify.io.store.outputs import atomic_output
 from decrappify.limits.reached import raise_if_limit
@@ -89,7 +90,9 @@ def load_checkpoint(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
 def _difference(key: str, now: Any, then: Any) -> str:
     name = key.removeprefix(_CONTENT)
     if name == key:
-        return f"{key} is {now!r} now and was {then!r}; keep the settings, or start a new run in another folder"
+        return (
+            f"{key} is {short(now)} now and was {short(then)}; keep the settings, or start a new run in another folder"
+        )
     return (
         f"{name} is {now or 'absent'} now and was {then or 'absent'}; train on the data with which the run began, or "
         "start a new run in another folder"
