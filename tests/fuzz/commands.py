@@ -264,7 +264,7 @@ def _damage_unfinished(file: Path, folder: Path, rng: Random) -> None:
         file.unlink()
         file.mkdir()
     elif how < 0.2:
-        shutil.copyfile(rng.choice(command_files(folder)), file)
+        shutil.copyfile(rng.choice([other for other in command_files(folder) if other != file]), file)
     elif file.suffix == ".lock" or "journal" in file.name:
         edit_lines(file, rng)
     else:

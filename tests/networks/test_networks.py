@@ -224,6 +224,7 @@ def test_small_has_at_most_a_million_parameters_and_sizes_grow():
     [
         ("smal", {}, "unknown network 'smal'; did you mean 'small'"),
         ("small", {"widht": 3}, "network 'small' does not take these settings: .*widht"),
+        ("small", {"x" * 5000: 3}, r"^network .small. does not take these settings: .{,250}$"),
         ("small", {"scale": 3}, "scale is 3, expected 1, 2 or 4"),
         ("small", {"stem": 4}, "stem is 4, expected 1 or 2"),
         ("small", {"n_frames": 2}, "n_frames is 2, expected an odd integer"),

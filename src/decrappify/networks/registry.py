@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from decrappify._common.checks import short
+from decrappify._common.checks import reason, short
 from decrappify._common.registry import Registry
 from decrappify.errors import InputError
 from decrappify.limits.threads import check_torch_threads
@@ -144,7 +144,7 @@ def create(name: str = DEFAULT_NETWORK, **settings: Any) -> Any:
         _check_parameters(name, make, preset | settings)
         network = make(**(preset | settings))
     except TypeError as error:
-        raise InputError(f"network {name!r} does not take these settings: {error}") from error
+        raise InputError(f"network {name!r} does not take these settings: {reason(error, of_settings=True)}") from error
     architecture = getattr(network, "architecture", None)
     if not isinstance(architecture, dict) or architecture.get("name") != kind:
         raise InputError(

@@ -133,7 +133,7 @@ def _read(path: Path) -> dict[str, Any]:
             f"{path} is not valid TOML: the text is not UTF-8 (byte {error.start}); save it as UTF-8"
         ) from error
     except ValueError as error:
-        raise InputError(f"{path} is not valid TOML: {error}") from error
+        raise InputError(f"{path} is not valid TOML: {reason(error)}") from error
 
 
 def _nogan(values: Mapping[str, Any], path: Path, device: str | None) -> NoganConfig:
