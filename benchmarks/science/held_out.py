@@ -1,12 +1,13 @@
 """Gain of the shipped models over the best Gaussian filter on held-out movies and stills.
 
-Each movie (its first 40 frames, to limit the time) and the central 512 x 512 pixels of each still and electron
-micrograph are degraded at two noise levels and restored. The baseline is the Gaussian filter whose widths in space and
-time maximize PSNR against the reference (an oracle); of single images also BM3D with the strength that maximizes PSNR,
-if the package bm3d is installed. One image per file is written to results/held_out_*.png.
+Each movie (its first 40 frames, to limit the time) and the central 512 x 512 pixels of each still are degraded at two
+noise levels and restored. The baseline is the Gaussian filter whose widths in space and time maximize PSNR against the
+reference (an oracle); of single images also BM3D with the strength that maximizes PSNR, if the package bm3d is
+installed. One image per file is written to results/held_out_*.png.
 
     python benchmarks/science/held_out.py --threads 2                     # about 5 minutes on 2 cores without BM3D
     python benchmarks/science/held_out.py --still model.safetensors       # another model file
+    python benchmarks/science/held_out.py --em model.safetensors          # also a model of electron micrographs
     python benchmarks/science/held_out.py --seeds 11 12 --threads 2       # other noise, into a separate section
 """
 
@@ -129,12 +130,12 @@ def _conditions(rows: Sequence[Row]) -> str:
     from benchmarks.harness.scoring import EM_LEVELS_IN_WORDS, LEVELS_IN_WORDS
 
     models = dict.fromkeys(f"{METHODS[kind]} = {name}" for row in rows for kind, name in row["models"].items())
-
+    micrographs = f"micrographs: {EM_LEVELS_IN_WORDS}; " if any(_kind(row) == "em" for row in rows) else ""
     return (
         "None of these files was used for training. Settings of the training (loss, stability weight, data, "
         "network) were compared on the movies and on the stills without an asterisk; those with an asterisk were "
         "not used for any choice. Reference: the real frames, which contain noise. Degradation: "
-        f"{LEVELS_IN_WORDS}; micrographs: {EM_LEVELS_IN_WORDS}; seeds {_listed(_seeds(rows))}. Data range: max - "
+        f"{LEVELS_IN_WORDS}; {micrographs}seeds {_listed(_seeds(rows))}. Data range: max - "
         "min of the complete reference. Best Gaussian: σ in space (px) and time (frames) with the highest PSNR "
         "for each file. Reference limit: PSNR of a restoration that differs from the reference only by the noise "
         "of the reference, as estimated by a Laplacian; a weak filter that keeps this noise, which the source "
@@ -215,12 +216,12 @@ def jobs_for(args: Any, folder: Path | None) -> dict[str, Job]:
     from benchmarks.harness.block_matching import is_installed
     from benchmarks.harness.scoring import EM_LEVELS, LEVELS, identity, truths
 
-    chosen = {"still": args.still, "movie": args.movie, "em": args.em}
+    chosen = {"still": args.still, "movie": args.movie} | ({"em": args.em} if args.em else {})
     digests = {kind: identity(model) for kind, model in chosen.items()}
     files = [
         *((name, ("still", "movie")) for name in corpus.TEST_MOVIES),
         *((name, ("still",)) for name in (*corpus.TEST_STILLS, *corpus.UNUSED_STILLS)),
-        *((name, ("em",)) for name in corpus.TEST_EM),
+        *((name, ("em",)) for name in corpus.TEST_EM if args.em),
     ]
     jobs = {}
     for name, kinds in files:
@@ -245,7 +246,7 @@ def main() -> None:
     options.add_argument("--frames", type=int, default=40, help="frames of each movie, from its first")
     options.add_argument("--still", default="fluorescence-still", help="model of 1 frame")
     options.add_argument("--movie", default="fluorescence-movie", help="model of 3 or 5 frames")
-    options.add_argument("--em", default="em-denoise", help="model of electron micrographs")
+    options.add_argument("--em", help="also score this model of scale 1 on electron micrographs")
     options.add_argument("--seeds", type=int, nargs=2, default=list(SEEDS), help="of the noise at each level")
     args = options.parse_args()
     import torch
