@@ -284,7 +284,7 @@ def _spans(
 
 
 def _recordings(fields: Sequence[Field]) -> list[Field]:
-    """Return the fields that number recordings of their own length, such as mouse1, and not wells or sites of one."""
+    """Return the fields that number separate recordings, such as mouse1, and not wells or sites of one."""
     # A1, A2 without a label are wells, too; other words and numbers next to a well describe it
     has_wells = any(field.kind == "well" or (field.is_ambiguous and not field.is_labeled) for field in fields)
     return [
