@@ -15,7 +15,7 @@ from decrappify._common.sampling import evenly_spaced
 from decrappify.crappify import Crappifier
 from decrappify.errors import InputError
 from decrappify.movie import Movie
-from decrappify.noise.dark import Dark, measure_dark
+from decrappify.noise.dark import Dark, hot_estimates, measure_dark
 from decrappify.noise.estimate import unknown
 from decrappify.noise.files import check_report, read_tables, write_tables
 from decrappify.noise.gain import GainFit
@@ -170,7 +170,7 @@ def calibrate(low: Any, high: Any = None, *, dark: Any = None, channel: int | st
         measured = measure_dark([region.astype(np.float64) for region in sample_regions(dark_movie)])
         median, sd = float(np.median(values)), noise["noise_sd"].value or 0.0
         check_dark_level(dark_movie.name, measured, median, noise["levels"][0], sd)
-        noise["hot_pixels"] = measured.hot_pixels or noise["hot_pixels"]
+        noise |= hot_estimates(measured, noise["hot_pixels"], noise["hot_level"])
     fit: GainFit = noise.pop("fit")
     model = NoiseModel(
         gain=fit.gain,
