@@ -139,7 +139,7 @@ def test_calibrate_returns_no_gain_if_read_noise_dominates():
     assert not noise.gain.valid
     assert noise.gain.note
     assert noise.noise_sd.value == pytest.approx(3, rel=0.03)
-    assert noise.crappifier().steps[0].name == "gaussian"
+    assert noise.parts()[0].name == "gaussian"
     with pytest.raises(InputError, match="gain of this noise model is not determined"):
         noise.variance(100)
 

@@ -29,6 +29,7 @@ from decrappify.noise.optics.scale import Spacing
 from decrappify.noise.sample import IMAGES, sample_images, sample_regions
 from decrappify.noise.table import calibration_table
 from decrappify.noise.transfer import Transfer
+from decrappify.noise.validity import warn_of_values
 
 Array = NDArray[Any]
 
@@ -73,9 +74,12 @@ class Calibration:
     def crappifier(self, levels: tuple[float, float] | None = None) -> Crappifier:
         """Create a crappifier with the measured blur, down-sampling, line jitter and noise.
 
-        Quantities without a value have no part; see `NoiseModel.crappifier` for `levels` and errors.
+        Quantities without a value have no part, and values that are not valid are named in a warning; see
+        `NoiseModel.crappifier` for `levels` and errors.
         """
-        return Crappifier([*self.optics.parts(), *self.noise.crappifier(levels).steps], name="calibrated")
+        parts = [*self.optics.parts(), *self.noise.parts(levels)]
+        warn_of_values(self.noise.estimates() | self.optics.estimates())
+        return Crappifier(parts, name="calibrated")
 
     def table(self) -> str:
         """Return all quantities with standard errors and notes as text, one per line."""

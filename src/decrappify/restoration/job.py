@@ -220,7 +220,9 @@ class Job:
         """Return whether all channels of a group are constant, so that restoration is skipped."""
         return all(channels[c].constant is not None for c in self.groups[group])
 
-    def passed_through(self, channels: Sequence[Channel]) -> Iterator[tuple[Target, Callable[[], tuple[list[Array], int]]]]:
+    def passed_through(
+        self, channels: Sequence[Channel]
+    ) -> Iterator[tuple[Target, Callable[[], tuple[list[Array], int]]]]:
         """Return the targets of constant groups, each with a function that reads its planes in the output's dtype.
 
         The function also returns the number of NaN pixels.
