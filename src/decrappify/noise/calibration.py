@@ -19,7 +19,7 @@ from decrappify.noise.dark import Dark, hot_estimates, measure_dark
 from decrappify.noise.estimate import unknown
 from decrappify.noise.files import check_report, read_tables, write_tables
 from decrappify.noise.gain import GainFit
-from decrappify.noise.input_checks import check_dark_level, check_dark_movie, check_high_movie
+from decrappify.noise.input_checks import check_dark_level, check_dark_movie, check_high_movie, hint_at_slices
 from decrappify.noise.levels import measure_bit_depth, measure_saturation
 from decrappify.noise.measure import measure_noise
 from decrappify.noise.model import NoiseModel
@@ -164,6 +164,7 @@ def calibrate(low: Any, high: Any = None, *, dark: Any = None, channel: int | st
     (True, 'no dark frames: offset and read noise cannot be separated')
     """
     movie = _one_channel(low, channel)
+    hint_at_slices(movie)
     raw = sample_regions(movie)
     values = np.concatenate([region.ravel() for region in raw])
     noise = measure_noise(raw, values)
