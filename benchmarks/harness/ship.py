@@ -37,6 +37,7 @@ LARGEST = 8_000_000
 FIRST = ("name", "summary", "scores", "limits", "data", "trained_on", "validation")
 CLASSICAL = {
     "gaussian": "best Gaussian",
+    "bm3d": "best BM3D",
     "bicubic": "bicubic",
     "lanczos": "Lanczos",
 }
@@ -53,7 +54,7 @@ def ship(run: Path) -> Path:
         crappifier = None if model.crappifier is None else Crappifier.from_dict(model.crappifier)
         n_patches = model.card["steps"] * model.card["settings"]["batch_size"]
         model.card |= learned_range(data_from_file(run_file, crappifier), n_patches)
-    return _save(model)
+    return _save(model, half_precision=True)
 
 
 def add_scores() -> list[Path]:
@@ -65,7 +66,7 @@ def add_scores() -> list[Path]:
         scores = [score for row in rows if (score := _score(row, model)) is not None]
         if scores:
             model.card["scores"] = scores
-            written.append(_save(model))
+            written.append(_save(model, half_precision=_is_half(model)))
     return written
 
 
@@ -109,16 +110,19 @@ def _score(row: dict[str, Any], model: Model) -> str | None:
     """Return one line if this row was measured with the current weights of the model, else None."""
     for kind, made_with in row.get("models", {}).items():
         if model.sha256[:12] in made_with:
-            others = [name for name in row if name in CLASSICAL]
-            best = max(others, key=lambda name: row[name]["psnr"])
-            ours, theirs = row[kind]["psnr"], row[best]["psnr"]
-            return f"{row['key']}: PSNR {ours:.2f} dB ({CLASSICAL[best]}: {theirs:.2f} dB)"
+            others = ", ".join(f"{CLASSICAL[name]}: {row[name]['psnr']:.2f} dB" for name in row if name in CLASSICAL)
+            return f"{row['key']}: PSNR {row[kind]['psnr']:.2f} dB ({others})"
     return None
 
 
-def _save(model: Model) -> Path:
+def _is_half(model: Model) -> bool:
+    """Return whether all weights are representable in half precision, as those of a file that `ship` wrote."""
+    return all(bool((weight == weight.half()).all()) for weight in model.network.state_dict().values())
+
+
+def _save(model: Model, *, half_precision: bool) -> Path:
     model.card = {key: model.card[key] for key in FIRST if key in model.card} | model.card
-    path = model.save(SHIPPED / f"{model.name}.safetensors", overwrite=True, half_precision=True)
+    path = model.save(SHIPPED / f"{model.name}.safetensors", overwrite=True, half_precision=half_precision)
     if path.stat().st_size > LARGEST:
         sys.exit(f"{path} has {path.stat().st_size / 1e6:.1f} MB, expected at most {LARGEST / 1e6:g} MB")
     return path

@@ -81,4 +81,4 @@ def test_activation_bytes_grow_with_the_output_grid():
 def test_seam_warning_states_the_tile_size():
     warning = seam_warning(64, 32, margin=40, multiple=8)
     assert warning is not None
-    assert warning.endswith("omit tile_overlap and use tile_size=176 or more")
+    assert warning.endswith("use tile_size=176 or more with the default overlap")

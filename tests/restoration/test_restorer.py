@@ -64,7 +64,9 @@ def test_tiles_do_not_change_a_local_network(height, width, tile_size, tile_over
 def test_too_little_overlap_causes_seams_and_a_warning(caplog):
     assert worst_seam(PoolingNetwork(), (100, 100), tile_size=32, tile_overlap=0) > 1e-3
     (warning,) = caplog.messages
-    assert warning.startswith("tiles of 32 pixels overlap by 0, this model needs 36: seams of up to 18 % of the range")
+    assert warning.startswith(
+        "tiles of 32 pixels overlap by 0, this model requires 36: seams of up to 18 % of the range"
+    )
 
 
 def test_one_tile_has_no_seam_warning(caplog):

@@ -213,7 +213,7 @@ def test_constant_channel_is_copied_with_a_warning(movie, scale, tmp_path, caplo
         expected = restore(movie.select(channels=0), model, **FAST)
         np.testing.assert_array_equal(np.asarray(restored)[:, 0], np.asarray(expected)[:, 0])
         assert restored.provenance["restoration"]["normalization"][1] == {"constant": 77.0}
-    assert "channel 1 (nuclei) of cells is constant (gray level 77) and is passed through" in caplog.text
+    assert "channel 1 (nuclei) of cells is constant (gray level 77) and is copied unchanged" in caplog.text
     with pytest.raises(InputError, match="constant"):
         restore(mixed.select(channels=1), model, **FAST)
 

@@ -25,7 +25,7 @@ def test_restore_all_scenes_writes_one_output_each(series, tiny_models, tmp_path
     output = tmp_path / "out.ome.zarr"
     arguments = ["restore", series, output, "--model", tiny_models["movie"], "--scene", "all", "--device", "cpu"]
     result = command(*arguments, exit_code=2)
-    assert "scene still: cells.ome.tif is one still image" in result.stderr
+    assert "scene 'still': cells.ome.tif is one still image" in result.stderr
     assert "1 of 3 scenes of cells.ome.tif were not restored" in result.stderr
     for number, name in ((0, "A1"), (2, "B2")):
         alone = dc.restore(
@@ -84,7 +84,7 @@ def test_restore_all_scenes_detects_a_change_in_any_frame(tiny_models, tmp_path,
     write()
     result = command(*arguments, exit_code=2)
     assert result.stdout.count("restored earlier") == 1
-    assert "scene A2: " in result.stderr
+    assert "scene 'A2': " in result.stderr
     assert result.stderr.count("is not the result of this scene, model and options") == 1
 
 

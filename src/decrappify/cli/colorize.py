@@ -19,7 +19,8 @@ from decrappify.cli.options import NO_RESUME, PATH, device_options, taken
 @click.option("--preset", help="Preset: artistic, stable, video or own; that of the model by default.")
 @click.option("--model", help="A model file, or published weights such as ColorizeArtistic_gen.pth.")
 @click.option(
-    "--render-factor", help="Render factor, such as 35, or auto: lower for more color, higher for steadier color."
+    "--render-factor",
+    help="Render factor, an integer such as 35, or auto; lower values yield more color, higher ones more stable color.",
 )
 @click.option("--watermark", is_flag=True, help="Also write 'AI-colorized' into a corner of the image.")
 @device_options

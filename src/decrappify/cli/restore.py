@@ -98,7 +98,7 @@ def _restore_all_scenes(
         failed += outcome.error is not None
         restored += outcome.error is None
         if outcome.error is not None:
-            echo(f"decrappify: scene {outcome.scene}: {outcome.error}", err=True)
+            echo(f"decrappify: scene {outcome.scene!r}: {outcome.error}", err=True)
         else:
             kept = ", restored earlier" if outcome.was_finished else ""
             echo(f"{outcome.output}: {describe(outcome.movie)}{kept}")

@@ -74,7 +74,7 @@ _BUILT_IN = {
         (_SCANNER,),
     ),
     "confocal-jitter": Preset(
-        "resonant or worn point scanner: as confocal, lines shaken by 0.1 to 0.5 px, scan directions 0.5 px apart",
+        "resonant or worn point scanner: as confocal, line jitter 0.1 to 0.5 px, bidirectional offset 0.5 px",
         (LineJitter(sigma=(0.1, 0.5), bidirectional=(-0.5, 0.5)), _SCANNER),
     ),
     "confocal-x2": Preset(
@@ -90,14 +90,14 @@ _BUILT_IN = {
         (ExcessNoise(photons=(5.0, 80.0), background=(0.5, 4.0), read_noise=(0.0, 0.3), factor=2.0),),
     ),
     "widefield": Preset(
-        "wide field, slightly out of focus: blur 0.7 to 1.5 px, 30 to 400 electrons over a bright background, sCMOS",
+        "wide field, slightly out of focus: blur 0.7 to 1.5 px, 30 to 400 electrons, bright background, sCMOS",
         (
             Blur(sigma=(0.7, 1.5)),
             _scmos(photons=(30.0, 400.0), background=(5.0, 60.0)),
         ),
     ),
     "widefield-x2": Preset(
-        "wide field through an objective of half the magnification: blur, 2 x 2 camera pixels in one, sCMOS noise",
+        "wide field with an objective of half the magnification: blur, 2 x 2 binning, sCMOS noise",
         (
             Blur(sigma=(0.7, 1.5)),
             BinDown(factor=2),
@@ -113,14 +113,14 @@ _BUILT_IN = {
         ),
     ),
     "lightsheet": Preset(
-        "light sheet, gentle exposure: blur 0.5 to 1.2 px by a thick sheet, 15 to 150 electrons, scattered haze, sCMOS",
+        "light sheet, low exposure: blur 0.5 to 1.2 px by a thick sheet, 15 to 150 electrons, scattered light, sCMOS",
         (
             Blur(sigma=(0.5, 1.2)),
             _scmos(photons=(15.0, 150.0), background=(2.0, 20.0)),
         ),
     ),
     "low-light": Preset(
-        "long live imaging at the lowest dose: 1 to 6 photons per bright pixel and dark counts",
+        "long-term live imaging at the lowest dose: 1 to 6 photons per bright pixel and dark counts",
         (Poisson(photons=(1.0, 6.0), background=(0.0, 0.3)),),
     ),
     "em": Preset(

@@ -74,16 +74,16 @@ def seam_warning(tile: int, overlap: int, *, margin: int, multiple: int) -> str 
     """Return a warning about seams between tiles, with their size; None if the overlap is sufficient.
 
     >>> print(seam_warning(64, 32, margin=40, multiple=8))
-    tiles of 64 pixels overlap by 32, this model needs 88: seams of up to 4.6 % of the range are to be expected ...
+    tiles of 64 pixels overlap by 32, this model requires 88: seams of up to 4.6 % of the range are likely; use ...
     """
     enough = default_overlap(margin, multiple)
     if overlap >= enough:
         return None
     seam = next(seam for share, seam in reversed(_SEAMS) if overlap >= share * enough)
     return (
-        f"tiles of {tile} pixels overlap by {overlap}, this model needs {enough}: seams of up to {100 * seam:.2g} % of "
-        f"the range are to be expected between them; omit {argument('tile_overlap')} and use "
-        f"{setting('tile_size', 2 * enough)} or more"
+        f"tiles of {tile} pixels overlap by {overlap}, this model requires {enough}: seams of up to "
+        f"{100 * seam:.2g} % of the range are likely; use {setting('tile_size', 2 * enough)} or more "
+        "with the default overlap"
     )
 
 

@@ -127,7 +127,7 @@ def _missing(path: Path) -> str:
         return f"{path} is a symbolic link to {path.readlink()}, which does not exist; check the link"
     if unfinished_output(working_path(path)) is not None:
         return (
-            f"{path} is not complete: repeat the command that writes it to finish it, or open the planes so far in "
+            f"{path} is not complete: repeat the command that writes it, or open the planes written so far in "
             f"{partial_path(path)}"
         )
     similar = similar_names(path.name, (entry.name for entry in folder.iterdir() if not entry.name.startswith(".")))

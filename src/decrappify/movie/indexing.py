@@ -20,7 +20,7 @@ def in_range(index: int, size: int, axis: str, name: str) -> int:
     except TypeError:
         raise InputError(f"{axis} {short(index)} is not an index of {name}, expected an integer or a slice") from None
     if not -size <= index < size:
-        raise InputError(f"{axis} {index} is not in {name}, which has {axis}s 0 to {size - 1}")
+        raise InputError(f"{axis} {index} is not in {name}, which has {_numbers(axis, size)}")
     return index % size
 
 
@@ -32,7 +32,7 @@ def picked(index: slice | int | None, size: int, axis: str, name: str) -> range:
         picked = range(size)[index]
         if not picked:
             raise InputError(
-                f"{axis}s {index.start}:{index.stop} select nothing from {name}, which has {axis}s 0 to {size - 1}"
+                f"{axis}s {index.start}:{index.stop} select nothing from {name}, which has {_numbers(axis, size)}"
             )
         return picked
     index = in_range(index, size, axis, name)
@@ -81,3 +81,7 @@ def read_ranges(region: Callable[..., Array], ranges: tuple[range, ...], dtype: 
                 for k, z in enumerate(ranges[2]):
                     whole[i, j, k] = region(t, c, z, *spans)[:: rows.step, :: columns.step]
     return whole
+
+
+def _numbers(axis: str, size: int) -> str:
+    return f"only {axis} 0" if size == 1 else f"{axis}s 0 to {size - 1}"

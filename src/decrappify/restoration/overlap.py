@@ -55,7 +55,7 @@ def run_overlapped(
         writer.join()
         reader.join(_LAST_READ_S if not finished or writer.error is not None else None)
         if reader.is_alive():
-            logger.warning("the input does not respond: its last read was abandoned")
+            logger.warning("reading the input timed out; the read was canceled")
     for stage in (writer, reader):
         if stage.error is not None:
             raise stage.error

@@ -99,7 +99,7 @@ def restore(
     -------
     Movie
         Shape (T, C, Z, Y * scale, X * scale), with the input's pixel size (divided by the scale), frame interval,
-        channel names and a record of the run in `provenance`. A constant channel is passed through unchanged.
+        channel names and a record of the run in `provenance`. A constant channel is copied unchanged.
 
     Raises
     ------

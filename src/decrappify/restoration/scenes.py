@@ -229,7 +229,12 @@ def _finished(output: Path, scene: str, run: str, job: Job) -> Movie | None:
         is_same_run = (found.provenance.get("scene"), found.provenance.get("scene_run")) == (scene, run)
         if is_same_run and _has_same_pixels(found, job):
             return open_result(output)
+    has_record = output.suffix.lower() != ".mp4"
+    why = (
+        "is not the result of this scene, model and options"
+        if has_record
+        else "cannot be recognized, as .mp4 files contain no record of their run"
+    )
     raise OutputExistsError(
-        f"{output} already exists and is not the result of this scene, model and options; choose another name, or "
-        f"replace it with {setting('overwrite', True)}"
+        f"{output} already exists and {why}; choose another name, or replace it with {setting('overwrite', True)}"
     )

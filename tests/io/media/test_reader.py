@@ -30,7 +30,7 @@ def test_complete_film_of_variable_rate_is_not_damaged(tmp_path, caplog, name, c
     with caplog.at_level(logging.WARNING):
         assert not VideoReader(source).check()
     skipped = times[-1] - times[0] + 1 - len(times)
-    assert (f"its time stamps skip {skipped} frames; its file is complete" in caplog.text) == (skipped > 0)
+    assert (f"the time stamps have gaps of {skipped} frames; the file is complete" in caplog.text) == (skipped > 0)
 
 
 @pytest.mark.parametrize(

@@ -76,3 +76,10 @@ def test_event_file_name_can_be_invalid_utf8(tmp_path):
     file.add({"loss": 0.5}, step=1)
     file.close()
     assert len(_records(file.path)) == 2
+
+
+def test_event_file_is_complete_before_it_is_closed(tmp_path):
+    file = open_event_file(tmp_path)
+    file.add({"loss": 0.5}, step=1)
+    assert [event.step for event in _records(file.path)] == [0, 1]
+    file.close()

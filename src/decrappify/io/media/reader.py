@@ -186,7 +186,7 @@ class VideoReader:
         if not packets.is_complete or not packets.gaps:
             return packets
         logger.warning(
-            "%s: its time stamps skip %d frames; its file is complete, so it was recorded or cut with these gaps",
+            "%s: the time stamps have gaps of %d frames; the file is complete, so it was recorded or cut with the gaps",
             self.path.name,
             sum(n for _, n in packets.gaps),
         )

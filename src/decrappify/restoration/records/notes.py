@@ -116,7 +116,7 @@ def report(found: Mapping[str, Any], job: Job) -> None:
         outliers = found["replaced_outliers"]
         places = sorted({tuple(at[3:]) for at in outliers["t_c_z_y_x"]})
         logger.warning(
-            "%s: %s in %s replaced from their surroundings, at (y, x) = %s%s; %s restores them unchanged",
+            "%s: %s in %s replaced from their surroundings, at (y, x) = %s%s; %s keeps them in the network input",
             name, counted(outliers["pixels"], "outlier pixel"), counted(outliers["planes"], "plane"),
             ", ".join(map(str, places[:8])), _more(len(places), 8), setting("outliers", "keep"),
         )  # fmt: skip
@@ -132,7 +132,7 @@ def report(found: Mapping[str, Any], job: Job) -> None:
         frames = sorted({flash["frame"] for flash in found["flash_frames"]})
         logger.warning(
             "%s: flashes or blackouts, between frames of another brightness, in frame%s %s: they keep their brightness "
-            "and do not change their neighbors; %s treats them like other frames",
+            "and do not affect their neighbors; %s disables this",
             name, "s" * (len(frames) > 1), ", ".join(map(str, frames[:8])) + _more(len(frames), 8),
             setting("outliers", "keep"),
         )  # fmt: skip
@@ -159,7 +159,7 @@ def report_start(job: Job, channels: Sequence[Channel]) -> None:
         recorded = any((t, c, z) not in job.movie.missing for t in range(n_t) for z in range(n_z))
         if channel.constant is not None and recorded:
             logger.warning(
-                "channel %d (%s) of %s is constant (gray level %g) and is passed through unchanged",
+                "channel %d (%s) of %s is constant (gray level %g) and is copied unchanged",
                 c, job.movie.channel_names[c], job.movie.name, channel.constant,
             )  # fmt: skip
     if job.beyond:

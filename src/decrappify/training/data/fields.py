@@ -52,7 +52,7 @@ def measured_fields(movies: Sequence[Movie], count: int) -> Iterator[list[Array]
 
 
 def _fields_of(movie: Movie, channel: int, draws: int, rng: np.random.Generator) -> Iterator[list[Array]]:
-    """Iterate over the regions of as many planes as are measured of a movie to restore, drawn from a few planes."""
+    """Iterate over lists of regions, each as large as the sample that is measured of a movie to restore."""
     places = sampled_planes(movie, channel, _PLANES)
     planes = [plane_regions(movie, t, channel, z) for t, z in places]
     for _ in range(draws):

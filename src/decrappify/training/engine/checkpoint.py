@@ -143,7 +143,8 @@ def _reason(path: Path, error: Exception) -> str:
         cause = cause.__cause__ or cause.__context__
     known = getattr(cause, "strerror", None) or str(cause or error).splitlines()[0]
     free = shutil.disk_usage(path.parent).free
-    then = "resume from the last checkpoint" if has_checkpoint(path) else "start the run again"
+    again = f"repeat the command with {setting('overwrite', True)}"
+    then = "resume from the last checkpoint" if has_checkpoint(path) else again
     return f"{known} ({free / 1e6:.0f} MB free); free some space and {then}"
 
 

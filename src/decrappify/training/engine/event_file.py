@@ -12,20 +12,18 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-SECONDS_BETWEEN_FLUSHES = 30.0
-
 
 class EventFile:
     """Event file with scalars by step.
 
-    The records are written in the calling thread: ``SummaryWriter`` writes in a separate thread, where the error of a
-    full disk is printed as a traceback, and cannot open paths that are not valid UTF-8.
+    Each record is written immediately and in the calling thread: ``SummaryWriter`` writes in a separate thread, where
+    the error of a full disk is printed as a traceback, and cannot open paths that are not valid UTF-8.
 
     Parameters
     ----------
     path : Path
-        Path of the file, created or replaced. An error of the disk is logged once; later scalars are then discarded,
-        as the training must not end for them.
+        Path of the file, created or replaced. A disk error is logged once and later scalars are discarded, so that
+        it does not end the training.
 
     Raises
     ------
@@ -41,9 +39,8 @@ class EventFile:
         self.path = path
         self._event, self._summary = Event, Summary
         self._is_open = False
-        self._flushed_at = time.monotonic()
         try:
-            self._file = path.open("wb")
+            self._file = path.open("wb", buffering=0)
             self._records = RecordWriter(self._file)
             self._is_open = True
             self._records.write(Event(wall_time=time.time(), file_version="brain.Event:2").SerializeToString())
@@ -58,14 +55,11 @@ class EventFile:
         event = self._event(wall_time=time.time(), step=int(step), summary=self._summary(value=values))
         try:
             self._records.write(event.SerializeToString())
-            if time.monotonic() - self._flushed_at > SECONDS_BETWEEN_FLUSHES:
-                self._records.flush()
-                self._flushed_at = time.monotonic()
         except OSError as error:
             self._abandon(error)
 
     def close(self) -> None:
-        """Write the buffered events and close the file."""
+        """Close the file."""
         if not self._is_open:
             return
         self._is_open = False

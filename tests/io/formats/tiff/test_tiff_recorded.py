@@ -195,7 +195,9 @@ def test_missing_file_of_a_set_is_named_and_its_planes_are_missing(
     assert np.array_equal(np.asarray(open_tiff(paths[0]))[:, 0, 0], PAGES[:3])
     paths.pop(lost).unlink()
     for path in paths:
-        with pytest.warns(UserWarning, match=rf"set_T{lost}\.ome\.tif of the same set not found next to it") as caught:
+        with pytest.warns(
+            UserWarning, match=rf"set_T{lost}\.ome\.tif of the same set not found in this folder"
+        ) as caught:
             movie = open_tiff(path)
         assert len(caught) == 1
         assert "\n" not in str(caught[0].message)

@@ -207,7 +207,9 @@ def recorded_note(name: str, layout: Layout, lost: Sequence[str] = ()) -> str | 
     ]
     if lost:
         files = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
-        parts.append(f"{files} of the same set not found next to it: add {'it' if len(lost) == 1 else 'them'}")
+        parts.append(
+            f"{files} of the same set not found in this folder: copy {'it' if len(lost) == 1 else 'them'} there"
+        )
     if layout.missing:
         n_t, n_c, n_z = (layout.sizes.get(axis, 1) for axis in "TCZ")
         named = list_planes(layout.missing, (n_t, n_c, n_z))

@@ -63,7 +63,7 @@ def write_ome_tiff(
     """
     if movie.dtype.name not in TYPES:
         raise InputError(
-            f"{movie.name} is {movie.dtype}, which OME-TIFF cannot store; pass {setting('dtype', 'float32')}, or save "
+            f"{movie.name} is {movie.dtype}, which OME-TIFF cannot store; pass {setting('dtype', 'float64')}, or save "
             "as .ome.zarr"
         )
     missing = unrecorded(movie)
