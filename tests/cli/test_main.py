@@ -112,6 +112,8 @@ def test_calibrate_shows_a_table_and_writes_a_noise_model(cells, tmp_path, comma
     assert NoiseModel.load(output).noise_sd.value > 0
     assert "--overwrite" in command("calibrate", cells, "--channel", "GFP", "-o", output, exit_code=2).stderr
     assert "--channel" in command("calibrate", cells, exit_code=2).stderr
+    missing = command("calibrate", cells, "-o", tmp_path / "missing" / "scope.toml", exit_code=2)
+    assert "missing does not exist; create it first" in missing.stderr  # before the error for several channels
     command("calibrate", cells, "--channel", "GFP", "-o", output, "--overwrite")
 
 

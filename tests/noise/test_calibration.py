@@ -7,6 +7,7 @@ from decrappify.crappify import CorrelatedNoise, PoissonGaussian, crappify_movie
 from decrappify.errors import FormatError, InputError, OutputExistsError
 from decrappify.movie import Movie
 from decrappify.noise import Estimate, NoiseModel, calibrate
+from decrappify.noise.dark import Dark, hot_estimates
 from decrappify.noise.sample import sample_regions
 from decrappify.normalization import Normalization
 from decrappify.samples import simulate
@@ -84,6 +85,9 @@ def test_calibrate_takes_offset_and_read_noise_from_dark_frames_only(moving):
     assert noise.read_noise.value == pytest.approx(np.hypot(1.5 * GAIN, 12**-0.5), rel=0.02)
     assert noise.fixed_pattern.value == pytest.approx(3, rel=0.05)
     assert noise.hot_pixels.value == 1 / 160**2
+    assert noise.hot_level.value == pytest.approx(500, abs=10)
+    assert noise.hot_level.note == "of the dark frames"
+    assert [step.name for step in noise.crappifier().steps][-1] == "bad_pixels"
     without = calibrate(moving).noise
     assert without.offset.value is None
     assert "cannot be separated" in without.offset.note
@@ -102,6 +106,16 @@ def test_calibrate_measures_row_noise_and_hot_pixels(moving):
     assert noise.hot_pixels.value == pytest.approx(5 / 158**2)
     assert noise.hot_level.value == pytest.approx(400, rel=0.05)
     assert [step.name for step in noise.crappifier().steps] == ["poisson_gaussian", "row_noise", "bad_pixels"]
+
+
+def test_hot_estimates_are_both_of_the_dark_frames_or_both_of_the_movie():
+    found, none = (Estimate(0.01, note="1 of 100 sampled pixels"), Estimate(90.0)), (Estimate(0.0), Estimate(None))
+    assert [one.value for one in hot_estimates(Dark(), *found).values()] == [0.01, 90.0]
+    kept = hot_estimates(Dark(hot_pixels=none[0], hot_level=none[1]), *found)
+    assert [one.value for one in kept.values()] == [0.01, 90.0]
+    assert kept["hot_pixels"].note == "1 of 100 sampled pixels of the movie; the dark frames have no hot pixels"
+    both = hot_estimates(Dark(hot_pixels=Estimate(0.02), hot_level=Estimate(70.0)), *found)
+    assert [one.value for one in both.values()] == [0.02, 70.0]
 
 
 def test_calibrate_excludes_saturated_pixels_and_reports_the_bit_depth():
@@ -125,7 +139,7 @@ def test_calibrate_returns_no_gain_if_read_noise_dominates():
     assert not noise.gain.valid
     assert noise.gain.note
     assert noise.noise_sd.value == pytest.approx(3, rel=0.03)
-    assert noise.crappifier().steps[0].name == "gaussian"
+    assert noise.parts()[0].name == "gaussian"
     with pytest.raises(InputError, match="gain of this noise model is not determined"):
         noise.variance(100)
 

@@ -7,6 +7,7 @@ import pytest
 from tests.noise.specimens import record, spots
 
 from decrappify.errors import InputError
+from decrappify.movie import Movie
 from decrappify.noise import calibrate
 from decrappify.noise.dark import Dark
 from decrappify.noise.estimate import Estimate
@@ -35,6 +36,11 @@ def test_calibrate_warns_of_dark_frames_of_another_size(movie, rng):
     dark = rng.normal(100, 3, (4, 96, 96)).round().astype(np.uint16)
     with pytest.warns(UserWarning, match=r"have 96 x 96 pixels \(Y, X\), the movie .* 64 x 64: .* valid only if"):
         assert calibrate(movie, dark=dark).noise.offset.value == pytest.approx(100, abs=0.1)
+
+
+def test_calibrate_hints_at_slices_that_may_be_frames(movie):
+    with pytest.warns(UserWarning, match="6 slices of .* single images; if they are frames, open it with axes='TYX'"):
+        assert calibrate(Movie.from_array(movie, axes="ZYX")).noise.hot_pixels.value is None
 
 
 def test_check_dark_level_warns_of_dark_frames_brighter_than_the_background():

@@ -143,7 +143,9 @@ def test_restore_resumes_with_outliers_clipping_and_nan_byte_for_byte(cells, tmp
     options = grouped(nan="fill", dtype="uint8")
     model = as_model(PoolingNetwork(3))
     restore(movie, model, tmp_path / "whole.ome.zarr", **options).close()
-    whole = [message for message in caplog.messages if "clipped" in message]
+    whole = [message for message in caplog.messages if "clipped" in message or "NaN" in message]
+    assert f"{6 * 5 * 64} pixels of NaN in 6 planes were filled" in caplog.text
+    assert "they are 0 in uint8, dtype='float32' keeps NaN" in caplog.text
     output = tmp_path / "resumed.ome.zarr"
     cancel = bar.cancel_at(3)
     with pytest.raises(Cancelled):
@@ -151,9 +153,10 @@ def test_restore_resumes_with_outliers_clipping_and_nan_byte_for_byte(cells, tmp
     caplog.clear()
     restore(movie, model, output, **options).close()
     assert files_of(output) == files_of(tmp_path / "whole.ome.zarr")
-    assert [message for message in caplog.messages if "clipped" in message] == whole
+    assert [message for message in caplog.messages if "clipped" in message or "NaN" in message] == whole
     with open_movie(output) as restored:
         assert restored.provenance["restoration"]["clipped"]["above"] > 0
+        assert restored.provenance["restoration"]["filled_nan"] == {"pixels": 6 * 5 * 64, "planes": 6}
 
 
 def test_restore_reports_the_share_of_clipped_pixels(cells, caplog):
@@ -235,6 +238,15 @@ def test_preview_with_outliers_flashes_and_nan_equals_the_restored_movie(cells):
     for t in (2, 3):
         region = preview.region(t, 0, 0, slice(0, 24), slice(5, 40))
         np.testing.assert_allclose(region[0], whole.frame(t)[:24, 5:40], rtol=1e-4, atol=0.5)
+
+
+def test_restore_reports_nan_of_a_constant_channel_and_of_whole_planes(cells, caplog):
+    pixels = np.stack([cells, np.full_like(cells, 77)], axis=1).astype(np.float32)
+    pixels[2, 0], pixels[:, 1, :2, :3] = np.nan, np.nan
+    options = RestorationOptions(dtype="uint16", nan="fill")
+    restored = restore(Movie.from_array(pixels, axes="TCYX"), as_model(WindowMean(1)), options=options, **FAST)
+    assert restored.provenance["restoration"]["filled_nan"] == {"pixels": 6 * 6, "planes": 6}
+    assert "only NaN in 1 plane, 0 in uint16, dtype='float32' keeps NaN, (t, c, z) = (2, 0, 0)" in caplog.text
 
 
 def test_restore_rejects_unknown_options(cells):

@@ -15,11 +15,11 @@ from decrappify._common.sampling import evenly_spaced
 from decrappify.crappify import Crappifier
 from decrappify.errors import InputError
 from decrappify.movie import Movie
-from decrappify.noise.dark import Dark, measure_dark
+from decrappify.noise.dark import Dark, hot_estimates, measure_dark
 from decrappify.noise.estimate import unknown
 from decrappify.noise.files import check_report, read_tables, write_tables
 from decrappify.noise.gain import GainFit
-from decrappify.noise.input_checks import check_dark_level, check_dark_movie, check_high_movie
+from decrappify.noise.input_checks import check_dark_level, check_dark_movie, check_high_movie, hint_at_slices
 from decrappify.noise.levels import measure_bit_depth, measure_saturation
 from decrappify.noise.measure import measure_noise
 from decrappify.noise.model import NoiseModel
@@ -29,6 +29,7 @@ from decrappify.noise.optics.scale import Spacing
 from decrappify.noise.sample import IMAGES, sample_images, sample_regions
 from decrappify.noise.table import calibration_table
 from decrappify.noise.transfer import Transfer
+from decrappify.noise.validity import warn_of_values
 
 Array = NDArray[Any]
 
@@ -73,9 +74,12 @@ class Calibration:
     def crappifier(self, levels: tuple[float, float] | None = None) -> Crappifier:
         """Create a crappifier with the measured blur, down-sampling, line jitter and noise.
 
-        Quantities without a value have no part; see `NoiseModel.crappifier` for `levels` and errors.
+        Quantities without a value have no part, and values that are not valid are named in a warning; see
+        `NoiseModel.crappifier` for `levels` and errors.
         """
-        return Crappifier([*self.optics.parts(), *self.noise.crappifier(levels).steps], name="calibrated")
+        parts = [*self.optics.parts(), *self.noise.parts(levels)]
+        warn_of_values(self.noise.estimates() | self.optics.estimates())
+        return Crappifier(parts, name="calibrated")
 
     def table(self) -> str:
         """Return all quantities with standard errors and notes as text, one per line."""
@@ -160,6 +164,7 @@ def calibrate(low: Any, high: Any = None, *, dark: Any = None, channel: int | st
     (True, 'no dark frames: offset and read noise cannot be separated')
     """
     movie = _one_channel(low, channel)
+    hint_at_slices(movie)
     raw = sample_regions(movie)
     values = np.concatenate([region.ravel() for region in raw])
     noise = measure_noise(raw, values)
@@ -170,7 +175,7 @@ def calibrate(low: Any, high: Any = None, *, dark: Any = None, channel: int | st
         measured = measure_dark([region.astype(np.float64) for region in sample_regions(dark_movie)])
         median, sd = float(np.median(values)), noise["noise_sd"].value or 0.0
         check_dark_level(dark_movie.name, measured, median, noise["levels"][0], sd)
-        noise["hot_pixels"] = measured.hot_pixels or noise["hot_pixels"]
+        noise |= hot_estimates(measured, noise["hot_pixels"], noise["hot_level"])
     fit: GainFit = noise.pop("fit")
     model = NoiseModel(
         gain=fit.gain,

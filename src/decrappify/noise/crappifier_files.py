@@ -22,7 +22,7 @@ def load_crappifier(path: str | Path) -> Crappifier:
     Returns
     -------
     Crappifier
-        For a noise model, that of `Calibration.crappifier`.
+        For a noise model, that of `Calibration.crappifier`, with its warning.
 
     Raises
     ------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ class Dark:
     read_noise: Estimate = _INSEPARABLE
     fixed_pattern: Estimate = _PATTERN
     hot_pixels: Estimate | None = None
+    hot_level: Estimate | None = None
 
 
 def measure_dark(regions: Sequence[Array]) -> Dark:
@@ -56,5 +57,24 @@ def measure_dark(regions: Sequence[Array]) -> Dark:
         Estimate(offset, max(float(np.std(levels)), deviation / n_pixels**0.5)),
         Estimate(deviation, deviation * (spread / (2 * n_pixels)) ** 0.5, note=note),
         fixed_pattern(largest, variance),
-        dark_hot_pixels(largest.mean(0), deviation / len(largest) ** 0.5),
+        *dark_hot_pixels(largest.mean(0), deviation / len(largest) ** 0.5),
     )
+
+
+def hot_estimates(dark: Dark, pixels: Estimate, level: Estimate) -> dict[str, Estimate]:
+    """Return share and level of the hot pixels, both from the dark frames or both from the movie, by name.
+
+    Dark frames show more of them, as no specimen hides them, and are preferred. Those of the movie, `pixels` and
+    `level`, are kept if the dark frames have none: the movie was recorded at the settings to simulate.
+    """
+    if dark.hot_pixels is None or dark.hot_level is None:
+        return {"hot_pixels": pixels, "hot_level": level}
+    if dark.hot_pixels.value or not pixels.value:
+        chosen, origin = (dark.hot_pixels, dark.hot_level), "of the dark frames"
+    else:
+        chosen, origin = (pixels, level), "of the movie; the dark frames have no hot pixels"
+    notes = [one.note if one.value is None else f"{one.note} {origin}".strip() for one in chosen]
+    return {
+        name: replace(one, note=note)
+        for name, one, note in zip(("hot_pixels", "hot_level"), chosen, notes, strict=True)
+    }

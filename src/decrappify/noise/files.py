@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from decrappify._common.toml import to_toml
-from decrappify.crappify.files import check_new, read_document, write_document
+from decrappify.crappify.files import read_document, write_document
 from decrappify.errors import FormatError
 
 
 def check_output(path: Path, *, overwrite: bool) -> None:
-    """Raise if a noise model cannot be written to `path`: another suffix, or an existing file."""
+    """Raise if a noise model cannot be written to `path`: another suffix, an existing file, or a missing folder."""
+    from decrappify.io.store.outputs import check_output as check_file
+
     _check_suffix(path)
-    check_new(path, overwrite=overwrite)
+    check_file(path, overwrite=overwrite)
 
 
 def check_report(path: Path, *, overwrite: bool) -> None:
-    """Raise if a report cannot be written to `path`: another suffix, or an existing file."""
+    """Raise if a report cannot be written to `path`: another suffix, an existing file, or a missing folder."""
     from decrappify.io.store.outputs import check_output as check_file
 
     if path.suffix.lower() not in (".html", ".htm"):

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from decrappify._common.argument_names import argument
+from decrappify._common.argument_names import argument, setting
 from decrappify._common.caller_warning import warn_caller
 from decrappify.errors import InputError
 from decrappify.movie import Movie
 from decrappify.noise.dark import Dark
+
+
+def hint_at_slices(low: Movie) -> None:
+    """Warn if a movie is a single frame of several slices, which are often the frames of a stack without metadata."""
+    n_t, _, n_z = low.shape[:3]
+    if n_t == 1 and n_z > 1:
+        warn_caller(
+            f"{n_z} slices of {low.name} were read as single images; if they are frames, open it with "
+            f"{setting('axes', 'TYX')}"
+        )
 
 
 def check_dark_movie(low: Movie, dark: Movie) -> None:

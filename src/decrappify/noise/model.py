@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from decrappify._common.checks import short
-from decrappify.crappify import Crappifier
+from decrappify.crappify import Crappifier, Part
 from decrappify.errors import InputError
 from decrappify.noise.estimate import Estimate, unknown
 from decrappify.noise.files import read_tables, write_tables
+from decrappify.noise.validity import warn_of_values
 
 _UNMEASURED = unknown("not measured")
 KIND = "decrappify noise model 1"
@@ -84,7 +85,7 @@ class NoiseModel:
         return max(self.gain.value * gray_level + self.intercept.value, 0.0)
 
     def crappifier(self, levels: tuple[float, float] | None = None) -> Crappifier:
-        """Create a crappifier with this noise.
+        """Create a crappifier with this noise; warn if values are not valid, or if it has no photon noise.
 
         Parameters
         ----------
@@ -97,16 +98,22 @@ class NoiseModel:
         InputError
             If neither the gain nor the standard deviation of the noise is determined.
         """
+        parts = self.parts(levels)
+        warn_of_values(self.estimates())
+        return Crappifier(parts, name="calibrated")
+
+    def parts(self, levels: tuple[float, float] | None = None) -> list[Part]:
+        """Return the parts of `crappifier`, without warnings."""
         from decrappify.noise.simulation import noise_parts
 
-        values = {name: one.value for name, one in self._estimates().items() if isinstance(one, Estimate)}
+        values = {name: one.value for name, one in self.estimates().items() if isinstance(one, Estimate)}
         neighbors = (self.correlation_y[1].value or 0.0, self.correlation_x[1].value or 0.0)
-        return Crappifier(noise_parts(values, neighbors, levels or self.levels), name="calibrated")
+        return noise_parts(values, neighbors, levels or self.levels)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the model as plain values for TOML."""
         table: dict[str, Any] = {"kind": KIND, "source": self.source, "levels": list(self.levels)}
-        for name, value in self._estimates().items():
+        for name, value in self.estimates().items():
             table[name] = [one.to_dict() for one in value] if isinstance(value, tuple) else value.to_dict()
         return table
 
@@ -138,7 +145,8 @@ class NoiseModel:
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
 
-    def _estimates(self) -> dict[str, Estimate | tuple[Estimate, ...]]:
+    def estimates(self) -> dict[str, Estimate | tuple[Estimate, ...]]:
+        """Return all quantities by name."""
         return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("levels", "source")}
 
 

@@ -69,10 +69,7 @@ def hot_level(frames: Array) -> Estimate:
     if len(frames) < _LEAST_FRAMES:
         return unknown(f"needs at least {_LEAST_FRAMES} frames")
     hot, excess = isolated(frames)
-    if not hot.any():
-        return unknown("no hot pixels were found")
-    values = excess[hot]
-    return Estimate(float(values.mean()), float(values.std() / np.sqrt(len(values))) if len(values) > 1 else None)
+    return _level(excess[hot])
 
 
 def isolated(frames: Array) -> tuple[Array, Array]:
@@ -89,11 +86,15 @@ def isolated(frames: Array) -> tuple[Array, Array]:
     return hot[inside], (median - correlate(median, ring / 8.0))[inside]
 
 
-def dark_hot_pixels(mean: Array, noise: float) -> Estimate:
-    """Estimate the share of hot pixels in the mean dark frame; `noise` is the standard deviation of the mean."""
-    middle = float(np.median(mean))
-    spread = max(1.4826 * float(np.median(np.abs(mean - middle))), noise)
-    return _share(int((mean - middle > _HOT * spread).sum()), mean.size)
+def dark_hot_pixels(mean: Array, noise: float) -> tuple[Estimate, Estimate]:
+    """Estimate the share of hot pixels in the mean dark frame and their mean excess over its median.
+
+    `noise` is the standard deviation of the mean.
+    """
+    excess = mean - float(np.median(mean))
+    spread = max(1.4826 * float(np.median(np.abs(excess))), noise)
+    hot = excess > _HOT * spread
+    return _share(int(hot.sum()), mean.size), _level(excess[hot])
 
 
 def fixed_pattern(dark: Array, variance: float) -> Estimate:
@@ -117,6 +118,12 @@ def fixed_pattern(dark: Array, variance: float) -> Estimate:
 def _share(count: int, total: int) -> Estimate:
     note = f"{count} of {total} sampled pixels"
     return Estimate(count / total, float(np.sqrt(max(count, 1)) / total), note=note)
+
+
+def _level(excess: Array) -> Estimate:
+    if not excess.size:
+        return unknown("no hot pixels were found")
+    return Estimate(float(excess.mean()), float(excess.std() / np.sqrt(len(excess))) if len(excess) > 1 else None)
 
 
 def _trimmed_mean(values: Array) -> float:

@@ -220,8 +220,13 @@ class Job:
         """Return whether all channels of a group are constant, so that restoration is skipped."""
         return all(channels[c].constant is not None for c in self.groups[group])
 
-    def passed_through(self, channels: Sequence[Channel]) -> Iterator[tuple[Target, Callable[[], list[Array]]]]:
-        """Return the targets of constant groups, each with a function that reads its planes in the output's dtype."""
+    def passed_through(
+        self, channels: Sequence[Channel]
+    ) -> Iterator[tuple[Target, Callable[[], tuple[list[Array], int]]]]:
+        """Return the targets of constant groups, each with a function that reads its planes in the output's dtype.
+
+        The function also returns the number of NaN pixels.
+        """
         for number, group in enumerate(self.groups):
             if self.is_constant(number, channels):
                 for i, t in enumerate(self.frames):
@@ -280,13 +285,14 @@ class Job:
         self.metadata["frame_interval_s"] = None if factor is None or interval is None else interval * factor
         self.metadata["unitless_spacing"] = spacing
 
-    def _as_it_is(self, t: int, z: int, group: tuple[int, ...]) -> list[Array]:
+    def _as_it_is(self, t: int, z: int, group: tuple[int, ...]) -> tuple[list[Array], int]:
         planes = [self.movie.frame(t, c, z) for c in group]
+        n_nan = sum(int(np.count_nonzero(np.isnan(plane))) for plane in planes if plane.dtype.kind == "f")
         if self.dtype.kind in "ui":
             planes = [np.nan_to_num(plane) for plane in planes]
         scale = self.model.scale
         finer = [np.repeat(np.repeat(saturate(plane, self.dtype), scale, axis=0), scale, axis=1) for plane in planes]
-        return [finer[min(k, len(finer) - 1)] for k in range(self.out_channels)]
+        return [finer[min(k, len(finer) - 1)] for k in range(self.out_channels)], n_nan
 
     def _place(self, fixed: int, i: int) -> tuple[int, int]:
         """Return frame and slice of position `i` along the window's axis."""

@@ -102,7 +102,7 @@ class Preview:
         place = tuple(slice(part.start * scale, part.stop * scale) for part in (rows, columns))
         for target, read in job.passed_through(self._channels):
             if target == wanted:
-                return np.stack([plane[place] for plane in read()])
+                return np.stack([plane[place] for plane in read()[0]])
         part = (wide_rows, wide_columns)
         windows = job.windows(self._channels, self._restorer.load, lambda other: other != wanted, part=part)
         window = next((window for _, window in windows), None)

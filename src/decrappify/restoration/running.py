@@ -16,7 +16,7 @@ from decrappify.restoration.job import Job, Target
 from decrappify.restoration.overlap import run_overlapped
 from decrappify.restoration.plan import RestorationPlan
 from decrappify.restoration.records.input_record import InputRecord
-from decrappify.restoration.records.notes import note_of
+from decrappify.restoration.records.notes import nan_note, note_of
 from decrappify.restoration.restorer import Restorer
 from decrappify.restoration.results import Result
 
@@ -99,7 +99,8 @@ class _Run:
         """Write the planes of constant channels."""
         for target, read in self._job.passed_through(self._channels):
             if not self.is_done(target):
-                self._put(target, read(), {})
+                planes, n_nan = read()
+                self._put(target, planes, nan_note(n_nan))
                 self._count(target)
 
     def restore(self, item: tuple[Target, Window[Tensor]]) -> tuple[Target, Window[Tensor], Array | None]:

@@ -107,7 +107,8 @@ def test_data_from_file_reads_data_without_training(folder):
 
 def test_run_file_accepts_a_noise_model_as_crappifier(folder):
     NoiseModel(noise_sd=Estimate(9.0), levels=(0.0, 90.0)).save(folder / "camera.toml")
-    data = data_from_file(write(folder, TRAINED.replace('"confocal"', '"camera.toml"') + SETTINGS))
+    with pytest.warns(UserWarning, match="has no photon noise"):
+        data = data_from_file(write(folder, TRAINED.replace('"confocal"', '"camera.toml"') + SETTINGS))
     assert data.crappifier.steps == (Gaussian(0.1),)
 
 

@@ -66,7 +66,11 @@ class Optics:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for TOML."""
-        return {one.name: getattr(self, one.name).to_dict() for one in fields(self)}
+        return {name: one.to_dict() for name, one in self.estimates().items()}
+
+    def estimates(self) -> dict[str, Estimate]:
+        """Return all quantities by name."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     @classmethod
     def from_dict(cls, table: Any) -> Optics:

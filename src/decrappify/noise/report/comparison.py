@@ -152,7 +152,7 @@ def compare(
 def _crappify(noise: NoiseModel, optics: Optics, high: Sequence[Array], draws: int, dtype: Any) -> list[Array]:
     """Return crappified movies (draws, Y, X) of the good images, in the gray levels and dtype of the low images."""
     low, top = noise.levels
-    degrade = Crappifier([*optics.parts(), *noise.crappifier().steps])
+    degrade = Crappifier([*optics.parts(), *noise.parts()])
     blur = Crappifier(optics.parts())
     rng = np.random.default_rng(0)
     whole = [_cropped(one, degrade.scale) for one in high if min(one.shape[1:]) >= _LEAST * degrade.scale]

@@ -119,7 +119,7 @@ def _both(
             for name, image in zip(("low image", "crappified good image"), images, strict=True)
         ],
         "contrast": f"{black:.4g} to {white:.4g}",
-        "parts": [_part(one) for one in (*optics.parts(), *noise.crappifier().steps)],
+        "parts": [_part(one) for one in (*optics.parts(), *noise.parts())],
         "sentences": sentences,
         "verdict": _verdict(found, sentences),
         "plots": [drawing for one in drawings if (drawing := svg_markup(one)) is not None],

@@ -1,4 +1,4 @@
-"""Report at the end of a run: replaced outliers, flashes and clipped pixels, counted plane by plane.
+"""Report at the end of a run: replaced outliers, filled NaN, flashes and clipped pixels, counted plane by plane.
 
 The counts are stored with the finished planes, so that a resumed run reports the same as an uninterrupted one.
 """
@@ -32,7 +32,7 @@ _LISTED = 100  # largest number of flashes and positions in the provenance
 
 
 def note_of(window: Window[Any], clipped: tuple[int, int]) -> Note:
-    """Return the note recorded with a finished plane; empty if no pixels were replaced or clipped.
+    """Return the note recorded with a finished plane; empty if no pixels were replaced, filled or clipped.
 
     Parameters
     ----------
@@ -47,6 +47,8 @@ def note_of(window: Window[Any], clipped: tuple[int, int]) -> Note:
     if window.middle.outliers:
         note["outliers"] = window.middle.outliers
         note["at"] = [list(place) for place in window.middle.positions]
+    if window.middle.unknown is not None:
+        note |= nan_note(int(np.count_nonzero(window.middle.unknown)))
     if window.flashes:
         note["flash"] = [
             None if flash is None else [round(flash.gain, 4), round(flash.offset, 4), flash.usable]
@@ -55,6 +57,15 @@ def note_of(window: Window[Any], clipped: tuple[int, int]) -> Note:
     if window.frames is None:
         note["empty"] = True
     return note
+
+
+def nan_note(count: int) -> Note:
+    """Return the note of the input pixels of a plane that are NaN; empty if there are none.
+
+    >>> nan_note(3), nan_note(0)
+    ({'nan': 3}, {})
+    """
+    return {"nan": count} if count else {}
 
 
 def summary(notes: Mapping[Plane, Note], job: Job) -> dict[str, Any]:
@@ -80,6 +91,9 @@ def summary(notes: Mapping[Plane, Note], job: Job) -> dict[str, Any]:
             "planes": len(planes),
             "t_c_z_y_x": positions[:_LISTED],
         }
+    counts = [note["nan"] for _, note in ordered if "nan" in note]
+    if counts:
+        found["filled_nan"] = {"pixels": sum(counts), "planes": len(counts)}
     flashes = [
         {"frame": job.frames[t], "channel": job.groups[c // job.out_channels][k], "slice": z, "gain": flash[0]}
         | {"offset": flash[1], "restored_from_itself_alone": not flash[2]}
@@ -106,6 +120,14 @@ def report(found: Mapping[str, Any], job: Job) -> None:
             name, counted(outliers["pixels"], "outlier pixel"), counted(outliers["planes"], "plane"),
             ", ".join(map(str, places[:8])), _more(len(places), 8), setting("outliers", "keep"),
         )  # fmt: skip
+    floating = job.dtype.kind == "f"
+    if "filled_nan" in found:
+        filled = found["filled_nan"]
+        logger.warning(
+            "%s: %s in %s were filled from adjacent pixels for the network; %s",
+            name, counted(filled["pixels"], "pixel of NaN", "pixels of NaN"), counted(filled["planes"], "plane"),
+            "they are NaN in the result" if floating else f"they are {_zero(job)}",
+        )  # fmt: skip
     if "flash_frames" in found:
         frames = sorted({flash["frame"] for flash in found["flash_frames"]})
         logger.warning(
@@ -117,8 +139,9 @@ def report(found: Mapping[str, Any], job: Job) -> None:
     if "planes_of_nan" in found:
         planes = [(t, c, z) for t, c, z in found["planes_of_nan"]]
         logger.warning(
-            "%s: only NaN in %s, also in the result, %s", name, counted(len(planes), "plane"), described(planes)
-        )
+            "%s: only NaN in %s, %s, %s", name, counted(len(planes), "plane"),
+            "also in the result" if floating else _zero(job), described(planes),
+        )  # fmt: skip
     if "clipped" in found:
         clipped = found["clipped"]
         lost = "their gray levels are lost; restore again with " if clipped["share"] >= _MUCH_CLIPPED else ""
@@ -169,6 +192,10 @@ def percent(share: float) -> str:
     """
     digits = max(0, 1 - int(np.floor(np.log10(share * 100)))) if share > 0 else 0
     return f"{share * 100:.{digits}f} %"
+
+
+def _zero(job: Job) -> str:
+    return f"0 in {job.dtype.name}, {setting('dtype', 'float32')} keeps NaN"
 
 
 def _more(count: int, shown: int) -> str:
