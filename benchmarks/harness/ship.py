@@ -75,7 +75,8 @@ def write_page(path: Path) -> Path:
     parts = [
         "# Shipped models\n\n"
         "A summary of the card inside each model file; `decrappify models NAME` prints the complete card. "
-        "The run file of each model is next to it in `src/decrappify/model/shipped/`. Scores are on held-out images; "
+        "The run file of each model is next to it in `src/decrappify/model/shipped/`. Scores are on held-out images (an "
+        "asterisk: not used for any choice of training settings); "
         "the complete tables are in [benchmarks/RESULTS.md](../benchmarks/RESULTS.md).\n"
     ]
     parts += [f"## {name}\n\n{_described(load_model(name))}\n" for name in shipped_models()]

@@ -14,6 +14,7 @@ import decrappify as dc
 from decrappify.errors import FormatError, InputError
 from decrappify.io import open_movie, open_pyramid, open_scenes, save_movie, scenes
 from decrappify.io.folders import folder
+from decrappify.io.missing_planes import MissingPlanesWarning
 from decrappify.movie import Movie
 
 
@@ -117,10 +118,31 @@ def test_wells_and_sites_are_scenes_with_channels(make):
 
 
 def test_scenes_may_differ_in_size_and_length(make):
-    names = ["pos1_t1.tif", "pos1_t2.tif", "pos1_t3.tif", "pos2_t1.tif", "pos2_t2.tif"]
+    names = ["fish1_t1.tif", "fish1_t2.tif", "fish1_t3.tif", "fish2_t1.tif", "fish2_t2.tif"]
     root = make(names, [(9, 11)] * 3 + [(5, 6)] * 2)
-    assert open_movie(root, scene="pos1").shape == (3, 1, 1, 9, 11)
-    assert open_movie(root, scene="pos2").shape == (2, 1, 1, 5, 6)
+    assert open_movie(root, scene="fish1").shape == (3, 1, 1, 9, 11)
+    assert open_movie(root, scene="fish2").shape == (2, 1, 1, 5, 6)
+
+
+@pytest.mark.parametrize(("absent", "expected"), [(6, [[[0], [6]]]), (7, [[[6], [0]]])])
+def test_absent_channel_of_a_site_is_missing_and_the_others_keep_their_numbers(make, absent, expected):
+    names = [f"{well}_s{s}_w{c}.tif" for well, s, c in product(("B02", "B03"), (1, 2), (1, 2))]
+    root = make(name for number, name in enumerate(names) if number != absent)
+    channel = absent - 6
+    with pytest.warns(MissingPlanesWarning, match=f"cells B03 s2 lacks the file of channel {channel}; this plane"):
+        movie = open_movie(root, scene="B03 s2")
+    assert (movie.channel_names, movie.missing, values(movie)) == (("w1", "w2"), {(0, channel, 0)}, expected)
+    assert not open_movie(root, scene="B03 s1").missing
+    with pytest.warns(MissingPlanesWarning):
+        one = open_movie(root, scene="B03 s2", channel=channel)
+    assert one.missing == {(0, 0, 0)}
+
+
+def test_absent_first_and_last_frames_of_a_well_are_missing(make):
+    root = make([*(f"A01_t{t:02d}.tif" for t in range(4)), "A02_t01.tif", "A02_t02.tif"])
+    with pytest.warns(MissingPlanesWarning, match="cells A02 lacks the file of frame 0; frame 3; these planes"):
+        movie = open_movie(root, scene="A02")
+    assert values(movie) == [[[0]], [[4]], [[5]], [[0]]]
 
 
 def test_missing_files_are_missing_planes_named_in_a_warning(make):

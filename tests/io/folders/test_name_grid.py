@@ -142,15 +142,49 @@ def test_arrange_lists_each_word_once():
     )
 
 
-def test_grid_lists_its_missing_planes_and_scenes_keep_their_lengths():
+def test_grid_lists_its_missing_planes():
     names = [f"t{t}_c{c}_z{z}" for t, c, z in product(range(3), range(2), range(3)) if (t, c, z) != (1, 1, 1)]
     (grid,) = arranged(names)[1].grids
     assert (grid.shape, grid.missing) == ((3, 2, 3), [(1, 1, 1)])
     (grid,) = arranged([f"frame{t}" for t in (10, 20, 40)])[1].grids
     assert (grid.shape, grid.missing) == ((4, 1, 1), [(2, 0, 0)])
-    longer, shorter = arranged([*(f"pos1_t{t}" for t in range(5)), *(f"pos2_t{t}" for t in range(3))])[1].grids
+
+
+@pytest.mark.parametrize("absent", ["B03_s2_w1", "B03_s2_w2"])
+def test_scenes_share_the_channels_of_the_folder(absent):
+    names, found = arranged(table("{s}_s{t}_w{c}", s=("B02", "B03"), t=(1, 2), c=(1, 2)).keys() - {absent})
+    assert {(grid.shape, grid.channels) for grid in found.grids} == {((1, 2, 1), ("w1", "w2"))}
+    assert [grid.missing for grid in found.grids] == [[], [], [], [(0, int(absent[-1]) - 1, 0)]]
+    assert all(names[file][-1] == str(c + 1) for grid in found.grids for (_, c, _), file in grid.files.items())
+
+
+@pytest.mark.parametrize(
+    ("names", "missing"),
+    [
+        ([*(f"A01_t{t:02d}" for t in range(4)), "A02_t01", "A02_t02"], [(0, 0, 0), (3, 0, 0)]),
+        ([*(f"A1_t{t:02d}" for t in range(4)), "A2_t01", "A2_t02"], [(0, 0, 0), (3, 0, 0)]),
+        ([*(f"A01_1_ctrl_t{t}" for t in range(4)), *(f"A02_2_drug_t{t}" for t in range(3))], [(3, 0, 0)]),
+        ([*(f"pos1_t{t}" for t in range(5)), *(f"pos2_t{t}" for t in range(3))], [(3, 0, 0), (4, 0, 0)]),
+        ([*(f"pos1_z{z}" for z in range(4)), "pos2_z1", "pos2_z2"], [(0, 0, 0), (0, 0, 3)]),
+    ],
+)
+def test_wells_and_sites_share_their_frames_and_slices(names, missing):
+    complete, partial = arranged(names)[1].grids
+    assert (complete.shape, complete.missing, partial.missing) == (partial.shape, [], missing)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["mouse{}_t{}", "cell{}_t{}", "plate{}_s1_t{}", "plate{}_s1_c1_t{}", "Series00{}_t{}"]
+)
+def test_separate_recordings_have_their_own_length(pattern):
+    longer, shorter = arranged([pattern.format(1 + t // 5, t % 5) for t in range(8)])[1].grids
     assert (longer.shape, shorter.shape) == ((5, 1, 1), (3, 1, 1))
     assert not longer.missing + shorter.missing
+
+
+def test_sites_have_their_own_length_if_most_files_of_a_common_one_are_absent():
+    grids = arranged([*(f"s1_t{t:02d}" for t in range(20)), *(f"s{s}_t00" for s in range(2, 9))])[1].grids
+    assert [grid.shape[0] for grid in grids] == [20] + [1] * 7
 
 
 def test_time_stamps_are_frames_in_order():

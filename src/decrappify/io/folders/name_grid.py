@@ -114,6 +114,10 @@ def arrange(names: Sequence[str]) -> Arrangement:
 
 
 _SITES = frozenset({"s", "site", "f", "fld", "field", "fov", "xy", "pos", "position"})
+_RECORDINGS = frozenset(
+    {"series", "plate", "slide", "dish", "sample", "specimen", "patient", "animal", "mouse", "fish", "embryo", "rep"}
+    | {"organoid", "replicate"}
+)
 _WHAT = {"S": "scenes", "T": "frames", "C": "channels", "Z": "slices"}
 
 
@@ -221,34 +225,73 @@ def _natural(value: str) -> tuple[int, str]:
 def _grids(fields: Sequence[Field], n_files: int) -> list[Grid] | None:
     by_role = {role: [field for field in fields if field.role == role] for role in "STCZ"}
     axes = frozenset(axis for axis in "TCZ" if any(field.varies for field in by_role[axis]))
-    ranks = {axis: _ranks(by_role[axis], with_gaps=axis != "C") or [0] * n_files for axis in "TCZ"}
-    scene_keys = list(zip(*(field.values for field in by_role["S"]), strict=True)) or [()] * n_files
-    named = _naming(by_role["S"])
+    ranks = [_ranks(by_role[axis], with_gaps=axis != "C") or [0] * n_files for axis in "TCZ"]
+    places: list[Plane] = list(zip(*ranks, strict=True))
     members: dict[tuple[str, ...], list[int]] = {}
-    for number, key in enumerate(scene_keys):
+    for number, key in enumerate(_values(by_role["S"], n_files)):
         members.setdefault(key, []).append(number)
-    grids = []
-    for numbers in members.values():
-        channels = sorted({ranks["C"][number] for number in numbers})
-        first_z = min(ranks["Z"][number] for number in numbers)
-        files = {
-            (ranks["T"][number], channels.index(ranks["C"][number]), ranks["Z"][number] - first_z): number
-            for number in numbers
-        }
-        n_t, _, n_z = (1 + max(plane[axis] for plane in files) for axis in range(3))
-        names = {ranks["C"][n]: " ".join(f.text(n) for f in by_role["C"] if f.varies) for n in numbers}
-        grids.append(
-            Grid(
-                " ".join(field.text(numbers[0]) for field in named) if len(members) > 1 else "",
-                files,
-                (n_t, len(channels), n_z),
-                tuple(names[channel] for channel in channels) if "C" in axes else (),
-                axes,
-            )
-        )
-    if sum(math.prod(grid.shape) for grid in grids) * _SHARE > n_files:
+    n_planes = sum(_n_planes([places[number] for number in numbers]) for numbers in members.values())
+    if n_planes * _SHARE > n_files:
         return None
+    named = _naming(by_role["S"])
+    names = {
+        place[1]: " ".join(field.text(number) for field in by_role["C"] if field.varies)
+        for number, place in enumerate(places)
+    }
+    channels = tuple(names[channel] for channel in sorted(names))
+    spans = _spans(by_role["S"], list(members.values()), places)
+    grids = []
+    for numbers, (n_t, first_z, n_z) in zip(members.values(), spans, strict=True):
+        name = " ".join(field.text(numbers[0]) for field in named) if len(members) > 1 else ""
+        files = {(t, c, z - first_z): number for number in numbers for t, c, z in [places[number]]}
+        grids.append(Grid(name, files, (n_t, len(channels), n_z), channels if "C" in axes else (), axes))
     return grids
+
+
+def _values(fields: Sequence[Field], n_files: int) -> list[tuple[str, ...]]:
+    """Return the values of the fields in each file name."""
+    return list(zip(*(field.values for field in fields), strict=True)) or [()] * n_files
+
+
+def _n_planes(places: Sequence[Plane]) -> int:
+    """Return the number of planes of a scene that does not share its frames, channels and slices with others."""
+    n_t, _, n_z = _span(places)
+    return n_t * len({c for _, c, _ in places}) * n_z
+
+
+def _span(places: Sequence[Plane]) -> tuple[int, int, int]:
+    """Return the number of frames from the first of the folder, the first slice, and the number of slices."""
+    slices = [z for _, _, z in places]
+    return 1 + max(t for t, _, _ in places), min(slices), 1 + max(slices) - min(slices)
+
+
+def _spans(
+    fields: Sequence[Field], scenes: Sequence[Sequence[int]], places: Sequence[Plane]
+) -> list[tuple[int, int, int]]:
+    """Return the span of each scene: that of all wells and sites of its recording, unless most of it has no file."""
+    recordings = _values(_recordings(fields), len(places))
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for number, recording in enumerate(recordings):
+        groups.setdefault(recording, []).append(number)
+    n_scenes = Counter(recordings[numbers[0]] for numbers in scenes)
+    shared = {}
+    for key, group in groups.items():
+        n_t, first_z, n_z = _span([places[number] for number in group])
+        n_planes = n_scenes[key] * n_t * len({places[number][1] for number in group}) * n_z
+        if n_planes * _SHARE <= len(group):
+            shared[key] = n_t, first_z, n_z
+    return [shared.get(recordings[numbers[0]]) or _span([places[number] for number in numbers]) for numbers in scenes]
+
+
+def _recordings(fields: Sequence[Field]) -> list[Field]:
+    """Return the fields that number separate recordings, such as mouse1, and not wells or sites of one."""
+    # A1, A2 without a label are wells, too; other words and numbers next to a well describe it
+    has_wells = any(field.kind == "well" or (field.is_ambiguous and not field.is_labeled) for field in fields)
+    return [
+        field
+        for field in fields
+        if field.kind != "well" and (field.before.lower() in _RECORDINGS if field.is_labeled else not has_wells)
+    ]
 
 
 def _naming(fields: Sequence[Field]) -> list[Field]:
