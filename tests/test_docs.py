@@ -75,6 +75,7 @@ def _write_colorization_inputs(folder, movie):
     save_movie(movie[:3], folder / "film.mp4")
 
 
+@pytest.mark.filterwarnings("ignore:the calibrated crappifier has no photon noise")  # small movie: gain unknown
 @pytest.mark.usefixtures("undrawn_reports", "undrawn_training")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_blocks_of_a_page_run(page, workplace, capsys):
