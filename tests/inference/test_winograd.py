@@ -26,7 +26,8 @@ def predictions(conv, image, **settings):
 
 def assert_close(expected, found):
     assert found.shape == expected.shape
-    assert (found - expected).square().mean() <= (1e-5 * expected.square().mean().sqrt().clamp_min(1e-3)) ** 2
+    size = expected.square().mean().sqrt().clamp_min(0.1)  # sums of a few terms of size 1 can nearly cancel
+    assert (found - expected).square().mean() <= (1e-5 * size) ** 2
 
 
 @pytest.mark.parametrize("bias", [True, False])
