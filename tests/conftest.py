@@ -21,10 +21,16 @@ os.environ["OPENBLAS_NUM_THREADS"] = os.environ.get("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import settings
 
 from decrappify.cli import main
 
 from .cpu_time import CpuTime
+
+
+# The same examples in every run; --hypothesis-profile=default draws others.
+settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
+settings.load_profile("fixed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
