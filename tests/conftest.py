@@ -27,7 +27,6 @@ from decrappify.cli import main
 
 from .cpu_time import CpuTime
 
-
 # The same examples in every run; --hypothesis-profile=default draws others.
 settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
 settings.load_profile("fixed")
