@@ -50,7 +50,10 @@ def test_restore_all_scenes_writes_one_output_each(series, tiny_models, tmp_path
 def test_restore_all_scenes_keeps_only_results_of_the_same_input_and_options(series, tiny_models, tmp_path, command):
     arguments = ["restore", series, tmp_path / "out.ome.zarr", "--model", tiny_models["still"], "--scene", "all"]
     (tmp_path / "out_B2.ome.zarr").write_text("notes")
-    assert "out_B2.ome.zarr already exists and is" in command(*arguments, "--frames", "0:1", exit_code=2).stderr
+    assert (
+        "out_B2.ome.zarr already exists and contains no record of its run"
+        in command(*arguments, "--frames", "0:1", exit_code=2).stderr
+    )
     (tmp_path / "out_B2.ome.zarr").unlink()
     command(*arguments, "--frames", "0:1")
     assert command(*arguments, "--frames", "0:1").stdout.count("restored earlier") == 3

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +40,9 @@ def info(source: Path, scene: str | None, **options: Any) -> None:
         failed = len(names) - len(readable)
         shown = readable[0] if readable else 0
         echo(f"scene {shown}:")
-    with _noting_missing() as warned:
+    from decrappify.io.missing_planes import missing_notes, warn_of_missing
+
+    with missing_notes() as notes:
         movie = open_input(source, scene=shown, **options)
     size = ["unknown" if value is None else f"{value:g}" for value in movie.pixel_size_um]
     interval = "unknown" if movie.frame_interval_s is None else f"{movie.frame_interval_s:g}"
@@ -54,30 +53,14 @@ def info(source: Path, scene: str | None, **options: Any) -> None:
         spacing = ", ".join(f"{axis} {value:g}" for axis, value in movie.unitless_spacing.items())
         echo(f"spacing without unit: {spacing}")
     echo(f"channels: {', '.join(movie.channel_names)}")
-    if movie.missing and not warned:
+    for note in notes:
+        warn_of_missing(note)
+    if movie.missing and not notes:
         echo(_missing_line(source, movie))
     for line in indented(movie.provenance):
         echo(line)
     if failed:
         raise InputError(f"{failed} of {len(names)} scenes of {source.name} cannot be opened; see above")
-
-
-@contextmanager
-def _noting_missing() -> Iterator[list[str]]:
-    """Yield a list of the warnings about missing planes that are shown within this context."""
-    from decrappify.io.missing_planes import MissingPlanesWarning
-
-    warned: list[str] = []
-    with warnings.catch_warnings():
-        show = warnings.showwarning
-
-        def noting(message: Warning | str, category: type[Warning], *rest: Any, **named: Any) -> None:
-            if issubclass(category, MissingPlanesWarning):
-                warned.append(str(message))
-            show(message, category, *rest, **named)
-
-        warnings.showwarning = noting
-        yield warned
 
 
 def _missing_line(source: Path, movie: Any) -> str:

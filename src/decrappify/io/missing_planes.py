@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import groupby
 
+from decrappify._common.caller_warning import warn_caller
 from decrappify.movie import Plane
 
 _LISTED = 4  # groups of planes named in a message
@@ -16,12 +17,27 @@ class MissingPlanesWarning(UserWarning):
     """A warning that names the missing planes of a movie."""
 
 
+_notes: ContextVar[list[str] | None] = ContextVar("_notes", default=None)
+
+
+def warn_of_missing(message: str) -> None:
+    """Issue a `MissingPlanesWarning`, or add it to the notes of `missing_notes`."""
+    notes = _notes.get()
+    if notes is None:
+        warn_caller(message, MissingPlanesWarning)
+    else:
+        notes.append(message)
+
+
 @contextmanager
-def without_missing_warnings() -> Iterator[None]:
-    """Suppress `MissingPlanesWarning` on opening a movie whose missing planes are reported otherwise."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", MissingPlanesWarning)
-        yield
+def missing_notes() -> Iterator[list[str]]:
+    """Collect the warnings of `warn_of_missing` in this thread, for callers that report missing planes themselves."""
+    notes: list[str] = []
+    token = _notes.set(notes)
+    try:
+        yield notes
+    finally:
+        _notes.reset(token)
 
 
 def describe_missing(missing: Collection[Plane], shape: tuple[int, int, int]) -> str:

@@ -19,7 +19,7 @@ from decrappify.noise.dark import Dark, hot_estimates, measure_dark
 from decrappify.noise.estimate import unknown
 from decrappify.noise.files import check_report, read_tables, write_tables
 from decrappify.noise.gain import GainFit
-from decrappify.noise.input_checks import check_dark_level, check_dark_movie, check_high_movie, hint_at_slices
+from decrappify.noise.input_checks import check_dark_level, check_dark_movie, check_differs, hint_at_slices
 from decrappify.noise.levels import measure_bit_depth, measure_saturation
 from decrappify.noise.measure import measure_noise
 from decrappify.noise.model import NoiseModel
@@ -220,7 +220,7 @@ def _good_images(high: Any, channel: int | str | None, low: Movie) -> tuple[list
     sizes = set()
     for k in evenly_spaced(len(sources), IMAGES):
         movie = _one_channel(sources[k], channel, lenient=True)
-        check_high_movie(low, movie)
+        check_differs(low, movie, "high", "good images of the same kind of specimen")
         images += sample_images(movie, max(1, IMAGES // len(sources)))
         sizes.add(tuple(movie.pixel_size_um[1:]))
     if not images:

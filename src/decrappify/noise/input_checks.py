@@ -21,19 +21,27 @@ def hint_at_slices(low: Movie) -> None:
         )
 
 
-def check_dark_movie(low: Movie, dark: Movie) -> None:
-    """Raise InputError if the dark frames are the movie itself; warn if they have another size.
+def check_differs(low: Movie, other: Movie, name: str, expected: str) -> None:
+    """Raise InputError if the dark frames or good images are the movie itself.
 
-    Raises
-    ------
-    InputError
-        If the pixels are equal.
+    Parameters
+    ----------
+    low, other : Movie
+        The movie, and the one passed as argument `name`.
+    name : {"dark", "high"}
+        Name of the argument.
+    expected : str
+        What the argument should be.
     """
-    if _is_same(low, dark):
+    if _is_same(low, other):
         raise InputError(
-            f"{argument('dark')} is {dark.name}, which has the same pixels as the movie {low.name}; expected frames "
-            "recorded without light, at the same settings"
+            f"{argument(name)} is {other.name}, which has the same pixels as the movie {low.name}; expected {expected}"
         )
+
+
+def check_dark_movie(low: Movie, dark: Movie) -> None:
+    """Raise InputError if the dark frames are the movie itself; warn if they have another size."""
+    check_differs(low, dark, "dark", "frames recorded without light, at the same settings")
     if dark.shape[3:] != low.shape[3:]:
         sizes = [f"{movie.shape[3]} x {movie.shape[4]}" for movie in (dark, low)]
         warn_caller(
@@ -78,21 +86,6 @@ def check_dark_level(name: str, dark: Dark, median: float, darkest: float, noise
         warn_caller(
             f"the dark frames {name} (mean gray level {level:.4g}) are brighter than the background of the movie "
             f"({darkest:.4g}): check that they were recorded without light and at the same settings"
-        )
-
-
-def check_high_movie(low: Movie, high: Movie) -> None:
-    """Raise InputError if a good image is the movie itself.
-
-    Raises
-    ------
-    InputError
-        If the pixels are equal.
-    """
-    if _is_same(low, high):
-        raise InputError(
-            f"{argument('high')} is {high.name}, which has the same pixels as the movie {low.name}; expected good "
-            "images of the same kind of specimen"
         )
 
 

@@ -160,9 +160,9 @@ class StoreResult:
 def open_result(path: Path) -> Movie:
     """Open a result without a warning about missing planes, which the run reported."""
     from decrappify.io import open_movie
-    from decrappify.io.missing_planes import without_missing_warnings
+    from decrappify.io.missing_planes import missing_notes
 
-    with without_missing_warnings():
+    with missing_notes():
         return open_movie(path)
 
 

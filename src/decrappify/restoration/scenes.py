@@ -225,16 +225,13 @@ def _finished(output: Path, scene: str, run: str, job: Job) -> Movie | None:
 
     if not output.exists() or working_path(output).exists() or lock_path(output).exists():
         return None
+    why = "contains no record of its run, so that it cannot be recognized"
     with suppress(DecrappifyError), open_result(output) as found:
+        if "scene_run" in found.provenance:
+            why = "is not the result of this scene, model and options"
         is_same_run = (found.provenance.get("scene"), found.provenance.get("scene_run")) == (scene, run)
         if is_same_run and _has_same_pixels(found, job):
             return open_result(output)
-    has_record = output.suffix.lower() != ".mp4"
-    why = (
-        "is not the result of this scene, model and options"
-        if has_record
-        else "cannot be recognized, as .mp4 files contain no record of their run"
-    )
     raise OutputExistsError(
         f"{output} already exists and {why}; choose another name, or replace it with {setting('overwrite', True)}"
     )

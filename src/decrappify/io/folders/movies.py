@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from decrappify._common.argument_names import setting
-from decrappify._common.caller_warning import warn_caller
 from decrappify.errors import FormatError, InputError
 from decrappify.io.file_guard import FileGuard, GuardedSource, file_version
 from decrappify.io.folders.folder import FolderReading, FolderScene, check_layouts, read_folder
 from decrappify.io.folders.folder_report import report
-from decrappify.io.missing_planes import MissingPlanesWarning
+from decrappify.io.missing_planes import warn_of_missing
 from decrappify.io.scene_names import scene_index
 from decrappify.limits.files import check_extent, check_missing
 from decrappify.movie import Array, FrameSource, Movie, Plane, Shape5
@@ -200,7 +199,7 @@ def _grid_movie(reading: FolderReading, scene: FolderScene, open_file: Callable[
         source = GridSource(files, grid.shape, opened, first)
         if source.missing:
             message = _missing_message(f"{folder} {scene.name}".strip(), source.missing, grid.shape)
-            warn_caller(message, MissingPlanesWarning)
+            warn_of_missing(message)
         changes: dict[str, Any] = {}
         if grid.channels:
             inner = first.channel_names if first.shape[1] > 1 else ("",)

@@ -14,7 +14,6 @@ from decrappify.crappify import Crappifier
 from decrappify.errors import InputError, MissingFileError
 from decrappify.limits.files import check_regular
 from decrappify.model import Model
-from decrappify.noise import load_crappifier
 from decrappify.training.config.nogan import NoganConfig
 from decrappify.training.config.options import DataOptions, RunOptions
 from decrappify.training.config.presets import nogan_preset
@@ -215,6 +214,8 @@ def _crappifier(given: Any, path: Path) -> Any:
     if isinstance(given, Mapping):
         return Crappifier.from_dict(dict(given))
     if isinstance(given, str) and Path(given).suffix in (".toml", ".json"):
+        from decrappify.noise import load_crappifier
+
         return load_crappifier(path.parent / given)
     return given
 

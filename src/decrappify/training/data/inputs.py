@@ -16,7 +16,6 @@ from decrappify.io.folders.folder import FolderReading, read_folder
 from decrappify.io.recognition import is_image_folder
 from decrappify.io.registry import plain_stem
 from decrappify.movie import Movie
-from decrappify.noise import load_crappifier
 
 # The logger of the module that classifies folders, so that the command line shows the messages of both modules.
 logger = logging.getLogger("decrappify.io.folders.folder")
@@ -52,6 +51,8 @@ def as_crappifier(given: Crappifier | str | Path) -> Crappifier:
     if isinstance(given, Crappifier):
         return given
     if Path(given).suffix in (".toml", ".json"):
+        from decrappify.noise import load_crappifier
+
         return load_crappifier(given)
     return crappifier_preset(str(given))
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 log = logging.getLogger(__name__)
 
@@ -38,44 +39,39 @@ class EventFile:
 
         self.path = path
         self._event, self._summary = Event, Summary
-        self._is_open = False
+        self._records: RecordWriter | None = None
         try:
-            self._file = path.open("wb", buffering=0)
-            self._records = RecordWriter(self._file)
-            self._is_open = True
-            self._records.write(Event(wall_time=time.time(), file_version="brain.Event:2").SerializeToString())
+            self._records = RecordWriter(path.open("wb"))
         except OSError as error:
             self._abandon(error)
+        self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
 
     def add(self, scalars: Mapping[str, float], step: int) -> None:
         """Append one event with the scalars of a step."""
-        if not self._is_open:
-            return
         values = [self._summary.Value(tag=tag, simple_value=float(value)) for tag, value in scalars.items()]
-        event = self._event(wall_time=time.time(), step=int(step), summary=self._summary(value=values))
-        try:
-            self._records.write(event.SerializeToString())
-        except OSError as error:
-            self._abandon(error)
+        self._write(self._event(wall_time=time.time(), step=int(step), summary=self._summary(value=values)))
 
     def close(self) -> None:
         """Close the file."""
-        if not self._is_open:
+        records, self._records = self._records, None
+        if records is not None:
+            with suppress(OSError):  # every record was flushed
+                records.close()
+
+    def _write(self, event: Any) -> None:
+        if self._records is None:
             return
-        self._is_open = False
         try:
-            self._records.close()
+            self._records.write(event.SerializeToString())
+            self._records.flush()
         except OSError as error:
             self._abandon(error)
 
     def _abandon(self, error: OSError) -> None:
-        self._is_open = False
+        self.close()
         log.warning(
             "TensorBoard events are not written (%s: %s); log.csv has the same values", self.path, error.strerror
         )
-        if hasattr(self, "_file"):
-            with suppress(OSError):
-                self._file.close()
 
 
 def open_event_file(folder: Path) -> EventFile | None:

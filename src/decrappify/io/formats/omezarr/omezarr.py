@@ -18,7 +18,7 @@ from decrappify.io.damage import damage_errors
 from decrappify.io.formats.omezarr.layout import ZarrImage, group_attributes, image_at, images_of, ome_attributes
 from decrappify.io.formats.omezarr.source import OmeZarrSource
 from decrappify.io.formats.omezarr.spacing import image_axes, level_spacing
-from decrappify.io.missing_planes import MissingPlanesWarning
+from decrappify.io.missing_planes import warn_of_missing
 from decrappify.limits.files import check_regular
 from decrappify.limits.threads import check_zarr_threads
 from decrappify.movie import Movie, dimension_names, parse_axes
@@ -192,7 +192,7 @@ def _open_image(chosen: ZarrImage, number: int, absent_chunks: str) -> Movie:
 
 def _warn(source: OmeZarrSource) -> None:
     if source.missing_note:
-        warn_caller(source.missing_note, MissingPlanesWarning)
+        warn_of_missing(source.missing_note)
     for note in source.notes:
         warn_caller(note)
 

@@ -9,7 +9,7 @@ from decrappify._common.caller_warning import warn_caller
 from decrappify.errors import FormatError, MissingFileError
 from decrappify.io.formats.tiff.file import TiffDocument, ndtiff_file, tifffile_messages
 from decrappify.io.formats.tiff.source import TiffSource, unreadable
-from decrappify.io.missing_planes import MissingPlanesWarning
+from decrappify.io.missing_planes import warn_of_missing
 from decrappify.movie import Movie
 
 
@@ -57,7 +57,7 @@ def open_tiff(path: str | os.PathLike[str], *, scene: int = 0, axes: str | None 
     path = _file_of(path)
     source = TiffSource(path, scene=scene, axes=axes)
     if source.missing_note:
-        warn_caller(source.missing_note, MissingPlanesWarning)
+        warn_of_missing(source.missing_note)
     for note in source.notes:
         warn_caller(note)
     metadata = source.metadata
