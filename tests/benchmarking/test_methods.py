@@ -6,7 +6,7 @@ from scipy.signal import fftconvolve
 
 from decrappify.benchmarking import methods
 from decrappify.benchmarking.camera import Camera
-from decrappify.benchmarking.methods import baseline_methods, checked_psf, own_methods
+from decrappify.benchmarking.methods import baseline_methods, checked_psf, user_methods
 from decrappify.benchmarking.pairs import checked_pairs
 from decrappify.errors import InputError
 from decrappify.inference.options import InferenceOptions
@@ -81,7 +81,7 @@ def test_model_result_has_the_grid_of_the_reference(tiny_models, tmp_path, rng, 
     source = rng.random((3, 20, 24)) * 100
     (pair,) = checked_pairs([(source, np.kron(source, np.ones((1, scale, scale))))])
     for name in ("movie", "movie-x2")[:scale]:
-        (method,) = own_methods({"mine": tiny_models[name]}, tmp_path, InferenceOptions(device="cpu"))
+        (method,) = user_methods({"mine": tiny_models[name]}, tmp_path, InferenceOptions(device="cpu"))
         movie, notes = method.run(pair)
         assert movie.shape == (3, 1, 1, 20 * scale, 24 * scale)
         assert notes == (["enlarged by bicubic interpolation"] if scale == 2 and name == "movie" else [])
@@ -89,14 +89,14 @@ def test_model_result_has_the_grid_of_the_reference(tiny_models, tmp_path, rng, 
 
 
 def test_finer_result_without_reference_is_averaged(tiny_models, tmp_path, rng):
-    (method,) = own_methods({"mine": tiny_models["movie-x2"]}, tmp_path, InferenceOptions(device="cpu"))
+    (method,) = user_methods({"mine": tiny_models["movie-x2"]}, tmp_path, InferenceOptions(device="cpu"))
     movie, notes = method.run(checked_pairs([(rng.random((3, 20, 24)), None)])[0])
     assert movie.shape == (3, 1, 1, 20, 24)
     assert notes == ["averaged in 2 x 2 blocks, to compare with the input"]
 
 
 def test_model_of_another_scale_raises(tiny_models, tmp_path, rng):
-    (method,) = own_methods({"mine": tiny_models["movie-x2"]}, tmp_path, InferenceOptions())
+    (method,) = user_methods({"mine": tiny_models["movie-x2"]}, tmp_path, InferenceOptions())
     source = rng.random((3, 20, 24))
     with pytest.raises(InputError, match=r"model 'tiny-movie-x2' has scale 2, but .* has scale 1"):
         method.run(checked_pairs([(source, source)])[0])
@@ -106,7 +106,7 @@ def test_warning_on_seams_is_logged_once_per_model(tiny_models, tmp_path, rng, c
     inference = InferenceOptions(device="cpu", precision="float32", tile_size=16, tile_overlap=0)
     pairs = checked_pairs([(rng.random((20, 24)), None)] * 2)
     for _ in range(2):
-        (method,) = own_methods(tiny_models["still"], tmp_path, inference)
+        (method,) = user_methods(tiny_models["still"], tmp_path, inference)
         for pair in pairs:
             method.run(pair)
     assert sum("seams of up to" in message for message in caplog.messages) == 2
@@ -117,13 +117,13 @@ def test_callable_may_return_a_movie_or_an_array(pair, noisy, tmp_path, wrap):
     def function(movie):
         return wrap(np.asarray(movie) + 1)
 
-    (method,) = own_methods({"mine": function}, tmp_path, InferenceOptions())
+    (method,) = user_methods({"mine": function}, tmp_path, InferenceOptions())
     assert restored(method, pair)[0] == pytest.approx(noisy + 1)
 
 
 def test_callable_may_return_a_stack(tmp_path, rng):
     stack = Movie.from_array(rng.random((3, 20, 24)), axes="ZYX")
-    (method,) = own_methods({"mine": lambda movie: np.asarray(movie)[0, 0]}, tmp_path, InferenceOptions())
+    (method,) = user_methods({"mine": lambda movie: np.asarray(movie)[0, 0]}, tmp_path, InferenceOptions())
     assert method.run(checked_pairs([(stack, None)])[0])[0].shape == (1, 1, 3, 20, 24)
 
 
@@ -131,8 +131,8 @@ def test_methods_raise_for_invalid_input(pair, tmp_path):
     with pytest.raises(InputError, match="baseline 'bm3d' is not known; choose from input, gaussian, nlm, tv"):
         baseline_methods(["bm3d"])
     with pytest.raises(InputError, match="method 'x' has type int, expected a model, or a callable"):
-        own_methods({"x": 3}, tmp_path, InferenceOptions())
-    (method,) = own_methods({"half": lambda movie: np.asarray(movie)[..., ::2]}, tmp_path, InferenceOptions())
+        user_methods({"x": 3}, tmp_path, InferenceOptions())
+    (method,) = user_methods({"half": lambda movie: np.asarray(movie)[..., ::2]}, tmp_path, InferenceOptions())
     with pytest.raises(
         InputError, match=r"method 'half' returned \(6, 1, 1, 48, 32\) for .*, expected \(T, C, Z, Y, X\)"
     ):

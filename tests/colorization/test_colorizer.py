@@ -182,9 +182,9 @@ def model_of(network=None, normalization=IMAGENET, **card):
         (model_of(task="restoration"), "is for restoration, not colorization"),
         (
             model_of(create("small", n_frames=3), task="colorization"),
-            r"takes 3 frames of 1 channel and returns 1 at scale 1; colorization needs 1 frame",
+            r"takes 3 frames of 1 channel and returns 1 at scale 1; expected 1 frame",
         ),
-        (model_of(normalization=None, task="colorization"), "needs ChannelStatistics of red, green and blue"),
+        (model_of(normalization=None, task="colorization"), "expected ChannelStatistics of red, green and blue"),
     ],
 )
 def test_colorizer_rejects_unsuitable_models(model, match):

@@ -68,7 +68,7 @@ def test_frames_bleach_by_their_index():
     ("options", "message"),
     [
         ({"seed": -1}, "seed is -1, expected an integer"),
-        ({"normalization": [Normalization(0.0, 1.0)]}, "found 1 normalizations, .* needs 2"),
+        ({"normalization": [Normalization(0.0, 1.0)]}, "found 1 normalization, expected 2, one per channel"),
     ],
 )
 def test_invalid_options_raise(movie, options, message):

@@ -125,9 +125,13 @@ def test_restore_takes_windows_along_z(rng):
 @pytest.mark.parametrize(
     ("shape", "options", "message"),
     [
-        ((1, 1, 1, 20, 20), {}, r"one still image, but model 'window-mean' needs windows of 3; .*n_frames=1.*still'$"),
+        (
+            (1, 1, 1, 20, 20),
+            {},
+            r"one still image, expected windows of 3 for model 'window-mean'; .*n_frames=1.*still'$",
+        ),
         ((1, 1, 5, 20, 20), {}, r"or pass window_axis='Z' to use its 5 slices"),
-        ((4, 1, 1, 20, 20), {"window_axis": "Z"}, r"one slice, but .*window_axis='T' to use its 4 frames"),
+        ((4, 1, 1, 20, 20), {"window_axis": "Z"}, r"one slice, expected .*window_axis='T' to use its 4 frames"),
         ((4, 1, 1, 20, 20), {"window_axis": "X"}, r"window_axis='X' is not known"),
         ((4, 1, 1, 20, 20), {"frames": "a:b"}, r"frames='a:b' is not valid, expected 'start:stop'"),
         ((4, 1, 1, 20, 20), {"frames": "0:4:0"}, r"frames='0:4:0' is not valid"),
@@ -146,7 +150,7 @@ def test_restore_rejects_unsuitable_input(rng, shape, options, message):
 
 
 def test_restore_rejects_another_number_of_channels(rng):
-    with pytest.raises(InputError, match="has 2 channels, but model 'pooling' needs 3"):
+    with pytest.raises(InputError, match="has 2 channels, expected 3 for model 'pooling'"):
         restore(rng.integers(0, 99, (4, 2, 1, 20, 20)), as_model(PoolingNetwork(in_channels=3)), **FAST)
 
 

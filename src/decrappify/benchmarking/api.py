@@ -19,7 +19,7 @@ from decrappify._common.progress import Bar, Cancel, Progress, cancellable, chec
 from decrappify.benchmarking.camera import Camera
 from decrappify.benchmarking.evidence import Evidence, gather
 from decrappify.benchmarking.halves import Halves, confirmed_resolution, split
-from decrappify.benchmarking.methods import INPUT, Method, baseline_methods, own_methods
+from decrappify.benchmarking.methods import INPUT, Method, baseline_methods, user_methods
 from decrappify.benchmarking.movies import kept
 from decrappify.benchmarking.options import BenchmarkOptions
 from decrappify.benchmarking.pairs import Pair, checked_pairs
@@ -113,7 +113,7 @@ def benchmark(
     with TemporaryDirectory(prefix="decrappify-", ignore_cleanup_errors=True) as folder:
         compared = [
             *baseline_methods(baselines, psf=options.psf, camera=camera),
-            *own_methods(methods, Path(folder), inference, cancel),
+            *user_methods(methods, Path(folder), inference, cancel),
         ]
         _check_names(compared)
         collected = _Collected()

@@ -79,7 +79,7 @@ def baseline_methods(
     return methods
 
 
-def own_methods(given: Any, folder: Path, inference: InferenceOptions, cancel: Cancel | None = None) -> list[Method]:
+def user_methods(given: Any, folder: Path, inference: InferenceOptions, cancel: Cancel | None = None) -> list[Method]:
     """Return the methods of one model, or of a mapping from names to models and callables."""
     from decrappify.model import Model, load_model
 

@@ -264,11 +264,11 @@ def _statistics(model: Model) -> ChannelStatistics:
     if sizes != (1, 3, 3, 1):
         raise InputError(
             f"model {model.name!r} takes {counted(sizes[0], 'frame')} of {counted(sizes[1], 'channel')} and "
-            f"returns {sizes[2]} at scale {sizes[3]}; colorization needs 1 frame, 3 channels in and out, and scale 1"
+            f"returns {sizes[2]} at scale {sizes[3]}; expected 1 frame, 3 channels in and out, and scale 1"
         )
     if not isinstance(model.normalization, ChannelStatistics) or len(model.normalization.mean) != 3:
         raise InputError(
-            f"model {model.name!r} is normalized by {model.normalization}; colorization needs ChannelStatistics of "
+            f"model {model.name!r} is normalized by {model.normalization}, expected ChannelStatistics of "
             "red, green and blue, such as decrappify.normalization.IMAGENET"
         )
     return model.normalization

@@ -31,11 +31,11 @@ class CorrelatedNoise(Part):
     Attributes
     ----------
     photons : float or range (log-uniform)
-        Expected photo-electrons per pixel at signal 1, above the background.
+        Expected photoelectrons per pixel at signal 1, above the background.
     read_noise : float or range
         Standard deviation in electrons.
     background : float or range
-        Photo-electrons per pixel at signal 0.
+        Photoelectrons per pixel at signal 0.
     sigma : float or range
         Standard deviation of the kernel in pixels, at most 50; below 0.1 the noise is independent. The correlation of
         neighbors is 0.09 at 0.4 pixels, 0.26 at 0.5, 0.45 at 0.6, 0.58 at 0.7, 0.67 at 0.8 and 0.78 at 1.
@@ -152,17 +152,17 @@ class BadPixels(Part):
 class ExcessNoise(Part):
     """Shot noise of detectors that multiply electrons: EMCCD cameras, photomultipliers and avalanche photodiodes.
 
-    The number of photo-electrons is drawn, then its amplification from a gamma distribution (Hirsch 2013, PLoS ONE
+    The number of photoelectrons is drawn, then its amplification from a gamma distribution (Hirsch 2013, PLoS ONE
     8:e53671), so that the variance is `factor` times that of shot noise.
 
     Attributes
     ----------
     photons : float or range (log-uniform)
-        Expected photo-electrons per pixel at signal 1, above the background.
+        Expected photoelectrons per pixel at signal 1, above the background.
     background : float or range
-        Photo-electrons per pixel at signal 0.
+        Photoelectrons per pixel at signal 0.
     read_noise : float or range
-        Standard deviation in photo-electrons, that is, divided by the amplification.
+        Standard deviation in photoelectrons, that is, divided by the amplification.
     factor : float or range
         Excess noise factor F squared: 1 without amplification noise, 2 for EMCCD cameras, 1.2 to 1.5 for
         photomultipliers.

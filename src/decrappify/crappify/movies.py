@@ -9,6 +9,7 @@ import numpy as np
 
 from decrappify._common.argument_names import argument
 from decrappify._common.checks import short
+from decrappify._common.counting import counted
 from decrappify.crappify.crappifier import Crappifier, full_scale
 from decrappify.errors import InputError
 from decrappify.movie import Array, Latest, Movie, Shape5, scaled_spacing
@@ -72,16 +73,20 @@ def _per_channel(movie: Movie, given: Normalization | Sequence[Normalization] | 
         return [measure(movie, channel) for channel in range(n_channels)]
     levels = [given] * n_channels if isinstance(given, Normalization) else list(given)
     if len(levels) != n_channels:
-        raise InputError(f"found {len(levels)} normalizations, {movie.name} needs {n_channels}, one per channel")
+        raise InputError(
+            f"found {counted(len(levels), 'normalization')}, expected {n_channels}, one per channel of {movie.name}"
+        )
     return levels
 
 
 def _for_colors(movie: Movie, given: Normalization | Sequence[Normalization] | None) -> list[Normalization]:
     if movie.shape[1] != 3:
-        raise InputError(f"{movie.name} has {movie.shape[1]} channels, this crappifier needs red, green and blue")
+        raise InputError(
+            f"{movie.name} has {movie.shape[1]} channels, expected red, green and blue for a crappifier of colors"
+        )
     levels = _per_channel(movie, full_scale(movie.dtype) if given is None else given)
     if any(other != levels[0] for other in levels):
-        raise InputError("the channels have separate normalizations, a crappifier of colors needs one for all")
+        raise InputError("the channels have separate normalizations, expected a single one for a crappifier of colors")
     return levels
 
 

@@ -68,11 +68,11 @@ class PoissonGaussian(Part):
     Attributes
     ----------
     photons : float or range (log-uniform)
-        Expected photo-electrons per pixel at signal 1, above the background.
+        Expected photoelectrons per pixel at signal 1, above the background.
     read_noise : float or range
         Standard deviation in electrons.
     background : float or range
-        Photo-electrons per pixel at signal 0.
+        Photoelectrons per pixel at signal 0.
     gain : float or range (log-uniform)
         Gray levels per electron.
     offset : float or range

@@ -106,8 +106,8 @@ def learned_ranges(samples: Iterable[Sequence[Array]]) -> dict[str, list[float]]
 def scores(features: Mapping[str, float], ranges: Mapping[str, Any]) -> dict[str, Deviation]:
     """Compare features with the learned ranges; features without a valid range are left out.
 
-    The limits are the quantiles 0.5 and 99.5 %, but not farther from the quantiles 5 and 95 % than these from the
-    median, so that single training samples do not widen the range; see `Scale` for their widening.
+    The limits are the quantiles 0.5 and 99.5 %, at most twice as far from the median as the quantiles 5 and 95 %, so
+    that single training samples do not widen the range. `Scale` widens them further.
 
     Returns
     -------

@@ -51,7 +51,7 @@ def measure_dark(regions: Sequence[Array]) -> Dark:
     largest = max(regions, key=lambda region: region.size)
     values = np.concatenate([region.mean(0).ravel() for region in regions])
     offset = float(np.mean(values[np.abs(values - np.median(values)) <= 8 * max(values.std(), 1e-9)]))
-    note = "from a single dark image: its fixed pattern is contained" if single else ""
+    note = "from a single dark image: contains its fixed pattern" if single else ""
     deviation = variance**0.5
     return Dark(
         Estimate(offset, max(float(np.std(levels)), deviation / n_pixels**0.5)),

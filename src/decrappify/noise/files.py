@@ -24,7 +24,7 @@ def check_report(path: Path, *, overwrite: bool) -> None:
     from decrappify.io.store.outputs import check_output as check_file
 
     if path.suffix.lower() not in (".html", ".htm"):
-        raise FormatError(f"{path} is not a name for an HTML report; use the suffix .html")
+        raise FormatError(f"{path} has the suffix of another format; a report ends in .html")
     check_file(path, overwrite=overwrite)
 
 

@@ -32,7 +32,7 @@ class GainFit:
     Attributes
     ----------
     gain : Estimate
-        Gray levels per photo-electron, the excess noise factor included.
+        Gray levels per photoelectron, the excess noise factor included.
     intercept : Estimate
         Variance of the line at gray level 0, in squared gray levels; negative with an offset.
     transfer : Transfer or None
@@ -91,8 +91,8 @@ def _judged(fit: Transfer, errors: Array, kind: str) -> GainFit:
     total = float(np.hypot(errors[0], _MODEL_ERROR[kind] * fit.gain))
     if fit.gain <= 0 or total > _LARGEST_ERROR * fit.gain:
         reason = (
-            f"the variance does not rise measurably with the mean (slope {fit.gain:.3g} ± {errors[0]:.2g}): read noise "
-            "prevails, or the gray levels cover too small a range; record a brighter specimen"
+            f"the variance does not rise measurably with the mean (slope {fit.gain:.3g} ± {errors[0]:.2g}): the read "
+            "noise dominates or the gray levels cover too small a range; record a brighter specimen"
         )
         return GainFit(unknown(reason), unknown(reason), fit)
     notes = []

@@ -72,9 +72,11 @@ def _correlation(regions: Sequence[Array], differences: Sequence[Array]) -> Corr
 
 def _lags(found: Correlation | None, axis: int) -> tuple[Estimate, ...]:
     if found is None:
-        return (unknown("needs successive frames with noise, of at least 8 tiles of 32 pixels"),) * (LAGS + 1)
+        return (unknown("requires successive frames with noise, of at least 8 tiles of 32 pixels"),) * (LAGS + 1)
     if found.is_motion:
-        return (unknown("moving structure prevails; two difference filters show that the noise is white"),) * (LAGS + 1)
+        return (unknown("moving structure dominates the differences; two filters agree that the noise is white"),) * (
+            LAGS + 1
+        )
     at = [(LAGS + lag, LAGS) if axis == 0 else (LAGS, LAGS + lag) for lag in range(LAGS + 1)]
     return tuple(Estimate(float(found.values[one]), float(found.errors[one])) for one in at)
 

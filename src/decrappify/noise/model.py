@@ -28,7 +28,7 @@ class NoiseModel:
     Attributes
     ----------
     gain : Estimate
-        Gray levels per photo-electron; of detectors that multiply electrons, times the excess noise factor.
+        Gray levels per photoelectron; of detectors that multiply electrons, times the excess noise factor.
     intercept : Estimate
         Variance of the line at gray level 0, in squared gray levels.
     noise_sd : Estimate

@@ -40,7 +40,7 @@ def line_noise(differences: Sequence[Array], axis: int) -> Estimate:
         sharp = [(2 * one[:, 1:-1] - one[:, 2:] - one[:, :-2]) / np.sqrt(6) for one in means]
         products += [sharp[i] * sharp[j] for i in range(_PARTS) for j in range(i)]
     if not products:
-        return unknown("needs successive frames of at least 40 pixels along the lines and 8 across")
+        return unknown("requires successive frames of at least 40 pixels along the lines and 8 across")
     variance = float(np.mean([_trimmed_mean(one) for one in products]))
     per_frame = np.concatenate([one.mean(1) for one in products])
     error = float(per_frame.std() / np.sqrt(max(len(per_frame) / 6, 1)))  # 6 pairs of segments share their pixels
@@ -59,7 +59,7 @@ def hot_pixels(frames: Array) -> Estimate:
         At least 4 frames of one region. Optics spread light over neighbors, so that an isolated pixel is a defect.
     """
     if len(frames) < _LEAST_FRAMES:
-        return unknown(f"needs at least {_LEAST_FRAMES} frames")
+        return unknown(f"requires at least {_LEAST_FRAMES} frames")
     hot = isolated(frames)[0]
     return _share(int(hot.sum()), hot.size)
 
@@ -67,7 +67,7 @@ def hot_pixels(frames: Array) -> Estimate:
 def hot_level(frames: Array) -> Estimate:
     """Estimate the mean excess of the pixels that `hot_pixels` counts, in gray levels."""
     if len(frames) < _LEAST_FRAMES:
-        return unknown(f"needs at least {_LEAST_FRAMES} frames")
+        return unknown(f"requires at least {_LEAST_FRAMES} frames")
     hot, excess = isolated(frames)
     return _level(excess[hot])
 
@@ -103,7 +103,7 @@ def fixed_pattern(dark: Array, variance: float) -> Estimate:
     `variance` is the mean variance of a pixel in time; its share that remains in the mean of the frames is subtracted.
     """
     if len(dark) < _LEAST_DARK:
-        return unknown(f"needs at least {_LEAST_DARK} dark frames, found {len(dark)}")
+        return unknown(f"requires at least {_LEAST_DARK} dark frames, found {len(dark)}")
     mean = dark.mean(0)
     low, high = np.percentile(mean, [0.5, 99.5])
     values = mean[(mean >= low) & (mean <= high)] if high > low else mean.ravel()

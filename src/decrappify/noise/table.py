@@ -10,7 +10,7 @@ _NOISE = (
     ("gain", "gain", "gray levels per electron"),
     ("offset", "offset", "gray levels"),
     ("read_noise", "read noise", "gray levels"),
-    ("intercept", "variance at gray level 0", "gray levels²"),
+    ("intercept", "intercept of the variance", "gray levels²"),
     ("noise_sd", "noise (sd)", "gray levels"),
     ("excess_noise", "excess noise factor", ""),
     ("saturation", "saturation", "gray level"),

@@ -361,8 +361,8 @@ def _checked_window_axis(axis: str, movie: Movie, model: Model) -> str:
         ways.append(f"pass {setting('window_axis', 'Z')} to use its {n_z} slices")
     if axis == "Z" and n_t > 1:
         ways.append(f"pass {setting('window_axis', 'T')} to use its {n_t} frames")
-    needs = f"model {model.name!r} needs windows of {model.n_frames}"
-    raise InputError(f"{movie.name} is {what}, but {needs}", advice=", or ".join(ways), option="window_axis")
+    expected = f"windows of {model.n_frames} for model {model.name!r}"
+    raise InputError(f"{movie.name} is {what}, expected {expected}", advice=", or ".join(ways), option="window_axis")
 
 
 def _channel_groups(movie: Movie, model: Model) -> list[tuple[int, ...]]:
@@ -372,6 +372,6 @@ def _channel_groups(movie: Movie, model: Model) -> list[tuple[int, ...]]:
     if model.in_channels == n_channels:
         return [tuple(range(n_channels))]
     raise InputError(
-        f"{movie.name} has {n_channels} channels, but model {model.name!r} needs {model.in_channels}; choose a movie "
-        "with that number of channels, or a model for single channels"
+        f"{movie.name} has {n_channels} channels, expected {model.in_channels} for model {model.name!r}; choose a "
+        "movie with that number of channels, or a model for single channels"
     )

@@ -129,7 +129,7 @@ def test_absent_channel_of_a_site_is_missing_and_the_others_keep_their_numbers(m
     names = [f"{well}_s{s}_w{c}.tif" for well, s, c in product(("B02", "B03"), (1, 2), (1, 2))]
     root = make(name for number, name in enumerate(names) if number != absent)
     channel = absent - 6
-    with pytest.warns(MissingPlanesWarning, match=f"cells B03 s2 lacks the file of channel {channel}; this plane"):
+    with pytest.warns(MissingPlanesWarning, match=f"cells B03 s2 has no file for channel {channel}; this plane"):
         movie = open_movie(root, scene="B03 s2")
     assert (movie.channel_names, movie.missing, values(movie)) == (("w1", "w2"), {(0, channel, 0)}, expected)
     assert not open_movie(root, scene="B03 s1").missing
@@ -140,7 +140,7 @@ def test_absent_channel_of_a_site_is_missing_and_the_others_keep_their_numbers(m
 
 def test_absent_first_and_last_frames_of_a_well_are_missing(make):
     root = make([*(f"A01_t{t:02d}.tif" for t in range(4)), "A02_t01.tif", "A02_t02.tif"])
-    with pytest.warns(MissingPlanesWarning, match="cells A02 lacks the file of frame 0; frame 3; these planes"):
+    with pytest.warns(MissingPlanesWarning, match="cells A02 has no file for frame 0; frame 3; these planes"):
         movie = open_movie(root, scene="A02")
     assert values(movie) == [[[0]], [[4]], [[5]], [[0]]]
 
@@ -148,7 +148,7 @@ def test_absent_first_and_last_frames_of_a_well_are_missing(make):
 def test_missing_files_are_missing_planes_named_in_a_warning(make):
     places = [place for place in product(range(2), range(2), range(2)) if place != (1, 0, 1)]
     root = make([f"t{t}_c{c}_z{z}.tif" for t, c, z in places])
-    with pytest.warns(UserWarning, match="cells lacks the file of frame 1, channel 0, slice 1; this plane is missing"):
+    with pytest.warns(UserWarning, match="cells has no file for frame 1, channel 0, slice 1; this plane is missing"):
         movie = open_movie(root)
     assert movie.missing == {(1, 0, 1)}
     assert not movie.frame(1, 0, 1).any()
@@ -158,7 +158,7 @@ def test_missing_files_are_missing_planes_named_in_a_warning(make):
 
 def test_missing_file_of_a_volume_is_missing_in_all_slices(make):
     root = make(["volume_t1.tif", "volume_t2.tif", "volume_t4.tif"], (3, 9, 11))
-    with pytest.warns(UserWarning, match="lacks the file of frame 2"):
+    with pytest.warns(UserWarning, match="has no file for frame 2"):
         movie = open_movie(root)
     assert movie.shape == (4, 1, 3, 9, 11)
     assert movie.missing == {(2, 0, z) for z in range(3)}

@@ -58,7 +58,7 @@ def test_report_contains_the_values_and_no_links(found, tmp_path):
 
 
 def test_report_with_another_suffix_raises(found, tmp_path):
-    with pytest.raises(FormatError, match=r"report\.pdf is not a name for an HTML report; use the suffix \.html"):
+    with pytest.raises(FormatError, match=r"report\.pdf has the suffix of another format; a report ends in \.html"):
         found.report(tmp_path / "report.pdf")
     assert not list(tmp_path.iterdir())
 
@@ -90,7 +90,7 @@ def test_report_omits_unknown_values(movie, tmp_path):
     without = calibrate(movie[:1])
     page = without.report(tmp_path / "image.html").read_text(encoding="utf-8")
     assert "No good images were passed (high)." in page
-    assert "needs successive frames" in page
+    assert "requires successive frames" in page
     assert "data:image" not in page
     loaded = Calibration.load(without.save(tmp_path / "scope.toml"))
     page = loaded.report(tmp_path / "loaded.html").read_text(encoding="utf-8")
@@ -107,7 +107,7 @@ def test_calibrate_command_writes_a_report(movie, good, tmp_path, command):
     assert f"{report}: written" in shown
     assert "<svg" in report.read_text(encoding="utf-8")
     assert "--overwrite" in command("calibrate", low, "--report", report, exit_code=2).stderr
-    assert "use the suffix .html" in command("calibrate", low, "--report", low, "--overwrite", exit_code=2).stderr
+    assert "a report ends in .html" in command("calibrate", low, "--report", low, "--overwrite", exit_code=2).stderr
 
 
 def test_calibrate_command_reads_a_real_pair(real_data, tmp_path, command):

@@ -220,7 +220,7 @@ def _missing_message(name: str, missing: frozenset[Plane], grid: Plane) -> str:
     ]
     more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
     planes = "this plane is" if len(missing) == 1 else "these planes are"
-    return f"{name} lacks the file of {'; '.join(shown)}{more}; {planes} missing and read as zeros"
+    return f"{name} has no file for {'; '.join(shown)}{more}; {planes} missing and read as zeros"
 
 
 def _described(shape: Shape5, dtype: np.dtype[Any]) -> str:

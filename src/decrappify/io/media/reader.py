@@ -170,8 +170,8 @@ class VideoReader:
                 f"{self.path.name} contains no complete frame; pass {setting('damaged', 'keep')} to colorize the others"
             )
         if self.damage:
-            kept = "are kept as far as they can be decoded" if self._damaged == "keep" else "are omitted"
-            logger.warning("%s is damaged: %s; these %s", self.path.name, self.damage, kept)
+            kept = "kept as far as they can be decoded" if self._damaged == "keep" else "omitted"
+            logger.warning("%s is damaged: %s; these frames are %s", self.path.name, self.damage, kept)
         return self.damage
 
     def note(self) -> str:

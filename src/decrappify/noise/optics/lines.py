@@ -67,7 +67,7 @@ def measure_lines(frames: Sequence[Array]) -> tuple[Estimate, Estimate]:
     """
     usable = [one for one in frames if min(one.shape) >= 2 * _SEGMENT]
     if not usable:
-        reason = f"needs images of at least {2 * _SEGMENT} pixels along Y and X"
+        reason = f"requires images of at least {2 * _SEGMENT} pixels along Y and X"
         return unknown(reason), unknown(reason)
     rows, columns = ([_shifts(one) for one in images] for images in (usable, [one.T for one in usable]))
     offset = _measure_offset(rows)

@@ -22,7 +22,7 @@ _LINE_FRAMES = 6
 _LOW_TILE, _HIGH_TILE = 128, 256  # pixels; tiles of good images with smaller pixels show the same frequencies
 _NOISE_MARGIN = 1.1  # upper limit of the variance of the noise, relative to the one measured in flat pixels
 _WHITE, _CORRELATED = 0.05, 0.1  # correlation of neighbors
-_SMALL = unknown("needs images of at least 64 pixels along Y and X")
+_SMALL = unknown("requires images of at least 64 pixels along Y and X")
 _NO_HIGH = unknown("no good images")
 
 

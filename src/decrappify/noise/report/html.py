@@ -84,7 +84,7 @@ def _plots(noise: NoiseModel, transfer: Transfer | None, low: Sequence[Array]) -
         "is moving structure.",
     }
     if spectrum is None:
-        residual["text"] = f"Not shown: {'needs successive frames of at least 64 pixels' if low else _NO_SAMPLES}."
+        residual["text"] = f"Not shown: {'requires successive frames of at least 64 pixels' if low else _NO_SAMPLES}."
     return [curve, lags, residual]
 
 
