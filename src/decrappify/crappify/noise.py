@@ -74,7 +74,7 @@ class PoissonGaussian(Part):
     background : float or range
         Photoelectrons per pixel at signal 0.
     gain : float or range (log-uniform)
-        Gray levels per electron.
+        Gray levels per photoelectron.
     offset : float or range
         Gray level without light.
     bit_depth : int, optional

@@ -7,7 +7,7 @@ from decrappify.noise.model import NoiseModel
 from decrappify.noise.optics.optics import Optics
 
 _NOISE = (
-    ("gain", "gain", "gray levels per electron"),
+    ("gain", "gain", "gray levels per photoelectron"),
     ("offset", "offset", "gray levels"),
     ("read_noise", "read noise", "gray levels"),
     ("intercept", "intercept of the variance", "gray levels²"),

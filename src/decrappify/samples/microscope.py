@@ -33,7 +33,7 @@ class Microscope:
     read_noise : float
         Standard deviation in electrons.
     gain : float
-        Gray levels per electron.
+        Gray levels per photoelectron.
     offset : float
         Gray level without light.
     loss_per_frame : float
