@@ -215,8 +215,9 @@ def test_resuming_with_another_setting_raises(straight):
 
 
 def test_finished_run_resumes_to_its_model(straight):
-    before = load_model(straight / "model.safetensors").sha256
+    before, files = load_model(straight / "model.safetensors").sha256, sorted(straight.iterdir())
     assert tiny_train(straight, resume=True).sha256 == before
+    assert sorted(straight.iterdir()) == files  # no further file of TensorBoard events
 
 
 def test_removed_run_folder_is_reported_in_one_line(tmp_path):
