@@ -54,7 +54,7 @@ def info(source: Path, scene: str | None, **options: Any) -> None:
         echo(f"spacing without unit: {spacing}")
     echo(f"channels: {', '.join(movie.channel_names)}")
     for note in notes:
-        warn_of_missing(note)
+        warn_of_missing(note.message)
     if movie.missing and not notes:
         echo(_missing_line(source, movie))
     for line in indented(movie.provenance):

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import groupby
+from typing import NamedTuple
 
 from decrappify._common.caller_warning import warn_caller
 from decrappify._common.counting import counted
@@ -19,22 +20,47 @@ class MissingPlanesWarning(UserWarning):
     """A warning that names the missing planes of a movie."""
 
 
-_notes: ContextVar[list[str] | None] = ContextVar("_notes", default=None)
+class MissingNote(NamedTuple):
+    """A note on missing planes.
+
+    Attributes
+    ----------
+    message : str
+        All of it, as one line.
+    other : str
+        The part on other things than missing planes, as one line; empty if there is none.
+    """
+
+    message: str
+    other: str = ""
 
 
-def warn_of_missing(message: str) -> None:
-    """Issue a `MissingPlanesWarning`, or add it to the notes of `missing_notes`."""
+_notes: ContextVar[list[MissingNote] | None] = ContextVar("_notes", default=None)
+
+
+def warn_of_missing(message: str, other: str = "") -> None:
+    """Issue a `MissingPlanesWarning`, or add it to the notes of `missing_notes`; arguments as for `MissingNote`."""
     notes = _notes.get()
     if notes is None:
         warn_caller(message, MissingPlanesWarning)
     else:
-        notes.append(message)
+        notes.append(MissingNote(message, other))
 
 
 @contextmanager
-def missing_notes() -> Iterator[list[str]]:
-    """Collect the warnings of `warn_of_missing` in this thread, for callers that report missing planes themselves."""
-    notes: list[str] = []
+def missing_reported() -> Iterator[None]:
+    """Reduce the warnings of `warn_of_missing` to other things, for callers that report missing planes themselves."""
+    with missing_notes() as notes:
+        yield
+    for note in notes:
+        if note.other:
+            warn_caller(note.other)
+
+
+@contextmanager
+def missing_notes() -> Iterator[list[MissingNote]]:
+    """Collect the warnings of `warn_of_missing` in this thread."""
+    notes: list[MissingNote] = []
     token = _notes.set(notes)
     try:
         yield notes
