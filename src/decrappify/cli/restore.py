@@ -101,6 +101,6 @@ def _restore_all_scenes(
             echo(f"decrappify: scene {outcome.scene!r}: {outcome.error}", err=True)
         else:
             kept = ", restored earlier" if outcome.was_finished else ""
-            echo(f"{outcome.output}: {describe(outcome.movie)}{kept}")
+            echo(f"{outcome.output}: scene {outcome.scene!r}, {describe(outcome.movie)}{kept}")
     if failed:
         raise InputError(f"{failed} of {failed + restored} scenes of {source.name} were not restored; see above")
