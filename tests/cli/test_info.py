@@ -35,6 +35,18 @@ def test_info_lists_the_unwritten_planes_of_an_unfinished_run(unfinished, comman
     )
 
 
+def test_info_of_a_run_folder_is_one_line(tmp_path, command):
+    (tmp_path / "log.csv").write_text("phase,step,seconds\ncycle 1: critic,3,1.5\ncycle 1: crit")
+    (tmp_path / "checkpoint.pt").write_bytes(b"")
+    (tmp_path / "log.png").write_bytes(b"")
+    found = command("info", tmp_path)
+    assert found.stdout == (
+        f"{tmp_path}: unfinished NoGAN training run, last logged at step 3 of phase 'cycle 1: critic'; "
+        "'decrappify train' with its run file and --resume resumes it\n"
+    )
+    assert not found.stderr
+
+
 def test_info_of_the_output_of_an_unfinished_run_states_its_path(unfinished, command):
     error = command("info", unfinished, exit_code=2).stderr
     assert "is not complete: repeat the command that writes it" in error
