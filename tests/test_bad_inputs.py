@@ -156,7 +156,7 @@ RUNS = {
     "data missing": (("good.tif", "godo.tif"), r"godo\.tif does not exist; did you mean good\.tif\?"),
     "data constant": (("good.tif", "constant.tif"), r"constant\.tif is constant"),
     "data NaN": (("good.tif", "nan.tif"), r"nan\.tif contains NaN"),
-    "data too small": (("good.tif", "small.tif"), r"small\.tif is 3 x 3 pixels, smaller than a target patch"),
+    "data too small": (("good.tif", "small.tif"), r"small\.tif has 3 x 3 pixels, too few for patches of"),
     "data is an empty folder": (("good.tif", "nothing"), r"nothing contains no images"),
     "folder variable": (("[data]", '[data]\nfolder = "$NO_SUCH_FOLDER"'), r"environment variable is not set"),
     "preset": (("confocal", "confocall"), r"unknown crappifier preset 'confocall'; did you mean 'confocal'"),

@@ -136,6 +136,18 @@ def test_save_replaces_a_report_only_with_overwrite(report, saved, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"cannot use .*file as folder for the report"):
         report.save(tmp_path / "file")
+    (folder / "notes.txt").write_text("")
+    report.save(folder, overwrite=True)
+
+
+@pytest.mark.usefixtures("undrawn_reports")
+def test_save_does_not_write_into_a_folder_of_other_files(report, tmp_path):
+    for name in ("a.tif", "b.tif"):
+        (tmp_path / name).write_text("")
+    for overwrite in (False, True):
+        with pytest.raises(OutputExistsError, match=r"contains a\.tif, which does not belong to a report; choose a"):
+            report.save(tmp_path, overwrite=overwrite)
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.usefixtures("undrawn_reports")

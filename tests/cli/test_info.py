@@ -6,6 +6,8 @@ import shutil
 
 import numpy as np
 import pytest
+from tests.io.formats.czi.czi_files import write_planes
+from tests.io.formats.tiff.tiff_files import ome_xml, pages_with
 
 from decrappify.io import open_movie, save_movie
 from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
@@ -33,6 +35,18 @@ def test_info_lists_the_unwritten_planes_of_an_unfinished_run(unfinished, comman
     )
 
 
+def test_info_of_a_run_folder_is_one_line(tmp_path, command):
+    (tmp_path / "log.csv").write_text("phase,step,seconds\ncycle 1: critic,3,1.5\ncycle 1: crit")
+    (tmp_path / "checkpoint.pt").write_bytes(b"")
+    (tmp_path / "log.png").write_bytes(b"")
+    found = command("info", tmp_path)
+    assert found.stdout == (
+        f"{tmp_path}: unfinished NoGAN training run, last logged at step 3 of phase 'cycle 1: critic'; "
+        "'decrappify train' with its run file and --resume resumes it\n"
+    )
+    assert not found.stderr
+
+
 def test_info_of_the_output_of_an_unfinished_run_states_its_path(unfinished, command):
     error = command("info", unfinished, exit_code=2).stderr
     assert "is not complete: repeat the command that writes it" in error
@@ -49,6 +63,29 @@ def test_info_and_restore_report_missing_planes_in_one_line(tmp_path, rng, tiny_
     assert command("restore", path, output, "--model", tiny_models["still"]).output.count("frame 2") == 1
     with pytest.warns(MissingPlanesWarning, match="frame 2"):
         assert open_movie(output).missing == {(2, 0, 0)}
+
+
+def _aborted_czi(folder):
+    planes = {(0, t, c, 0): np.full((16, 16), 1 + t + c, np.uint8) for t in range(3) for c in range(2)}
+    del planes[0, 2, 1, 0]
+    return write_planes(folder / "cells.czi", planes)
+
+
+def _aborted_tiff(folder):
+    pages = np.random.default_rng(0).integers(9, 99, (5, 16, 16), dtype=np.uint8)
+    places = [(n // 2, n % 2, 0, "cells.ome.tif", n) for n in range(5)]
+    image = {"name": "a", "sizes": {"T": 9, "C": 2, "Y": 16, "X": 16}, "channels": ["a", "b"], "planes": places}
+    return pages_with(folder / "cells.ome.tif", pages, ome_xml([image], {"cells.ome.tif": "1"}, "1"))
+
+
+@pytest.mark.parametrize(("write", "other"), [(_aborted_czi, ""), (_aborted_tiff, "states 9 frames and contains 3")])
+def test_restore_reports_missing_planes_of_an_aborted_recording_in_one_line(
+    tmp_path, tiny_models, command, write, other
+):
+    restored = command("restore", write(tmp_path), tmp_path / "out.ome.zarr", "--model", tiny_models["still"])
+    assert restored.stderr.count("frame 2: channel 1") == restored.stderr.count("planes missing") == 1
+    assert "not recorded" not in restored.stderr
+    assert other in restored.stderr
 
 
 def test_info_shows_stated_missing_planes(tmp_path, rng, command):

@@ -305,6 +305,11 @@ def test_suggestions_for_typos_exclude_options_that_delete(rng, command):
             assert error.count("\n") == 1
 
 
+def test_suggestions_for_options_ignore_the_dashes(command):
+    assert "did you mean" not in command("restore", "--sub", exit_code=2).stderr.lower()  # of --as, only the dashes
+    assert "'--model'" in command("restore", "--modle", exit_code=2).stderr
+
+
 def test_options_are_not_abbreviated(command):
     known = {option for _, option in OPTIONS} | {"--help"}
     for name, option in OPTIONS:

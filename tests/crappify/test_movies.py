@@ -49,6 +49,8 @@ def test_metadata_is_kept_and_scaled(movie):
     done = json.loads(json.dumps(small.provenance))
     assert done["by"] == "me"
     assert done["crappified"]["cropped_to"] == [16, 24]
+    whole = crappify_movie(movie.crop(rows=slice(0, 16)), crappifier_preset("widefield-x2"), seed=2)
+    assert "cropped_to" not in whole.provenance["crappified"]
     assert Crappifier.from_dict(done["crappified"]["crappifier"]).is_fixed
 
 

@@ -95,14 +95,14 @@ def test_pair_dataset_rejects_unsuitable_pairs():
     for source, target, settings, message in (
         (good, nan, {}, "frame 0 of bad contains NaN"),
         (flat, good, {}, "is constant"),
-        (good, good, {"patch_size": 32}, "16 x 16 pixels, smaller than patch_size 32; choose a smaller patch_size"),
+        (good, good, {"patch_size": 32}, "16 x 16 pixels, too few for patches of 32 x 32; use larger"),
         (
             movie(16, 16),
             movie(16, 16),
             {"n_frames": 3},
             "a single image, which cannot fill a window of 3 frames; use n_frames=1",
         ),
-        (good, good, {"in_channels": 2}, "has 1 channels, expected 2"),
+        (good, good, {"in_channels": 2}, "has 1 channel, expected 2"),
     ):
         with pytest.raises(InputError, match=message):
             pairs_of(source, target, **settings)

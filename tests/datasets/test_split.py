@@ -87,7 +87,12 @@ def test_split_fields_separates_complete_pairs_if_there_are_many():
         ([numbered(30)], {"fraction": 0.0}, "validation fraction is 0.0, expected a number between 0 and 1"),
         ([numbered(30)], {"by": "movie"}, "needs at least two movies, found 1; use by='time'"),
         ([numbered(30)], {"by": "frame"}, "by='frame' is not known, expected 'time' or 'movie'"),
-        ([numbered(5, "short")], {}, "short has 5 frames of 2 x 2 pixels, too few to keep some for validation"),
+        ([numbered(5, "short")], {}, "short has 5 frames .*, which needs a second movie, 10 frames, or"),
+        (
+            [numbered(1, "still")],
+            {},
+            "image still has 1 frame of 2 x 2 pixels, .* or a side of 160 pixels",
+        ),
     ],
 )
 def test_split_movies_rejects_unsuitable_arguments(movies, arguments, message):

@@ -172,9 +172,9 @@ def broken(value, at=(2, 3, 3)):
         (
             broken(1.0),
             {"patch_size": 32},
-            "bad.tif is 16 x 16 pixels, smaller than a target patch of 32; choose a smaller",
+            "bad.tif has 16 x 16 pixels, too few for patches of 32 x 32; use larger images, or choose a patch_size of",
         ),
-        (broken(1.0), {"in_channels": 3}, "bad.tif has 1 channels, expected 3 like in_channels"),
+        (broken(1.0), {"in_channels": 3}, "bad.tif has 1 channel, expected 3 like in_channels"),
         (broken(1.0), {"time_axis": "C"}, "time_axis is 'C', expected 'T' or 'Z'"),
         (broken(1.0), {"n_frames": 2}, "n_frames is 2, expected an odd integer"),
         (

@@ -147,6 +147,9 @@ def test_missing_files_raise_with_a_similar_name(tmp_path: Path) -> None:
     (tmp_path / "cells_day1.tif").touch()
     with pytest.raises(MissingFileError, match=r"did you mean cells_day1\.tif\?"):
         open_movie(tmp_path / "cells_day_1.tif")
+    for name in ("x.tif", "wells_b.tif"):  # not similar without the suffix
+        with pytest.raises(MissingFileError, match=f"{name} does not exist; check the path"):
+            open_movie(tmp_path / name)
     with pytest.raises(MissingFileError, match="nor does its folder"):
         open_movie(tmp_path / "absent" / "cells.tif")
     with pytest.raises(InputError, match="is a web address; download the file"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from tests.noise.specimens import record, spots
@@ -11,7 +13,7 @@ from decrappify.movie import Movie
 from decrappify.noise import calibrate
 from decrappify.noise.dark import Dark
 from decrappify.noise.estimate import Estimate
-from decrappify.noise.input_checks import check_dark_level
+from decrappify.noise.input_checks import check_dark_level, hint_at_slices
 
 
 @pytest.fixture
@@ -41,6 +43,13 @@ def test_calibrate_warns_of_dark_frames_of_another_size(movie, rng):
 def test_calibrate_hints_at_slices_that_may_be_frames(movie):
     with pytest.warns(UserWarning, match="6 slices of .* single images; if they are frames, open it with axes='TYX'"):
         assert calibrate(Movie.from_array(movie, axes="ZYX")).noise.hot_pixels.value is None
+
+
+def test_hint_at_slices_is_omitted_for_slices_with_a_known_distance(movie):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        hint_at_slices(Movie.from_array(movie, axes="ZYX", pixel_size_um=(0.3, 0.1, 0.1)))
+        hint_at_slices(Movie.from_array(movie, axes="ZYX", unitless_spacing={"Z": 2.0}))
 
 
 def test_check_dark_level_warns_of_dark_frames_brighter_than_the_background():

@@ -27,6 +27,9 @@ def test_restore_all_scenes_writes_one_output_each(series, tiny_models, tmp_path
     result = command(*arguments, exit_code=2)
     assert "scene 'still': cells.ome.tif is one still image" in result.stderr
     assert "1 of 3 scenes of cells.ome.tif were not restored" in result.stderr
+    assert [line.partition(", T")[0] for line in result.stdout.splitlines()] == [
+        f"{tmp_path / f'out_{name}.ome.zarr'}: scene {name!r}" for name in ("A1", "B2")
+    ]
     for number, name in ((0, "A1"), (2, "B2")):
         alone = dc.restore(
             dc.open_movie(series, scene=number), tiny_models["movie"], inference=dc.InferenceOptions(device="cpu")

@@ -13,10 +13,10 @@ def indented(value: Any, depth: int = 0) -> list[str]:
 
     Examples
     --------
-    >>> for line in indented({"model": "mine", "frames": [0, 30, 1], "steps": [{"a": 1, "b": 2}], "files": ["x"]}):
+    >>> for line in indented({"model": "mine", "places": [0, 30, 1], "steps": [{"a": 1, "b": 2}], "files": ["x"]}):
     ...     print(line)
     model: mine
-    frames: 0, 30, 1
+    places: 0, 30, 1
     steps:
       - a: 1
         b: 2

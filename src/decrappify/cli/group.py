@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from decrappify._common.argument_names import argument_names
+from decrappify._common.checks import similar_names
 from decrappify._common.plugins import load_plugin, plugin_line
 from decrappify._common.terminal import repair_streams
 from decrappify._version import __version__
@@ -78,7 +79,7 @@ class CommandGroup(click.Group):
         except click.UsageError as error:
             if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
                 raise  # no command at all: click shows the help
-            text = _LONG_VALUE.sub(_shortened, _without_destructive_advice(error).format_message().rstrip("."))
+            text = _LONG_VALUE.sub(_shortened, _with_sound_advice(error).format_message().rstrip("."))
             command = _command_path(error.ctx or context)
             raise OneLineError(f"{text}; see '{command} --help'") from error
         except (DecrappifyError, OSError) as error:
@@ -97,10 +98,12 @@ class CommandGroup(click.Group):
             raise Interrupted("interrupted" if kept is None else f"interrupted; {kept}") from error
 
 
-def _without_destructive_advice(error: click.UsageError) -> click.UsageError:
+def _with_sound_advice(error: click.UsageError) -> click.UsageError:
     if not isinstance(error, click.NoSuchOption):
         return error
     kept = [option for option in error.possibilities or () if option not in DESTRUCTIVE]
+    names = {option.lstrip("-"): option for option in kept}  # equal dashes do not make options similar
+    kept = [names[name] for name in similar_names(error.option_name.lstrip("-"), names, max(1, len(names)))]
     return click.NoSuchOption(error.option_name, possibilities=kept, ctx=error.ctx)
 
 

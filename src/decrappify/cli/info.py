@@ -20,9 +20,17 @@ from decrappify.errors import DecrappifyError, InputError
 @click.argument("source", metavar="IN", type=PATH)
 @input_options
 def info(source: Path, scene: str | None, **options: Any) -> None:
-    """Show the metadata of IN: scenes, axes, data type, pixel size, frame interval, channels."""
-    from decrappify.io import scenes
+    """Show the metadata of IN: scenes, axes, data type, pixel size, frame interval, channels.
 
+    Of the folder of a training run, show its state.
+    """
+    from decrappify.io import scenes
+    from decrappify.training.engine.run_folder import describe_run
+
+    run = describe_run(source) if source.is_dir() else None
+    if run is not None:
+        echo(run)
+        return
     names = scenes(source, folder_as=options["folder_as"])
     shown: int | str = 0 if scene is None else scene
     failed = 0
@@ -54,7 +62,7 @@ def info(source: Path, scene: str | None, **options: Any) -> None:
         echo(f"spacing without unit: {spacing}")
     echo(f"channels: {', '.join(movie.channel_names)}")
     for note in notes:
-        warn_of_missing(note)
+        warn_of_missing(note.message)
     if movie.missing and not notes:
         echo(_missing_line(source, movie))
     for line in indented(movie.provenance):

@@ -80,10 +80,10 @@ def restore(
     if scene == "all":
         _restore_all_scenes(source, model, output, opening=settings, run=run)
         return
-    from decrappify.io.missing_planes import missing_notes
+    from decrappify.io.missing_planes import missing_reported
     from decrappify.restoration import restore as restore_movie
 
-    with missing_notes():  # the run reports them
+    with missing_reported():  # by the run
         movie = open_input(source, output=output, scene=scene, **settings)
     echo(f"{output}: {describe(restore_movie(movie, model, output, **run))}")
 
@@ -101,6 +101,6 @@ def _restore_all_scenes(
             echo(f"decrappify: scene {outcome.scene!r}: {outcome.error}", err=True)
         else:
             kept = ", restored earlier" if outcome.was_finished else ""
-            echo(f"{outcome.output}: {describe(outcome.movie)}{kept}")
+            echo(f"{outcome.output}: scene {outcome.scene!r}, {describe(outcome.movie)}{kept}")
     if failed:
         raise InputError(f"{failed} of {failed + restored} scenes of {source.name} were not restored; see above")

@@ -53,12 +53,12 @@ def crappify_movie(
     setting = crappifier.fixed(np.random.default_rng([seed, 0, 0, 0, 1]))
     levels = (_for_colors if crappifier.color else _per_channel)(movie, normalization)
     degraded = _Degraded(movie, setting, levels, seed, color=crappifier.color)
+    covered = [size * setting.scale for size in degraded.shape[3:]]
     done = {
         "crappifier": setting.to_dict(),
         "seed": seed,
         "normalization": [asdict(each) for each in levels],
-        "cropped_to": [size * setting.scale for size in degraded.shape[3:]],
-    }
+    } | ({"cropped_to": covered} if covered != list(movie.shape[3:]) else {})
     return movie.map_regions(
         degraded,
         shape=degraded.shape,

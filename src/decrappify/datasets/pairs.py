@@ -10,6 +10,7 @@ import torch
 from decrappify.datasets.augment import orient, random_orientation
 from decrappify.datasets.plane_cache import NormalizedMovie, cache_movies
 from decrappify.datasets.sample import Sample, SeededDataset
+from decrappify.datasets.sizes import check_channels, check_sizes
 from decrappify.errors import InputError
 from decrappify.movie import Array, Movie
 from decrappify.normalization import NormalizationRule
@@ -62,22 +63,15 @@ class PairDataset(SeededDataset[Sample]):
         if len(scales) > 1:
             raise InputError(f"pairs have different scales {sorted(scales)}; train one model for each")
         self.scale = scales.pop()
+        check_sizes([source for source, _ in pairs], patch_size)
         for source, _ in pairs:
-            if min(source.shape[3:]) < patch_size:
-                raise InputError(
-                    f"{source.name} is {source.shape[3]} x {source.shape[4]} pixels, "
-                    f"smaller than patch_size {patch_size}; choose a smaller patch_size"
-                )
             if source.shape[0] == 1 and n_frames > 1:
                 raise InputError(
                     f"{source.name} is a single image, which cannot fill a window of {n_frames} frames",
                     advice="use n_frames=1",
                     option="n_frames",
                 )
-            if in_channels > 1 and source.shape[1] != in_channels:
-                raise InputError(
-                    f"{source.name} has {source.shape[1]} channels, expected {in_channels} like in_channels"
-                )
+            check_channels(source, in_channels)
         rule = rule or NormalizationRule()
         self.sources = cache_movies([source for source, _ in pairs], rule.on_source(self.scale), cache_bytes // 2)
         self.targets = cache_movies([target for _, target in pairs], rule, cache_bytes // 2)

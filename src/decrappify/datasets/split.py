@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
+from decrappify._common.counting import counted
 from decrappify.errors import InputError
 from decrappify.movie import Movie
 
@@ -95,10 +96,13 @@ def _strips(fields: Sequence[FieldOfView], fraction: float) -> tuple[list[FieldO
         return train, validation
     if len(fields) > 1:
         return _whole(fields, fraction)
-    first = fields[0][0]
+    first = min(fields[0], key=lambda movie: movie.shape[0])
+    frames = f"{_LONG} frames" if first.shape[0] < _LONG else "more frames"
+    what = "image" if first.shape[0] == 1 else "movie"
     raise InputError(
-        f"{first.name} has {first.shape[0]} frames of {height} x {width} pixels, too few to keep some for validation",
-        advice="pass separate validation images",
+        f"the only {what} {first.name} has {counted(first.shape[0], 'frame')} of {height} x {width} pixels, too few to "
+        f"keep some for validation, which needs a second {what}, {frames}, or a side of {_WIDE} pixels",
+        advice=f"add {what}s, or pass separate validation images",
         option="validation",
     )
 

@@ -12,6 +12,7 @@ from decrappify.datasets.augment import drifting_window, orient, random_orientat
 from decrappify.datasets.plane_cache import NormalizedMovie, cache_movies
 from decrappify.datasets.sample import Sample, SeededDataset
 from decrappify.datasets.shrink import with_shrunk
+from decrappify.datasets.sizes import check_channels, check_sizes
 from decrappify.errors import InputError
 from decrappify.movie import Array, Movie
 from decrappify.normalization import NormalizationRule
@@ -108,8 +109,10 @@ class TupleDataset(SeededDataset[Sample]):
         if not movies:
             raise InputError("no movies to train on; pass at least one high-resolution image or movie")
         over_time = [movie.z_as_time() for movie in movies] if time_axis == "Z" else movies
-        checked = [_checked_movie(movie, self._target_size, in_channels) for movie in over_time]
-        checked = with_shrunk(checked, tuple(shrink), self._target_size)
+        check_sizes(over_time, patch_size, scale=self.scale)
+        for movie in over_time:
+            check_channels(movie, in_channels)
+        checked = with_shrunk(list(over_time), tuple(shrink), self._target_size)
         self.movies = cache_movies(checked, rule or NormalizationRule(), cache_bytes)
         sizes = np.array([np.prod([m.shape[0], m.shape[2], m.shape[3], m.shape[4]], dtype=float) for m in self.movies])
         self._share = np.sqrt(sizes) / np.sqrt(sizes).sum()  # between equal weights of all movies and of all pixels
@@ -180,14 +183,3 @@ def _regions(
     movie: NormalizedMovie, frames: Sequence[int], channels: Sequence[int], z: int, rows: slice, columns: slice
 ) -> Array:
     return np.stack([[movie.region(t, c, z, rows, columns) for c in channels] for t in frames])
-
-
-def _checked_movie(movie: Movie, size: int, in_channels: int) -> Movie:
-    if min(movie.shape[3:]) < size:
-        raise InputError(
-            f"{movie.name} is {movie.shape[3]} x {movie.shape[4]} pixels, smaller than a target patch of {size}; "
-            "choose a smaller patch_size"
-        )
-    if in_channels > 1 and movie.shape[1] != in_channels:
-        raise InputError(f"{movie.name} has {movie.shape[1]} channels, expected {in_channels} like in_channels")
-    return movie

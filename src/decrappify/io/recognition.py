@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from decrappify._common.checks import similar_names
 from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.io.format import Format
-from decrappify.io.registry import built_in_formats, format_by_suffix, formats, readable_suffixes
+from decrappify.io.registry import built_in_formats, format_by_suffix, formats, plain_stem, readable_suffixes
 from decrappify.io.store.working_paths import partial_path, working_path
 from decrappify.limits.files import check_regular
 
 _HEAD_BYTES = 512
+_SIMILAR = 0.7  # least similarity of two file names for a suggestion
 _UNREADABLE = (
     (b"version https://git-lfs", "a git-LFS pointer", "fetch the real file with 'git lfs pull'"),
     (b"<!doctype html", "an HTML page", "download it again"),
@@ -130,5 +131,18 @@ def _missing(path: Path) -> str:
             f"{path} is not complete: repeat the command that writes it, or open the planes written so far in "
             f"{partial_path(path)}"
         )
-    similar = similar_names(path.name, (entry.name for entry in folder.iterdir() if not entry.name.startswith(".")))
-    return f"{path} does not exist; " + (f"did you mean {similar[0]}?" if similar else "check the path")
+    similar = similar_file(path.name, (entry.name for entry in folder.iterdir() if not entry.name.startswith(".")))
+    return f"{path} does not exist; " + (f"did you mean {similar}?" if similar else "check the path")
+
+
+def similar_file(name: str, existing: Iterable[str]) -> str | None:
+    """Return the existing file name that is most similar to a given one without its suffix; None if none is similar.
+
+    >>> similar_file("cels.ome.tif", ["cells.ome.tif", "dark.ome.tif"]), similar_file("b.ome.tif", ["dark.ome.tif"])
+    ('cells.ome.tif', None)
+    """
+    by_stem: dict[str, list[str]] = {}
+    for each in existing:
+        by_stem.setdefault(plain_stem(each).lower(), []).append(each)
+    near = similar_names(plain_stem(name).lower(), by_stem, least=_SIMILAR)
+    return similar_names(name, by_stem[near[0]], least=0)[0] if near else None

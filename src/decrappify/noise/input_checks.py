@@ -12,9 +12,13 @@ from decrappify.noise.dark import Dark
 
 
 def hint_at_slices(low: Movie) -> None:
-    """Warn if a movie is a single frame of several slices, which are often the frames of a stack without metadata."""
+    """Warn if a movie is a single frame of several slices, which are often the frames of a stack without metadata.
+
+    Slices with a known distance are those of a real Z-stack.
+    """
     n_t, _, n_z = low.shape[:3]
-    if n_t == 1 and n_z > 1:
+    has_spacing = low.pixel_size_um[0] is not None or "Z" in low.unitless_spacing
+    if n_t == 1 and n_z > 1 and not has_spacing:
         warn_caller(
             f"{n_z} slices of {low.name} were read as single images; if they are frames, open it with "
             f"{setting('axes', 'TYX')}"

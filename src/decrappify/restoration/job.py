@@ -14,9 +14,10 @@ from decrappify._common.counting import counted
 from decrappify._common.saturation import saturate
 from decrappify._version import __version__
 from decrappify.errors import InputError
+from decrappify.io.missing_planes import list_planes
 from decrappify.movie import Array, Movie, Plane, Shape5, image_dtype, scaled_spacing
 from decrappify.normalization import ConstantChannelError
-from decrappify.restoration.frames.choice import beyond_movie, parse_frames, spelled
+from decrappify.restoration.frames.choice import as_text, beyond_movie, parse_frames
 from decrappify.restoration.frames.missing import (
     complete_frames,
     interval_factor,
@@ -329,7 +330,7 @@ class Job:
             "n_frames": self.model.n_frames,
             "scale": self.model.scale,
             "window_axis": self.window_axis,
-            "frames": spelled(self.frames),
+            "frames": as_text(self.frames),
             "normalization": [_normalization(channel) for channel in channels],
             "nan": self.nan,
             "outliers": self.outliers,
@@ -339,7 +340,7 @@ class Job:
             entry["static_outliers"] = {str(c): [list(place) for place in places] for c, places in static.items()}
         if self.lost:
             entry["missing"] = self.missing
-            entry["missing_planes"] = [list(place) for place in sorted(self.lost)]
+            entry["missing_planes"] = list_planes(self.lost, self.movie.shape[:3], complete=True)
         if self.dropped:
             entry["dropped_frames"] = self.dropped
         return self.movie.provenance | {"restoration": entry | dict(settings)}

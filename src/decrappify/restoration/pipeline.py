@@ -123,6 +123,7 @@ def restore(
     >>> restored = dc.restore("cells.czi", "fluorescence-movie", "cells.ome.zarr")  # doctest: +SKIP
     """
     from decrappify.io import open_movie
+    from decrappify.io.missing_planes import missing_reported
     from decrappify.io.registry import writer_for
     from decrappify.model import load_model
 
@@ -135,7 +136,8 @@ def restore(
     inference.check_unused("batch_size", by="restore")
     _check_order(movie, model)
     loaded = load_model(model)
-    opened = open_movie(movie)
+    with missing_reported():  # by this run
+        opened = open_movie(movie)
     inputs = InputRecord(opened)
     state = None
     try:

@@ -104,6 +104,7 @@ def restore_scenes(
         If `cancel` was set.
     """
     from decrappify.io import open_movie, scenes
+    from decrappify.io.missing_planes import missing_reported
     from decrappify.io.scene_names import scene_outputs
     from decrappify.model import load_model
 
@@ -118,7 +119,9 @@ def restore_scenes(
     run = _Run(inference, options, overwrite, resume, progress, cancel)
     for number, (name, one) in enumerate(zip(names, outputs, strict=True)):
         try:
-            with open_movie(path, scene=number, **(opening or {})) as movie:
+            with missing_reported():  # by the run of the scene
+                opened = open_movie(path, scene=number, **(opening or {}))
+            with opened as movie:
                 outcome = _scene_outcome(movie, name, loaded, one, run, record)
         except Cancelled:
             raise

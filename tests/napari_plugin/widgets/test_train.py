@@ -181,7 +181,8 @@ def test_errors_are_one_line_and_the_widget_remains_usable(scene, train, tmp_pat
     checks.tick(still)
     train.run()
     assert train.is_error
-    assert "too few to keep some for validation; choose more or longer movies" in train.status
+    assert "too few to keep some for validation, which needs a second image" in train.status
+    assert train.status.endswith("; choose more or longer movies, or larger images")
     train["source"].setCurrentIndex(1)
     train["folder"].setText(str(tmp_path / "nothing"))
     train.run()

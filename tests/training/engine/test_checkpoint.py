@@ -55,6 +55,11 @@ def test_save_checkpoint_keeps_the_old_file_if_writing_fails(tmp_path, monkeypat
         ({"crappifier": {"steps": [{"sigma": (0.0, 0.2)}]}}, "crappifier.steps.0.sigma.1 is 0.2 now and was 0.1"),
         ({"content": {"a.tif": "24 bytes"}}, "a.tif is 24 bytes now and was absent; train on the data with"),
         ({"crappifier": {"steps": []}}, "crappifier.steps.0.sigma.0 is None now and was 0.0"),
+        (
+            {"seed": 4, "content": {"a.tif": "24 bytes"}},
+            "seed is 4 now and was 3, a.tif is 24 bytes now and was absent; keep the settings, or",
+        ),
+        (dict.fromkeys("abcdefgh", 1), ".*f is 1 now and was None and 2 more differences; keep the settings, or"),
     ],
 )
 def test_load_checkpoint_rejects_different_settings(tmp_path, changes, message):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from decrappify.errors import InputError, MissingFileError, OutputError, OutputE
 from decrappify.model import load_model
 from decrappify.movie import Movie
 from decrappify.training import NoganConfig, RunOptions, train_nogan
+from decrappify.training.engine.run_folder import describe_run
 from decrappify.training.engine.training_log import TrainingLog
 from decrappify.training.monitors.measure import Monitors
 from decrappify.training.nogan import selection
@@ -123,6 +125,9 @@ def test_model_is_the_chosen_checkpoint(straight):
     kept = model.card["verdict"].startswith("no useful GAN phase")
     assert same == (["pretrained"] if kept else [f"step_{int(model.card['verdict'].split()[1]):06d}"])
     assert load_model(folder / "model.safetensors").sha256 == model.sha256
+    assert re.search(
+        r": finished NoGAN training run, last logged at step \d+ of phase 'cycle 1: GAN';", describe_run(folder)
+    )
 
 
 def _halt_in_every_phase(tmp_path, threads, kinds):

@@ -24,6 +24,7 @@ from decrappify.crappify import Crappifier, Gaussian
 from decrappify.errors import InputError, OutputError, OutputExistsError
 from decrappify.model import load_model
 from decrappify.training import RunOptions, train
+from decrappify.training.engine.run_folder import describe_run
 
 pytestmark = pytest.mark.usefixtures("undrawn_training")
 SCRIPT = Path(__file__).parents[1] / "tiny_run.py"
@@ -215,8 +216,18 @@ def test_resuming_with_another_setting_raises(straight):
 
 
 def test_finished_run_resumes_to_its_model(straight):
-    before = load_model(straight / "model.safetensors").sha256
+    before, files = load_model(straight / "model.safetensors").sha256, sorted(straight.iterdir())
     assert tiny_train(straight, resume=True).sha256 == before
+    assert sorted(straight.iterdir()) == files  # no further file of TensorBoard events
+
+
+def test_describe_run_states_progress_and_model(straight, tmp_path):
+    run = f"finished training run, last logged at step 12; 'decrappify models {straight / 'model.safetensors'}' prints"
+    assert describe_run(straight).startswith(f"{straight}: {run}")
+    halted_after(tmp_path, 4)
+    assert "training run stopped at step 5 of 12; 'decrappify models" in describe_run(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    assert "unfinished training run, last logged at step 5; 'decrappify train' with" in describe_run(tmp_path)
 
 
 def test_removed_run_folder_is_reported_in_one_line(tmp_path):

@@ -16,6 +16,7 @@ ADVICE = {
     "model": "choose a model with one frame per window, such as fluorescence-still",
     "n_frames": "choose 1 frame per window",
     "nan": "choose other frames, or replace these pixels in the layer",
+    "patch_size": "choose larger images",
     "precision": "choose another model",
     "preset": "import the file that belongs to this name, or use decrappify import-weights with --preset",
     "render_factor": "choose a lower render factor, or another device",

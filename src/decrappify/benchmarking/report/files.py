@@ -10,13 +10,14 @@ from pathlib import Path
 from decrappify._common.atomic import sync_file, sync_folder
 from decrappify.benchmarking.report import html, images, plots, tables
 from decrappify.benchmarking.report.results import Results
-from decrappify.errors import OutputError
+from decrappify.errors import OutputError, OutputExistsError
 from decrappify.io.store.durable import identity, json_bytes, output_errors
 from decrappify.io.store.interrupts import interrupts_held
 from decrappify.io.store.locks import locked
 from decrappify.io.store.outputs import atomic_output, check_output
 
 FILES = ("report.html", "report.csv", "report.json")
+_IMAGES = ("images.png", "frc_*.png", "spectra_*.png", "brightness_*.png", "sheet_*.png")
 
 
 def save_html(results: Results, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -42,7 +43,7 @@ def save_folder(results: Results, folder: str | os.PathLike[str], *, overwrite: 
     Raises
     ------
     OutputExistsError
-        If one of the files exists and `overwrite` is False.
+        If one of the files exists and `overwrite` is False, or the folder contains other files without a report.
     OutputError
         If the folder or a file cannot be written; new files are then deleted.
     """
@@ -108,15 +109,36 @@ def png_files(results: Results) -> Iterator[tuple[str, bytes]]:
 
 
 def check_folder(folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-    """Create the folder of a report; raise OutputExistsError if it contains a report, unless `overwrite`."""
+    """Create the folder of a report.
+
+    Raises
+    ------
+    OutputExistsError
+        If it contains a report and `overwrite` is False, or other files without a report.
+    OutputError
+        If it cannot be used.
+    """
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        foreign = _foreign(folder)
     except OSError as error:
         raise OutputError(f"cannot use {folder} as folder for the report: {error.strerror}") from error
+    if foreign is not None:
+        raise OutputExistsError(
+            f"{folder} contains {foreign.name}, which does not belong to a report; choose a new or empty folder"
+        )
     for name in FILES:
         check_output(folder / name, overwrite=overwrite)
     return folder
+
+
+def _foreign(folder: Path) -> Path | None:
+    """Return an entry that does not belong to a report; None if the folder contains a report, or no such entry."""
+    if any(os.path.lexists(folder / name) for name in FILES):
+        return None
+    entries = (entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    return min((entry for entry in entries if not any(map(entry.match, _IMAGES))), default=None)
 
 
 @contextmanager

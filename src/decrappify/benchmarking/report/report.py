@@ -53,7 +53,7 @@ class Report(Results):
         Raises
         ------
         OutputExistsError
-            If one of the three exists and `overwrite` is False.
+            If one of the three exists and `overwrite` is False, or the folder contains other files without a report.
         OutputError
             If the folder or a file cannot be written.
         """

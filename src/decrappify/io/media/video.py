@@ -23,7 +23,7 @@ from decrappify.io.media.opening import STRICT_DECODING, check_video_file, nothi
 from decrappify.io.media.packets import VideoPackets, read_packets
 from decrappify.io.media.video_index import FrameIndex, index_frames
 from decrappify.io.media.video_notes import VideoNotes
-from decrappify.io.missing_planes import describe_missing
+from decrappify.io.missing_planes import describe_missing, warn_of_missing
 from decrappify.movie import Array, Movie, Plane, Shape5
 
 _KEPT_FRAMES = 8  # decoded frames in the cache: the colors of a frame and its window are read one by one
@@ -180,7 +180,7 @@ class VideoSource(GuardedSource):
         absent = frozenset[int]() if self._index is None else self._index.absent
         self.missing: frozenset[Plane] = frozenset((t, c, 0) for t in absent for c in range(n_channels))
         if self.missing:
-            warn_caller(
+            warn_of_missing(
                 f"{name} is damaged: {describe_missing(self.missing, self.shape[:3])}; copy it again if possible",
             )
 

@@ -51,5 +51,36 @@ def beyond_movie(frames: slice, count: int) -> str:
 
 
 def spelled(frames: Sequence[int]) -> list[int]:
-    """Return start, stop and step of frames; the frames themselves if some were omitted."""
+    """Return start, stop and step of frames; the frames themselves if some were omitted.
+
+    It is part of the key of a run, so that a change would make unfinished runs impossible to resume.
+    """
     return [frames.start, frames.stop, frames.step] if isinstance(frames, range) else list(frames)
+
+
+def from_spelled(values: Sequence[int]) -> Sequence[int]:
+    """Return the frames of `spelled`; three increasing numbers are frames, as ranges of that form are rare.
+
+    >>> from_spelled([0, 9, 1]), from_spelled([0, 4, 5])
+    (range(0, 9), [0, 4, 5])
+    """
+    is_range = len(values) == 3 and values[2] and (values[2] < 0 or sorted(set(values)) != list(values))
+    return range(*values) if is_range else values
+
+
+def as_text(frames: Sequence[int]) -> str:
+    """Return frames in the form in which the user selects them; of a list, successive frames as one range.
+
+    >>> as_text(range(0, 9)), as_text(range(8, -1, -2)), as_text(range(7, 8)), as_text([0, 1, 2, 5, 8, 9])
+    ('0:9', '8::-2', '7', '0:3, 5, 8:10')
+    """
+    if isinstance(frames, range) and len(frames) != 1:
+        stop, step = "" if frames.stop < 0 else frames.stop, "" if frames.step == 1 else f":{frames.step}"
+        return f"{frames.start}:{stop}{step}"
+    runs: list[tuple[int, int]] = []
+    for frame in frames:
+        if runs and runs[-1][1] == frame:
+            runs[-1] = (runs[-1][0], frame + 1)
+        else:
+            runs.append((frame, frame + 1))
+    return ", ".join(str(start) if stop - start == 1 else f"{start}:{stop}" for start, stop in runs)

@@ -12,7 +12,7 @@ import numpy as np
 from decrappify._common.argument_names import argument, setting
 from decrappify._version import RELEASE
 from decrappify.errors import OutputExistsError
-from decrappify.restoration.frames.choice import spelled
+from decrappify.restoration.frames.choice import as_text, from_spelled, spelled
 from decrappify.restoration.records.input_record import ChangedInputError, InputRecord, recorded_planes
 from decrappify.restoration.records.run_record import flaw_of, flaw_of_state
 
@@ -163,8 +163,15 @@ def changed_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[st
     for name in now:
         if name not in then or then[name] == now[name] or (name, then[name], now[name]) == ("nan", "error", "fill"):
             continue
-        changes.append(f"{_WORDS.get(name) or argument(name)} was {_shown(then[name])} and is {_shown(now[name])} now")
+        before, after = (_shown(_as_set(name, values[name])) for values in (then, now))
+        changes.append(f"{_WORDS.get(name) or argument(name)} was {before} and is {after} now")
     return changes
+
+
+def _as_set(name: str, value: Any) -> Any:
+    """Return a recorded setting in the form in which the user sets it."""
+    is_selection = name == "frames" and isinstance(value, list) and all(isinstance(frame, int) for frame in value)
+    return as_text(from_spelled(value)) if is_selection else value
 
 
 def changed_options(asked: Mapping[str, Any], state: Mapping[str, Any]) -> list[str]:

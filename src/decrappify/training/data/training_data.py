@@ -138,11 +138,18 @@ class TupleData:
 
     def training(self, patch_size: int, length: int, seed: int) -> Dataset[Sample]:
         """Return random patches of the training movies."""
+        from decrappify.datasets.sizes import check_sizes
+
+        check_sizes(self._movies, patch_size, scale=self.scale, given=self._given)
         return self._tuples(self._movies, patch_size, length, seed, shrink=self._split.options.shrink, augment=True)
 
     def held_out(self, length: int, seed: int, patch_size: int | None = None) -> Dataset[Sample]:
         """Return patches of the held-out movies, never shrunk."""
-        patch_size = _patch(self._kept, self.scale) if patch_size is None else patch_size
+        from decrappify.datasets.sizes import check_sizes
+
+        if patch_size is None:
+            patch_size = _patch(self._kept, self.scale)
+            check_sizes(self._kept, patch_size, scale=self.scale, is_chosen=False)
         return self._tuples(self._kept, patch_size, length, seed, shrink=(1,), augment=False)
 
     def fields(self, count: int) -> Iterator[list[Array]]:
@@ -204,11 +211,20 @@ class PairData:
 
     def training(self, patch_size: int, length: int, seed: int) -> Dataset[Sample]:
         """Return random patches of the training pairs."""
+        from decrappify.datasets.sizes import check_sizes
+
+        sources = [source for source, _ in self._pairs]
+        check_sizes(sources, patch_size, given=[source for source, _ in self._given])
         return self._patches(self._pairs, patch_size, length, seed, augment=True)
 
     def held_out(self, length: int, seed: int, patch_size: int | None = None) -> Dataset[Sample]:
         """Return patches of the held-out pairs."""
-        patch_size = _patch([source for source, _ in self._kept], 1) if patch_size is None else patch_size
+        from decrappify.datasets.sizes import check_sizes
+
+        if patch_size is None:
+            sources = [source for source, _ in self._kept]
+            patch_size = _patch(sources, 1)
+            check_sizes(sources, patch_size, is_chosen=False)
         return self._patches(self._kept, patch_size, length, seed, augment=False)
 
     def fields(self, count: int) -> Iterator[list[Array]]:

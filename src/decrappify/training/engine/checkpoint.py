@@ -18,6 +18,7 @@ import torch
 
 from decrappify._common.argument_names import setting
 from decrappify._common.checks import short
+from decrappify._common.counting import counted
 from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputError
 from decrappify.io.store.outputs import atomic_output
 from decrappify.limits.reached import raise_if_limit
@@ -27,6 +28,7 @@ from decrappify.training.config.options import with_present_names
 log = logging.getLogger(__name__)
 
 _CONTENT = "content."  # prefix of the names of training data among the settings
+_LISTED = 6  # differences in a message
 # Settings that a resumed run may change.
 FREE_SETTINGS = ("device", "workers", "checkpoint_minutes")
 
@@ -75,28 +77,28 @@ def load_checkpoint(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
     MissingFileError, ModelFileError
         If no checkpoint can be read.
     InputError
-        If a setting differs; the message contains its values.
+        If settings differ; the message contains the values of the first ones.
     """
     if not has_checkpoint(path):
         raise MissingFileError(f"no checkpoint {path} to resume from; start the run without {setting('resume', True)}")
     state = _last_intact(path)
     now, then = dict(_flat(settings)), dict(_flat(with_present_names(state["settings"])))
-    for key in now | then:
-        if now.get(key) != then.get(key):
-            raise InputError(f"cannot resume {path}: {_difference(key, now.get(key), then.get(key))}")
-    return state
+    changed = [key for key in now | then if now.get(key) != then.get(key)]
+    if not changed:
+        return state
+    more = f" and {counted(len(changed) - _LISTED, 'more difference')}" if len(changed) > _LISTED else ""
+    listed = ", ".join(_difference(key, now.get(key), then.get(key)) for key in changed[:_LISTED])
+    advice = "keep the settings"
+    if all(key.startswith(_CONTENT) for key in changed):
+        advice = "train on the data with which the run began"
+    raise InputError(f"cannot resume {path}: {listed}{more}; {advice}, or start a new run in another folder")
 
 
 def _difference(key: str, now: Any, then: Any) -> str:
     name = key.removeprefix(_CONTENT)
     if name == key:
-        return (
-            f"{key} is {short(now)} now and was {short(then)}; keep the settings, or start a new run in another folder"
-        )
-    return (
-        f"{name} is {now or 'absent'} now and was {then or 'absent'}; train on the data with which the run began, or "
-        "start a new run in another folder"
-    )
+        return f"{key} is {short(now)} now and was {short(then)}"
+    return f"{name} is {now or 'absent'} now and was {then or 'absent'}"
 
 
 def _last_intact(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -120,6 +121,35 @@ def prepare_run_folder(output: str | Path, *, resume: bool, overwrite: bool) -> 
     except OSError as error:
         raise OutputError(f"cannot use {folder} as run folder: {error.strerror or error}") from error
     return folder
+
+
+def describe_run(folder: Path) -> str | None:
+    """Return one line on the training run in a folder: its state, steps and model; None if it contains no run."""
+    columns, last = _log_ends(folder / "log.csv")
+    if not {"step", "seconds"} <= set(columns) and not _has_checkpoint(folder):
+        return None
+    kind = "NoGAN training run" if "phase" in columns else "training run"
+    at = f", last logged at step {last['step']}" if last.get("step") else ""
+    at += f" of phase {last['phase']!r}" if last.get("phase") else ""
+    model = folder / "model.safetensors"
+    if not model.is_file():
+        resume = "'decrappify train' with its run file and --resume resumes it"
+        return f"{folder}: unfinished {kind}{at}; {resume if _has_checkpoint(folder) else 'start it again'}"
+    from decrappify.model.header import read_card
+
+    stopped = read_card(model)["card"].get("unfinished")
+    state = f"{kind} {stopped}" if stopped else f"finished {kind}{at}"
+    return f"{folder}: {state}; 'decrappify models {model}' prints the card of its model"
+
+
+def _log_ends(path: Path) -> tuple[list[str], dict[str, str]]:
+    """Return columns and last complete row of a log; both are empty if it cannot be read."""
+    try:
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
+    except (OSError, UnicodeDecodeError):
+        return [], {}
+    rows = list(csv.reader([*lines[:1], *lines[1:][-1:]]))
+    return (rows[0], dict(zip(*rows, strict=False)) if len(rows) > 1 else {}) if rows else ([], {})
 
 
 def _has_checkpoint(folder: Path) -> bool:

@@ -61,8 +61,6 @@ class TrainingLog:
         if keep is not None:
             self.rows = [row for row in complete_rows(self._path, columns, texts) if keep(row)]
         write_rows(self._path, columns, self.rows)
-        if events:
-            self._event_file = open_event_file(self.folder)
 
     @property
     def _path(self) -> Path:
@@ -75,6 +73,10 @@ class TrainingLog:
         self.rows.append({key: _text(values.get(key, "")) for key in self._columns})
         with self._path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, self._columns).writerow(self.rows[-1])
+        if not self._events:
+            return
+        if self._event_file is None:  # not earlier: a finished run that is resumed adds no row
+            self._event_file = open_event_file(self.folder)
         if self._event_file is not None:
             scalars = {key: values[key] for key in self._events if values.get(key) is not None}
             self._event_file.add(scalars, values["step"])

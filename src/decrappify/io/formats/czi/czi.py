@@ -26,7 +26,7 @@ from decrappify.io.formats.czi.layout import (
 )
 from decrappify.io.formats.czi.segments import SegmentCheck
 from decrappify.io.formats.czi.selection import check_picks, left_out_message, parse_scene
-from decrappify.io.missing_planes import describe_missing, list_planes
+from decrappify.io.missing_planes import describe_missing, list_planes, warn_of_missing
 from decrappify.io.scene_names import unique_names
 from decrappify.limits.files import check_regular
 from decrappify.movie import Array, Movie, Shape5
@@ -83,6 +83,8 @@ def open_czi(path: str | os.PathLike[str], scene: int | str = 0) -> Movie:
     """
     path = Path(path)
     source = CziSource(path, scene)
+    if source.layout.missing:
+        warn_of_missing(f"{path.name}: {source.missing_note()}")
     for message in source.notes():
         warn_caller(f"{path.name}{message}")
     with damage_errors(f"the metadata of {path.name} cannot be read", COPY_AGAIN):
@@ -155,17 +157,24 @@ class CziSource(GuardedSource):
             self._closed = True
             self._reader.close()
 
-    def notes(self) -> list[str]:
-        """Return notes about the scene for the user, one line each, to follow the file name."""
+    def missing_note(self) -> str:
+        """Return number and positions of the missing planes as text."""
         layout = self.layout
-        n_planes = (len(layout.axes[0]), len(layout.axes[1]), len(layout.axes[2]))
+        other = f"; {layout.elsewhere} of them are in other files of the recording" if layout.elsewhere else ""
+        return f"{describe_missing(layout.missing, self._n_planes)}{other}; they are read as zeros"
+
+    @property
+    def _n_planes(self) -> tuple[int, int, int]:
+        frames, channels, slices = self.layout.axes
+        return len(frames), len(channels), len(slices)
+
+    def notes(self) -> list[str]:
+        """Return further notes about the scene for the user, one line each, to follow the file name."""
+        layout = self.layout
         found = [self._left_out] if self._left_out else []
-        if layout.missing:
-            other = f"; {layout.elsewhere} of them are in other files of the recording" if layout.elsewhere else ""
-            found.append(f": {describe_missing(layout.missing, n_planes)}{other}; they are read as zeros")
         if layout.partial:
             most = max(whole for _, whole in layout.partial.values())
-            where = list_planes(layout.partial, n_planes)
+            where = list_planes(layout.partial, self._n_planes)
             planes = "1 plane lacks" if len(layout.partial) == 1 else f"{len(layout.partial)} planes lack"
             found.append(f": {planes} some of {most} tiles ({where}); the gaps are read as zeros")
         found += [

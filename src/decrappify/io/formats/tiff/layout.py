@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from decrappify.io.missing_planes import describe_missing, list_planes
+from decrappify.io.missing_planes import MissingNote, describe_missing, list_planes
 from decrappify.movie import parse_axes
 
 _NOUNS = {"T": "frame", "C": "channel", "Z": "slice"}
@@ -188,8 +188,8 @@ def mark_missing(layout: Layout, leading: str, is_there: Callable[[int], bool], 
     layout.missing = {(index.get("T", 0), index.get("C", 0), index.get("Z", 0)) for index in by_axis}
 
 
-def recorded_note(name: str, layout: Layout, lost: Sequence[str] = ()) -> str | None:
-    """Return one line on the absent planes of a movie, None if it is complete.
+def recorded_note(name: str, layout: Layout, lost: Sequence[str] = ()) -> MissingNote | None:
+    """Return a note on the absent planes of a movie, None if it is complete.
 
     Parameters
     ----------
@@ -200,11 +200,12 @@ def recorded_note(name: str, layout: Layout, lost: Sequence[str] = ()) -> str | 
     lost : sequence of str
         Files of the same set that are missing.
     """
-    parts = [
+    declared = [
         f"states {size} {_NOUNS.get(axis, axis)}s and contains {layout.sizes.get(axis, 1)} "
         "(aborted, or split over several files): opened with those"
         for axis, size in layout.announced.items()
     ]
+    parts = list(declared)
     if lost:
         files = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
         parts.append(
@@ -216,4 +217,6 @@ def recorded_note(name: str, layout: Layout, lost: Sequence[str] = ()) -> str | 
         absent = f"{len(layout.missing)} of {n_t * n_c * n_z} planes are missing ({named})"
         parts.append(absent if lost else describe_missing(layout.missing, (n_t, n_c, n_z)))
         parts.append("they are read as zeros")
-    return f"{name}: {'; '.join(parts)}" if parts else None
+    if not parts:
+        return None
+    return MissingNote(f"{name}: {'; '.join(parts)}", f"{name}: {'; '.join(declared)}" if declared else "")

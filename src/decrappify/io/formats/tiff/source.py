@@ -41,6 +41,7 @@ from decrappify.io.formats.tiff.pages import (
     series_layout,
 )
 from decrappify.io.images.orientation import stored_region, upright, upright_pair
+from decrappify.io.missing_planes import MissingNote
 from decrappify.limits.files import check_decoded_size
 from decrappify.limits.memory import check_memory
 from decrappify.limits.threads import check_zarr_threads
@@ -61,8 +62,8 @@ class TiffSource(GuardedSource):
         Metadata in the file.
     notes : list of str
         Notes about the file for the user, one line each.
-    missing_note : str
-        Note about missing planes, if nothing else is known about their cause.
+    missing_note : MissingNote or None
+        Note about missing planes.
     scene_names : list of (str or None)
         Same as the result of `decrappify.io.formats.tiff.tiff.scene_names`.
     """
@@ -144,7 +145,7 @@ class TiffSource(GuardedSource):
         image = document.image(scene)
         self._set_layout(opened.fixed, image)
         self.notes = [*document.notes, *self._doubt_of_frames()]
-        self.missing_note = ""
+        self.missing_note: MissingNote | None = None
         own = document.root is not None and "missing_planes" in map_annotation(document.root, MOVIE_NAMESPACE)
         self._find_missing(opened.missing_files, trim=not opened.missing_files and not own)
         if unclosed and not self._layout.announced:
@@ -193,10 +194,10 @@ class TiffSource(GuardedSource):
                 f"{n_pages - n_planes} are omitted; pass the axes, such as {setting('axes', 'TYX')}, to open all"
             )
         note = recorded_note(self._path.name, layout, lost)
-        if note and layout.missing and not layout.announced and not lost:
+        if note and layout.missing:
             self.missing_note = note
         elif note:
-            self.notes.append(note)
+            self.notes.append(note.message)
         self.missing: frozenset[Plane] = frozenset(
             (t, c * self._n_samples + sample, z) for t, c, z in layout.missing for sample in range(self._n_samples)
         )

@@ -56,8 +56,8 @@ def open_tiff(path: str | os.PathLike[str], *, scene: int = 0, axes: str | None 
         raise MissingFileError(f"{path} does not exist; check the path")
     path = _file_of(path)
     source = TiffSource(path, scene=scene, axes=axes)
-    if source.missing_note:
-        warn_of_missing(source.missing_note)
+    if source.missing_note is not None:
+        warn_of_missing(*source.missing_note)
     for note in source.notes:
         warn_caller(note)
     metadata = source.metadata
