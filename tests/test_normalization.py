@@ -45,6 +45,16 @@ def test_invert_does_not_clip_floats():
     np.testing.assert_allclose(Normalization(10.0, 4.0).invert(values, np.float32), [8.0, 11.0, 22.0])
 
 
+def test_measure_raises_if_float64_does_not_resolve_the_gray_levels(rng):
+    pixels = rng.integers(0, 1000, (2, 16, 16))
+    for base, dtype in ((2**63, np.uint64), (-(2**60), np.int64)):
+        movie = Movie.from_array(pixels.astype(dtype) + dtype(base))
+        with pytest.raises(InputError, match="in steps that float64 does not resolve; subtract a constant"):
+            measure(movie)
+    large = Movie.from_array(pixels.astype(np.int64) * 10**13)
+    assert measure(large).scale == pytest.approx(1e13 * measure(Movie.from_array(pixels)).scale)
+
+
 def test_measure_uses_percentiles_of_binned_planes(rng):
     pixels = rng.integers(100, 1000, (3, 16, 20), dtype=np.uint16)
     blocks = pixels.reshape(3, 4, 4, 5, 4).mean(axis=(2, 4))

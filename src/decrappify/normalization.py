@@ -18,6 +18,7 @@ from decrappify.errors import InputError
 from decrappify.movie import Array, Movie
 
 _LARGEST = 1e100  # squares of values beyond 1e154 overflow
+_FINEST = 1e-3  # share of the range to which float64 must resolve gray levels; their arithmetic is in float64
 _MIN_BLOCKS = 16  # per plane; fewer block means do not represent its range, and a single one has none
 
 
@@ -276,7 +277,8 @@ def normalization_of(movie: Movie, channel: int, rule: NormalizationRule, values
     Raises
     ------
     InputError
-        If no pixel is finite; a `ConstantChannelError` if all have the same value.
+        If no pixel is finite, or the gray levels are too large for float64 to resolve their range; a
+        `ConstantChannelError` if all have the same value.
     """
     everything = np.concatenate([np.ravel(blocks) for blocks in values]) if values else np.empty(0)
     if not everything.size:
@@ -284,6 +286,12 @@ def normalization_of(movie: Movie, channel: int, rule: NormalizationRule, values
     low, high = np.percentile(everything, [rule.low, rule.high])
     if high <= low:  # sparse objects on a flat background
         low, high = everything.min(), everything.max()
+    step = np.spacing(max(abs(low), abs(high)))
+    if movie.dtype.kind in "ui" and step > 1 and step > _FINEST * (high - low):
+        raise InputError(
+            f"the gray levels of channel {channel} of {movie.name} are {low:.17g} to {high:.17g}, in steps that "
+            f"float64 does not resolve; subtract a constant, such as {int(low)}, and try again"
+        )
     if high <= low:
         raise ConstantChannelError(movie, channel, float(low))
     return Normalization(float(low), float(high - low))

@@ -57,7 +57,7 @@ def test_arrays_and_movies_are_opened(tmp_path: Path) -> None:
     for array in (DATA, da.from_array(DATA, chunks=2), stored, tmp_path / "plain.zarr", str(tmp_path / "plain.zarr")):
         np.testing.assert_array_equal(np.asarray(open_movie(array)), DATA)
     assert open_movie(DATA[:, 0, 0], axes="ZYX").shape == (1, 1, 4, 33, 46)
-    with pytest.raises(InputError, match="cannot open a dict, expected a path, an array"):
+    with pytest.raises(InputError, match="cannot open an object of type dict, expected a path, an array"):
         open_movie({})
 
 
@@ -78,10 +78,16 @@ def test_channels_are_chosen_by_number_and_name(channel: int | str, expected: in
     np.testing.assert_array_equal(movie.frame(2), DATA[2, expected, 0])
 
 
+def test_channel_by_a_name_of_two_channels_raises() -> None:
+    movie = Movie.from_array(DATA, **METADATA | {"channel_names": ["GFP", "GFP"]})
+    with pytest.raises(InputError, match="has 2 channels named 'GFP'; pass the number of one: 0, 1"):
+        open_movie(movie, channel="GFP")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"channel": "DAPI"}, "has no channel 'DAPI'; its channels are 'GFP', 'mCherry'"),
+        ({"channel": "DAPI"}, "has no channel 'DAPI', expected one of 'GFP', 'mCherry'"),
         ({"channel": 2}, "channel 2 is not in .*, which has channels 0 to 1"),
         ({"channel": "7"}, "channel 7 is not in"),
         ({"scene": 1}, "scene 1 is not in movie, which has only"),

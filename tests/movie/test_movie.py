@@ -167,7 +167,7 @@ def test_from_array_converts_booleans_and_drops_invalid_spacings():
         (lambda: Movie.from_array(np.zeros((2, 3))).select(frames=[0]), "expected an integer or a slice"),
         (lambda: Movie.from_array(np.zeros((2, 3))).replace(shape=3), "no metadata 'shape'; replace.. changes name, "),
         (lambda: Movie.from_array(np.zeros((2, 3))).replace(frame_interval_s="2 s"), "is '2 s', expected a number, or"),
-        (lambda: Movie.from_array(np.zeros((2, 3, 3)))[5:], "frames 5:None select nothing"),
+        (lambda: Movie.from_array(np.zeros((2, 3, 3)))[5:], "frames 5: select nothing"),
     ],
 )
 def test_movie_errors_are_one_line(make, message):

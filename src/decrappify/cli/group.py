@@ -148,7 +148,7 @@ def global_options() -> list[click.Parameter]:
         click.Option(
             ["--verbose"],
             callback=verbose,
-            help="Log the chosen device, backend, tiling and precision.",
+            help="Log the chosen device, backend, tile size and precision.",
             **shared,
         ),
         click.Option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,9 @@ def info(source: Path, scene: str | None, **options: Any) -> None:
     from decrappify.io import scenes
     from decrappify.training.engine.run_folder import describe_run
 
-    run = describe_run(source) if source.is_dir() else None
+    run = None
+    with suppress(OSError):  # a name that is too long: the reader's error states it
+        run = describe_run(source) if source.is_dir() else None
     if run is not None:
         echo(run)
         return

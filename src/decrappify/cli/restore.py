@@ -19,7 +19,7 @@ from decrappify.errors import InputError
 @click.argument("output", metavar="OUT", type=PATH)
 @click.option("--model", required=True, help="A shipped model (see `decrappify models`) or a .safetensors file.")
 @input_options
-@click.option("--frames", help="Range of frames to restore, such as 10:50; all by default.")
+@click.option("--frames", help="Frames to restore, such as 10:50 or, every second one, ::2; all by default.")
 @tile_options
 @device_options
 @click.option("--dtype", help="Data type of the output, such as float32; that of the input by default.")
@@ -35,8 +35,8 @@ from decrappify.errors import InputError
     default="error",
     show_default=True,
     type=click.Choice(["error", "fill", "zero"]),
-    help="NaN pixels: stop with an error, or fill them from their neighborhood for the network and write NaN to "
-    "the output (zero: former name of fill).",
+    help="NaN and infinite pixels: stop with an error, or fill them from their neighborhood for the network and write "
+    "NaN to the output (zero: former name of fill).",
 )
 @click.option(
     "--missing",

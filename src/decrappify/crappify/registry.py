@@ -116,7 +116,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return the end of an error message with the nearest known names, or all of them."""
     known = list(known)
     near = similar_names(name, known, 3, least=0.5)
-    return f"did you mean {' or '.join(map(repr, near))}?" if near else f"needs one of {', '.join(known)}"
+    return f"did you mean {' or '.join(map(repr, near))}?" if near else f"expected {', '.join(known)}"
 
 
 def _check_part(name: str, kind: Any) -> None:

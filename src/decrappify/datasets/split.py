@@ -33,7 +33,8 @@ def split_movies(
     by : {"time", "movie"}
         "time" keeps the last frames of each movie; stills and movies of fewer than 10 frames are used for training
         only. If all are shorter, the last movies of the list are kept if the fraction rounds to at least one movie,
-        otherwise a strip at the end of the longer side of each field. "movie" always keeps whole movies.
+        otherwise a strip at the end of the longer side of each field of at least 160 pixels, or the last movie if all
+        fields are smaller. "movie" always keeps whole movies.
     gap : int
         Frames dropped between the two parts, so that no window includes frames of both.
 

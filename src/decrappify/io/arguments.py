@@ -19,16 +19,20 @@ def channel_index(movie: Movie, channel: int | str) -> int:
     """Return the number of a channel from its number, its name, or a number in a string (from a command line)."""
     if not isinstance(channel, str):
         return channel
-    if channel in movie.channel_names:
-        return movie.channel_names.index(channel)
-    similar = [i for i, name in enumerate(movie.channel_names) if name.lower() == channel.lower()]
+    same = [i for i, name in enumerate(movie.channel_names) if name == channel]
+    if len(same) > 1:
+        raise InputError(
+            f"{movie.name} has {len(same)} channels named {channel!r}; pass the number of one: "
+            f"{', '.join(map(str, same))}"
+        )
+    similar = same or [i for i, name in enumerate(movie.channel_names) if name.lower() == channel.lower()]
     if len(similar) == 1:
         return similar[0]
     if channel.removeprefix("-").isdecimal():
         return int(channel)
-    raise InputError(
-        f"{movie.name} has no channel {channel!r}; its channels are {', '.join(map(repr, movie.channel_names))}"
-    )
+    names = ", ".join(map(repr, movie.channel_names))
+    expected = names if len(movie.channel_names) == 1 else f"one of {names}"
+    raise InputError(f"{movie.name} has no channel {channel!r}, expected {expected}")
 
 
 def check_folder_as(folder_as: str, source: object) -> None:

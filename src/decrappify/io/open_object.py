@@ -32,7 +32,8 @@ def open_object(source: Any, scene: int | str | None, axes: str | None, absent_c
         return from_labeled_array(source, axes)
     if not hasattr(source, "shape") or not hasattr(source, "dtype"):
         raise InputError(
-            f"cannot open a {type(source).__name__}, expected a path, an array, an AICSImage or BioImage, or a Movie"
+            f"cannot open an object of type {type(source).__name__}, expected a path, an array, an AICSImage or "
+            "BioImage, or a Movie"
         )
     check_only_scene(scene or 0, "an array")
     return Movie.from_array(source, axes)

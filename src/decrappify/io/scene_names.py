@@ -75,14 +75,14 @@ def several_scenes(names: Sequence[str], what: str) -> str | None:
     """Return the warning that lists the scenes if the first one of several is opened by default; None for one scene.
 
     >>> several_scenes(["A1", "A2"], "cells.czi")
-    "cells.czi contains 2 scenes (A1, A2) and only scene 0 (A1) was opened; choose by scene='A2', or ..."
+    "cells.czi contains 2 scenes (A1, A2) and only scene 0 (A1) was opened; choose another by scene='A2' (all ...
     """
     if len(names) < 2:
         return None
     listed = ", ".join(names[:_LISTED]) + (" ..." if len(names) > _LISTED else "")
     return (
-        f"{what} contains {len(names)} scenes ({listed}) and only scene 0 ({names[0]}) was opened; choose by "
-        f"{setting('scene', names[1])}, or restore each with decrappify restore --scene all"
+        f"{what} contains {len(names)} scenes ({listed}) and only scene 0 ({names[0]}) was opened; choose another "
+        f"by {setting('scene', names[1])} (all scenes: decrappify restore --scene all)"
     )
 
 
@@ -115,7 +115,9 @@ def scene_index(scene: int | str, names: Sequence[str], what: str) -> int:
         return scene
     listed = ", ".join(f"{number} ({name})" for number, name in enumerate(names[:_LISTED]))
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    raise InputError(f"scene {scene!r} is not in {what}, which has scenes {listed}{more}")
+    only = "; 'all' is for decrappify restore" if scene == "all" else ""
+    scenes = "scene" if len(names) == 1 else "scenes"
+    raise InputError(f"scene {scene!r} is not in {what}, which has {scenes} {listed}{more}{only}")
 
 
 def _file_name_part(name: str) -> str:

@@ -12,7 +12,17 @@ from decrappify._common.checks import nearest
 from decrappify.errors import InputError
 
 _NAMES = ("uint8", "uint16", "uint32", "int16", "int32", "float16", "float32", "float64")
+_LARGEST = 8  # bytes; the longer floats of some systems have no portable form
 _EXPECTED = "; expected one such as 'uint8', 'uint16' or 'float32'"
+
+
+def native(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return a dtype in native byte order, and of several C types of equal size the one that other packages know.
+
+    >>> native(np.dtype("longlong")).char == np.dtype("int64").char, native(np.dtype(">u2"))
+    (True, dtype('uint16'))
+    """
+    return np.dtype(dtype.newbyteorder("=").str)
 
 
 def image_dtype(dtype: DTypeLike) -> np.dtype[Any]:
@@ -29,10 +39,10 @@ def image_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     dtype('uint16')
     """
     try:
-        found = np.dtype(dtype).newbyteorder("=")
+        found = native(np.dtype(dtype))
     except (TypeError, ValueError) as error:  # ValueError: a name that is not Unicode, or a damaged structure
         hint = nearest(str(dtype), _NAMES, _EXPECTED)
         raise InputError(f"{setting('dtype', dtype)} is not known{hint}") from error
-    if found.kind not in "uif":
+    if found.kind not in "uif" or found.itemsize > _LARGEST:
         raise InputError(f"{setting('dtype', found.name)} cannot store an image{_EXPECTED}")
     return found

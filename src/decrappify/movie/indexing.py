@@ -32,11 +32,17 @@ def picked(index: slice | int | None, size: int, axis: str, name: str) -> range:
         picked = range(size)[index]
         if not picked:
             raise InputError(
-                f"{axis}s {index.start}:{index.stop} select nothing from {name}, which has {_numbers(axis, size)}"
+                f"{axis}s {slice_text(index)} select nothing from {name}, which has {_numbers(axis, size)}"
             )
         return picked
     index = in_range(index, size, axis, name)
     return range(index, index + 1)
+
+
+def slice_text(index: slice) -> str:
+    """Return a slice as it is written, such as ``2:`` or ``::2``."""
+    parts = [index.start, index.stop] if index.step is None else [index.start, index.stop, index.step]
+    return ":".join("" if part is None else str(part) for part in parts)
 
 
 def unstepped(part: slice | None) -> slice:

@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike
 from decrappify.errors import InputError, ReadOnlyError
 from decrappify.limits.files import check_extent
 from decrappify.limits.memory import check_memory
+from decrappify.movie.dtypes import native
 from decrappify.movie.indexing import basic_index, in_range, picked, read_ranges, unstepped
 from decrappify.movie.metadata import (
     check_spacing,
@@ -92,7 +93,7 @@ class Movie:
         self._source = source
         self.name = name
         self.shape: Shape5 = tuple(int(n) for n in source.shape)  # type: ignore[assignment]
-        self.dtype: np.dtype[Any] = np.dtype(source.dtype)
+        self.dtype: np.dtype[Any] = native(np.dtype(source.dtype))
         if len(self.shape) != 5 or min(self.shape) < 1:
             raise InputError(f"{name} has shape {self.shape}, expected five axes (T, C, Z, Y, X) of at least 1 each")
         check_extent(name, self.shape)

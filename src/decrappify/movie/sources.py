@@ -81,8 +81,10 @@ class ArraySource(FrameSource):
         self.dtype = _numpy_dtype(array)
         if np.ma.is_masked(array):
             raise InputError("array has masked pixels; fill them, such as by array.astype('float32').filled(np.nan)")
-        if self.dtype.kind not in "uifb":
-            raise InputError(f"array of dtype {self.dtype} is not an image, expected integers or real floats")
+        if self.dtype.kind not in "uifb" or self.dtype.itemsize > 8:
+            raise InputError(
+                f"array of dtype {self.dtype} is not an image, expected integers or real floats of up to 64 bits"
+            )
         if self.dtype.kind == "b":
             self.dtype = np.dtype(np.uint8)
 

@@ -18,7 +18,7 @@ _NOISE = (
     ("row_noise", "row noise (sd)", "gray levels"),
     ("column_noise", "column noise (sd)", "gray levels"),
     ("fixed_pattern", "fixed pattern (sd)", "gray levels"),
-    ("hot_pixels", "hot pixels", "share"),
+    ("hot_pixels", "hot pixels", "of the pixels"),
     ("hot_level", "level of hot pixels", "gray levels"),
 )
 _OPTICS = (

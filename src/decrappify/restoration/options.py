@@ -22,7 +22,8 @@ class RestorationOptions:
     Attributes
     ----------
     frames : str, slice or int, optional
-        Frames to restore, such as ``"10:50"``; their windows still include the frames around them.
+        Frames to restore, such as ``"10:50"``, or ``"::2"`` for every second one; their windows still include the
+        frames around them.
     dtype : dtype, optional
         Data type of the result, by default that of the input; integers are rounded and clipped, never rescaled.
     window_axis : {"T", "Z"}

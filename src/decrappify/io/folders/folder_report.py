@@ -61,6 +61,6 @@ def described(reading: FolderReading, movie: Movie, scene: int | None) -> str:
     if n > 1 and scene is not None:
         line += (
             f"; only scene {scene} ({reading.scenes[scene].name}) was opened; choose another, such as "
-            f"{setting('scene', reading.scenes[scene - 1].name)}, or restore each with decrappify restore --scene all"
+            f"{setting('scene', reading.scenes[scene - 1].name)} (all scenes: decrappify restore --scene all)"
         )
     return f"{line}; {other}" if reading.kind == "movie" or reading.may_be_frames else line

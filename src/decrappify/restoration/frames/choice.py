@@ -8,6 +8,7 @@ from typing import Any
 
 from decrappify._common.argument_names import setting
 from decrappify.errors import InputError
+from decrappify.movie.indexing import slice_text
 
 
 def parse_frames(frames: slice | int | str | None) -> slice:
@@ -46,8 +47,7 @@ def beyond_movie(frames: slice, count: int) -> str:
     bounds = [bound for bound in (frames.start, frames.stop) if bound is not None]
     if all(-count <= bound <= count for bound in bounds):
         return ""
-    parts = (frames.start, frames.stop) if frames.step is None else (frames.start, frames.stop, frames.step)
-    return ":".join("" if part is None else str(part) for part in parts)
+    return slice_text(frames)
 
 
 def spelled(frames: Sequence[int]) -> list[int]:

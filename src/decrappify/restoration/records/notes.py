@@ -124,9 +124,10 @@ def report(found: Mapping[str, Any], job: Job) -> None:
     if "filled_nan" in found:
         filled = found["filled_nan"]
         logger.warning(
-            "%s: %s in %s were filled from adjacent pixels for the network; %s",
-            name, counted(filled["pixels"], "pixel of NaN", "pixels of NaN"), counted(filled["planes"], "plane"),
-            "they are NaN in the result" if floating else f"they are {_zero(job)}",
+            "%s: %s in %s %s filled from adjacent pixels for the network; %s",
+            name, counted(filled["pixels"], "pixel of NaN or infinity", "pixels of NaN or infinity"),
+            counted(filled["planes"], "plane"), "was" if filled["pixels"] == 1 else "were",
+            "NaN in the result" if floating else _zero(job),
         )  # fmt: skip
     if "flash_frames" in found:
         frames = sorted({flash["frame"] for flash in found["flash_frames"]})

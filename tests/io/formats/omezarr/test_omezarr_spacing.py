@@ -79,10 +79,16 @@ def test_spacing_is_unitless_on_axes_without_a_unit_only(tmp_path: Path) -> None
 )
 def test_invalid_scale_is_ignored_with_a_warning(tmp_path: Path, own: Any, shared: Any, expected: Any) -> None:
     path = zyx(tmp_path, own, shared)
-    with pytest.warns(UserWarning, match=r"cells\.zarr has .*, which is ignored; remaining known spacing"):
+    with pytest.warns(UserWarning, match=r"cells\.zarr has .*; th(is is|ese are) ignored, known spacing"):
         movie = open_movie(path)
     assert movie.pixel_size_um == expected
     assert movie.unitless_spacing == {}
+
+
+def test_warning_names_the_invalid_scales_of_all_axes(tmp_path: Path) -> None:
+    path = zyx(tmp_path, scale(0, 0.2, -1), None)
+    with pytest.warns(UserWarning, match="a scale of 0 along Z, a scale of -1 along X; these are ignored"):
+        open_movie(path)
 
 
 @pytest.mark.parametrize(

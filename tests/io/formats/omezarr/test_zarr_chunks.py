@@ -200,14 +200,19 @@ def test_absent_chunks_raises_for_other_formats_and_unknown_values(tmp_path):
         open_movie(stored(tmp_path / "cells.zarr", np.ones((2, 8, 8), np.uint8)), absent_chunks="zero")
 
 
-def test_restore_applies_absent_chunks(tmp_path, rng):
+def test_restore_applies_absent_chunks(tmp_path, rng, caplog):
     path = stored(tmp_path / "cells.zarr", camera(rng))
     shutil.rmtree(path / "c" / "2")
     model = as_model(WindowMean(1))
     with pytest.warns(
         UserWarning, match=r"1 of 6 planes missing \(frame 2\): chunks c/2/0/0, c/2/0/1, c/2/0/2 and 3 more"
     ):
-        assert restore(path, model, **FAST).missing == {(2, 0, 0)}
+        movie = open_movie(path)
+    assert restore(movie, model, **FAST).missing == {(2, 0, 0)}
+    caplog.clear()
+    assert restore(path, model, **FAST).missing == {(2, 0, 0)}
+    # one line, which names the command that states the chunks
+    assert ["1 of 6 planes missing (frame 2)" in message for message in caplog.messages] == [True]
     assert restore(open_movie(path, absent_chunks="fill"), model, **FAST).missing == frozenset()
 
 

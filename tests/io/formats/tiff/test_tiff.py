@@ -195,6 +195,15 @@ def test_axes_override_those_of_the_file_and_ambiguous_ones_raise(tmp_path: Path
     np.testing.assert_array_equal(movie.frame(1, 2), STACK[5])
 
 
+def test_spacing_of_an_axis_that_is_read_as_another_is_unknown(tmp_path: Path) -> None:
+    stack = Movie.from_array(STACK, "ZYX", pixel_size_um=(0.3, 0.1, 0.1))
+    path = write_ome_tiff(stack, tmp_path / "stack.ome.tif")
+    assert open_tiff(path).pixel_size_um == pytest.approx((0.3, 0.1, 0.1))
+    assert open_tiff(path, axes="TYX").pixel_size_um == (None, *open_tiff(path).pixel_size_um[1:])
+    frames = write_ome_tiff(Movie.from_array(STACK, "TYX", frame_interval_s=2.0), tmp_path / "frames.ome.tif")
+    assert (open_tiff(frames).frame_interval_s, open_tiff(frames, axes="ZYX").frame_interval_s) == (2.0, None)
+
+
 def test_scenes_are_read_at_full_resolution(tmp_path: Path) -> None:
     path = tmp_path / "two.ome.tif"
     with tifffile.TiffWriter(path, ome=True) as writer:
@@ -282,6 +291,8 @@ def test_write_ome_tiff_is_reproducible_and_raises_for_unsuitable_movies(tmp_pat
         write_ome_tiff(movie, tmp_path / "a.ome.tif")
     with pytest.raises(InputError, match="is int64, which OME-TIFF cannot store"):
         write_ome_tiff(cast_movie(movie, "int64"), tmp_path / "c.ome.tif")
+    with pytest.raises(InputError, match=r"is float16, .* or pass dtype='float32'"):
+        write_ome_tiff(cast_movie(movie, "float16"), tmp_path / "c.ome.tif")
     with pytest.raises(InputError, match="dtype='color' is not known"):
         write_ome_tiff(cast_movie(movie, "color"), tmp_path / "c.ome.tif")
     broken = Movie.from_array(np.array([[[np.nan]]]))

@@ -103,8 +103,8 @@ def level_spacing(image: dict[str, Any], level: int, axes: str, units: dict[str,
     if faults and level == 0:
         known = ", ".join(f"{axis} {value:g}" for axis, value in factors.items()) or "none"
         warn_caller(
-            f"{path.name} has {faults[0]}, which is ignored; remaining known spacing: {known}; "
-            "pass pixel_size_um or frame_interval_s if known",
+            f"{path.name} has {', '.join(dict.fromkeys(faults))}; {'this is' if len(faults) == 1 else 'these are'} "
+            f"ignored, known spacing: {known}",
         )
     sizes = [to_micrometers(factors.get(axis), units.get(axis)) for axis in "ZYX"]
     interval = to_seconds(factors.get("T"), units.get("T"))

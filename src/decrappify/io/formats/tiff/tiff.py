@@ -61,12 +61,14 @@ def open_tiff(path: str | os.PathLike[str], *, scene: int = 0, axes: str | None 
     for note in source.notes:
         warn_caller(note)
     metadata = source.metadata
+    z, y, x = metadata.pixel_size_um
+    other_axes = "" if axes is None else axes.upper()  # the spacing of an axis that is read as another one is unknown
     count = source.shape[1]
     return Movie(
         source,
         name=name,
-        pixel_size_um=metadata.pixel_size_um,
-        frame_interval_s=metadata.frame_interval_s,
+        pixel_size_um=(None if other_axes and "Z" not in other_axes else z, y, x),
+        frame_interval_s=None if other_axes and "T" not in other_axes else metadata.frame_interval_s,
         channel_names=metadata.channel_names if len(metadata.channel_names) == count else None,
         channel_colors=metadata.channel_colors if len(metadata.channel_colors) == count else None,
         provenance=metadata.provenance,

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import tifffile
 
 from decrappify._common.argument_names import setting
@@ -62,9 +63,10 @@ def write_ome_tiff(
     OME-TIFF 6, https://docs.openmicroscopy.org/ome-model
     """
     if movie.dtype.name not in TYPES:
+        wider = "float32" if movie.dtype == np.float16 else "float64"
         raise InputError(
-            f"{movie.name} is {movie.dtype}, which OME-TIFF cannot store; pass {setting('dtype', 'float64')}, or save "
-            "as .ome.zarr"
+            f"{movie.name} is {movie.dtype}, which OME-TIFF cannot store; save it as .ome.zarr, or pass "
+            f"{setting('dtype', wider)}"
         )
     missing = unrecorded(movie)
     recorded = [plane for plane in movie.planes() if plane not in missing]
