@@ -196,7 +196,7 @@ def test_movie_replace_changes_metadata_only(source):
     assert (other.name, other.frame_interval_s, other.pixel_size_um) == ("other", 1.0, (None, 0.1, 0.1))
     assert (other.provenance, other.missing, other.files) == ({"by": "me"}, MISSING, movie.files)
     assert (movie.name, movie.frame_interval_s) == ("cells", 2.0)
-    with pytest.raises(InputError, match="channel_names of cells has 1 entries, expected 2"):
+    with pytest.raises(InputError, match="channel_names of cells has 1 entry, expected 2"):
         movie.replace(channel_names=["a"])
 
 

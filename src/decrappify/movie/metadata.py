@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from decrappify._common.checks import short
+from decrappify._common.counting import counted
 from decrappify.errors import InputError
 from decrappify.movie.sources import PixelSize
 
@@ -50,7 +51,7 @@ def per_channel(given: Sequence[T] | None, count: int, default: Sequence[T], wha
     if given is None:
         return tuple(default)
     if len(given) != count:
-        raise InputError(f"{what} has {len(given)} entries, expected {count}, one per channel")
+        raise InputError(f"{what} has {counted(len(given), 'entry', 'entries')}, expected {count}, one per channel")
     return tuple(given)
 
 
