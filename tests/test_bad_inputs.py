@@ -55,7 +55,7 @@ TABLE = {
     "truncated film": (RESTORE % "cut.mp4" + STILL, r"cut\.mp4 .*(damaged|truncated|opened)"),
     "NaN frame": (RESTORE % "nan.tif" + STILL, r"frame 2 of nan\.tif contains NaN or infinity; pass --nan fill"),
     "constant movie": (RESTORE % "constant.tif" + STILL, r"constant\.tif is constant \(gray level 7\)"),
-    "one still, 3 frames": (RESTORE % "still.tif" + MOVIE, r"is one still image, expected windows of 3 .*; use .*still"),
+    "one still, 3 frames": (RESTORE % "still.tif" + MOVIE, r"one still image, expected windows of 3 .*; use .*still"),
     "one stack, 3 frames": (RESTORE % "stack.tif" + MOVIE, r"is one still image.* pass --window-axis Z"),
     "movie as a stack": (GOOD + MOVIE + " --window-axis Z", r"is one slice.* pass --window-axis T"),
     # the selected part of the movie

@@ -211,7 +211,7 @@ class TestMovies:
 
     def test_unsuitable_movies_raise(self, film):
         gray, levels = crappifier_preset("colour-grey"), [Normalization(0, scale) for scale in (255, 255, 200)]
-        with pytest.raises(InputError, match="movie has 1 channels, expected red, green and blue"):
+        with pytest.raises(InputError, match="movie has 1 channel, expected red, green and blue"):
             crappify_movie(Movie.from_array(np.zeros((2, 8, 8), np.uint8)), gray)
         with pytest.raises(
             InputError, match="separate normalizations, expected a single one for a crappifier of colors"

@@ -64,7 +64,7 @@ def test_parse_axes_follows_the_number_of_dimensions_otherwise(shape, axes):
 
 def test_parse_axes_requires_axes_for_other_numbers_of_dimensions():
     for shape in ((5,), (2, 3, 8, 9), (1, 2, 3, 4, 8, 9)):
-        with pytest.raises(InputError, match=r"has \d axes; expected .* or pass the axes, such as axes='TCYX'"):
+        with pytest.raises(InputError, match=r"has \d ax[ie]s; expected .* or pass the axes, such as axes='TCYX'"):
             parse_axes(shape)
 
 

@@ -264,7 +264,7 @@ def test_create_shortens_long_integers_in_its_messages(setting):
 
 def test_widened_rejects_a_narrower_window():
     wide, few = create("small", n_frames=3, **TINY), create("small", n_frames=1, **TINY)
-    with pytest.raises(InputError, match="cannot start a network of 1 frames from one of 3, expected at most as many"):
+    with pytest.raises(InputError, match="cannot start a network of 1 frame from one of 3, expected at most as many"):
         few.widened(wide.state_dict(), 3)
 
 

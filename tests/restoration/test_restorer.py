@@ -136,7 +136,7 @@ def test_restorer_is_cancelled_before_the_next_tile(rng):
 
 @pytest.mark.parametrize("shape", [(2, 8, 8), (8, 8)])
 def test_restorer_rejects_windows_of_another_shape(shape):
-    with pytest.raises(InputError, match=r"does not fit the network, expected \(3 frames x 1 channels, Y, X\)"):
+    with pytest.raises(InputError, match=r"does not fit the network, expected \(3 frames x 1 channel, Y, X\)"):
         Restorer(as_model(WindowMean(3)), **FAST).restore_window(np.zeros(shape, np.float32))
 
 

@@ -26,7 +26,7 @@ def test_restore_all_scenes_writes_one_output_each(series, tiny_models, tmp_path
     arguments = ["restore", series, output, "--model", tiny_models["movie"], "--scene", "all", "--device", "cpu"]
     result = command(*arguments, exit_code=2)
     assert "scene 'still': cells.ome.tif is one still image" in result.stderr
-    assert "1 of 3 scenes of cells.ome.tif were not restored" in result.stderr
+    assert "1 of 3 scenes of cells.ome.tif was not restored" in result.stderr
     assert [line.partition(", T")[0] for line in result.stdout.splitlines()] == [
         f"{tmp_path / f'out_{name}.ome.zarr'}: scene {name!r}" for name in ("A1", "B2")
     ]
@@ -151,7 +151,7 @@ def test_warning_of_every_scene_is_shown_once(tmp_path, command):
     for name in ("control.tif", "treated.tif"):
         tifffile.imwrite(tmp_path / name, np.ones((5, 6), np.uint8))
     (tmp_path / "film.mp4").write_bytes(b"")
-    assert command("info", tmp_path).stderr.count("1 other files such as film.mp4 were omitted") == 1
+    assert command("info", tmp_path).stderr.count("1 other file such as film.mp4 was omitted") == 1
 
 
 def test_info_lists_every_scene(series, command):

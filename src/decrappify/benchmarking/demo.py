@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from decrappify._common.counting import counted
 from decrappify._common.plotting import new_figure
 from decrappify.errors import InputError, OutputError, OutputExistsError
 from decrappify.inference.options import InferenceOptions
@@ -59,7 +60,7 @@ def run_demo(
     store, tiff, film, png = _results(output, path)
     source, reference = (given, None) if given is not None else _simulated()
     known = "reference unknown" if reference is None else "reference known"
-    yield f"{source.name}: {source.shape[0]} frames of {source.shape[3]} x {source.shape[4]} pixels, {known}"
+    yield f"{source.name}: {counted(source.shape[0], 'frame')} of {source.shape[3]} x {source.shape[4]} pixels, {known}"
     started = time.perf_counter()
     restored = restore(
         source, loaded, store, inference=InferenceOptions(device=device), overwrite=True, progress=progress

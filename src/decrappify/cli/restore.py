@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from decrappify._common.counting import counted
 from decrappify._common.terminal import echo
 from decrappify.cli.common import describe, open_input, progress_bars
 from decrappify.cli.group import Command
@@ -103,4 +104,5 @@ def _restore_all_scenes(
             kept = ", restored earlier" if outcome.was_finished else ""
             echo(f"{outcome.output}: scene {outcome.scene!r}, {describe(outcome.movie)}{kept}")
     if failed:
-        raise InputError(f"{failed} of {failed + restored} scenes of {source.name} were not restored; see above")
+        scenes, verb = counted(failed + restored, "scene"), "was" if failed == 1 else "were"
+        raise InputError(f"{failed} of {scenes} of {source.name} {verb} not restored; see above")

@@ -12,6 +12,7 @@ from zlib import crc32
 
 from decrappify._common.argument_names import setting
 from decrappify._common.checks import check_whole, json_value
+from decrappify._common.counting import counted
 from decrappify._common.processor import present_runtime, take_up_runtime, threads_put_back
 from decrappify._common.progress import Cancel, Progress, check_cancel, progress_bar
 from decrappify.colorization.colorizer import FORMER_STATEMENT, STATEMENT, Colorizer
@@ -146,8 +147,10 @@ def colorize_folder(
         with suppress(OSError):  # the run is finished, and the next run replaces the file
             (output / _RUN).unlink(missing_ok=True)
     if failed:
+        verb = "was" if len(failed) == 1 else "were"
         raise InputError(
-            f"{len(failed)} of {len(pairs)} images were not colorized, the others are in {output}: {_listed(failed)}"
+            f"{len(failed)} of {counted(len(pairs), 'image')} {verb} not colorized, the others are in {output}: "
+            f"{_listed(failed)}"
         )
     return output
 
@@ -212,7 +215,9 @@ def _pairs(source: Path, output: Path) -> list[Pair]:
     if not images:
         raise InputError(f"folder {source} contains no images; supported: {', '.join(sorted(readable))}")
     if len(images) < len(files):
-        logger.info("skipping %d files of %s that are not images", len(files) - len(images), source)
+        logger.info(
+            "skipping %s of %s, as only images are colorized", counted(len(files) - len(images), "file"), source
+        )
     taken: dict[str, Path] = {}
     for image in images:
         name = image.with_suffix(".png").name if image.suffix.lower() == ".bmp" else image.name

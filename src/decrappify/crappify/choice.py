@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from decrappify._common.checks import short
+from decrappify._common.counting import counted
 from decrappify.crappify.part import Part, Signal, Times
 from decrappify.crappify.registry import register_part
 from decrappify.errors import InputError
@@ -68,5 +69,5 @@ class OneOf(Part):
 
     def _chosen(self) -> Part:
         if len(self.parts) != 1:
-            raise InputError(f"one_of: still a choice of {len(self.parts)} parts; call fixed(rng) first")
+            raise InputError(f"one_of: still a choice of {counted(len(self.parts), 'part')}; call fixed(rng) first")
         return self.parts[0]

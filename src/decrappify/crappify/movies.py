@@ -82,7 +82,8 @@ def _per_channel(movie: Movie, given: Normalization | Sequence[Normalization] | 
 def _for_colors(movie: Movie, given: Normalization | Sequence[Normalization] | None) -> list[Normalization]:
     if movie.shape[1] != 3:
         raise InputError(
-            f"{movie.name} has {movie.shape[1]} channels, expected red, green and blue for a crappifier of colors"
+            f"{movie.name} has {counted(movie.shape[1], 'channel')}, expected red, green and blue for a crappifier of "
+            "colors"
         )
     levels = _per_channel(movie, full_scale(movie.dtype) if given is None else given)
     if any(other != levels[0] for other in levels):

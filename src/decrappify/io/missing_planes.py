@@ -89,7 +89,7 @@ def describe_missing(missing: Collection[Plane], shape: tuple[int, int, int]) ->
     total = shape[0] * shape[1] * shape[2]
     verb = "was" if len(missing) == 1 else "were"
     return (
-        f"{len(missing)} of {total} planes {verb} not recorded ({list_planes(missing, shape)})"
+        f"{len(missing)} of {counted(total, 'plane')} {verb} not recorded ({list_planes(missing, shape)})"
         f"{', the recording was stopped early' if early else ''}"
     )
 

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+from decrappify._common.counting import counted
 from decrappify.errors import FormatError
 from decrappify.limits.memory import check_memory, in_units
 
@@ -93,8 +94,9 @@ def check_extent(name: str, shape: tuple[int, int, int, int, int]) -> None:
             "the order of its axes"
         )
     if n_t * n_c * n_z > MAX_PLANES:
+        sizes = ", ".join(map(counted, shape[:3], ("frame", "channel", "slice")))
         raise FormatError(
-            f"{name} declares {n_t * n_c * n_z} planes ({n_t} frames, {n_c} channels, {n_z} slices), at most "
+            f"{name} declares {n_t * n_c * n_z} planes ({sizes}), at most "
             f"{MAX_PLANES} are supported; check its metadata for damage, or open a part of it"
         )
 
@@ -119,5 +121,6 @@ def check_missing(name: str, n_missing: int, n_recorded: int, advice: str) -> No
     most = min(_MOST_MISSING, max(_MISSING_OF_FEW, _MISSING_PER_PLANE * n_recorded))
     if n_missing > most:
         raise FormatError(
-            f"{name} contains {n_recorded} planes and lacks {n_missing}, at most {most} may be missing; {advice}"
+            f"{name} contains {counted(n_recorded, 'plane')} and lacks {n_missing}, at most {most} may be missing; "
+            f"{advice}"
         )

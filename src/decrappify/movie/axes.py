@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from decrappify._common.argument_names import setting
+from decrappify._common.counting import counted
 from decrappify.errors import InputError
 
 AXES = "TCZYX"
@@ -126,8 +127,8 @@ def _listed(names: Sequence[Any]) -> str:
 def _axes_by_shape(shape: tuple[int, ...], what: str) -> str:
     if len(shape) not in _BY_COUNT:
         raise InputError(
-            f"{what} of shape {shape} has {len(shape)} axes; expected (Y, X), (T, Y, X) or (T, C, Z, Y, X), "
-            f"or pass the axes, such as {setting('axes', 'TCYX')}"
+            f"{what} of shape {shape} has {counted(len(shape), 'axis', 'axes')}; expected (Y, X), (T, Y, X) or (T, C, "
+            f"Z, Y, X), or pass the axes, such as {setting('axes', 'TCYX')}"
         )
     guess = _BY_COUNT[len(shape)]
     other = _other_reading(shape)

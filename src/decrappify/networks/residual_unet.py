@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from decrappify._common.checks import check_whole, short
+from decrappify._common.counting import counted
 from decrappify.errors import InputError
 from decrappify.networks.registry import register_network
 from decrappify.networks.spec import NetworkSpec, RestorationNetwork
@@ -185,7 +186,6 @@ class ResidualUNet(RestorationNetwork):
         per_frame = self.in_channels * self.stem**2
         half = (self.n_frames - n_frames) // 2 * per_frame
         if half < 0:
-            raise InputError(
-                f"cannot start a network of {self.n_frames} frames from one of {n_frames}, expected at most as many"
-            )
+            frames = counted(self.n_frames, "frame")
+            raise InputError(f"cannot start a network of {frames} from one of {n_frames}, expected at most as many")
         return state | {"head.weight": F.pad(state["head.weight"], (0, 0, 0, 0, half, half))}

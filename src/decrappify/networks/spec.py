@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from decrappify._common.counting import counted
 from decrappify.errors import InputError
 
 
@@ -134,6 +135,6 @@ class RestorationNetwork(nn.Module):
         if n_frames == self.n_frames:
             return state
         raise InputError(
-            f"a {type(self).__name__} of {self.n_frames} frames cannot start from one of {n_frames}; use the same "
-            "n_frames"
+            f"a {type(self).__name__} of {counted(self.n_frames, 'frame')} cannot start from one of {n_frames}; use "
+            "the same n_frames"
         )

@@ -373,6 +373,6 @@ def _channel_groups(movie: Movie, model: Model) -> list[tuple[int, ...]]:
     if model.in_channels == n_channels:
         return [tuple(range(n_channels))]
     raise InputError(
-        f"{movie.name} has {n_channels} channels, expected {model.in_channels} for model {model.name!r}; choose a "
-        "movie with that number of channels, or a model for single channels"
+        f"{movie.name} has {counted(n_channels, 'channel')}, expected {model.in_channels} for model {model.name!r}; "
+        "choose a movie with that number of channels, or a model for single channels"
     )

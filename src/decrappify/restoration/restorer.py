@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from decrappify._common.argument_names import setting
+from decrappify._common.counting import counted
 from decrappify._common.progress import Cancel, check_cancel
 from decrappify.errors import DeviceMemoryError, InputError
 from decrappify.inference.memory import free_memory, halved, largest_tile, seam_warning, tile_and_overlap
@@ -131,7 +132,7 @@ class Restorer:
         if window.ndim != 3 or window.shape[0] != self.network.n_channels:
             raise InputError(
                 f"window of shape {window.shape} does not fit the network, expected "
-                f"({self.network.n_frames} frames x {self.network.in_channels} channels, Y, X)"
+                f"({counted(self.network.n_frames, 'frame')} x {counted(self.network.in_channels, 'channel')}, Y, X)"
             )
         frames = np.split(window, self.network.n_frames)
         return self.restore_frames([self.load(frame) for frame in frames], (window.shape[1], window.shape[2]))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from decrappify._common.counting import counted
 from decrappify._common.progress import Bar, Progress, progress_bar
 from decrappify.errors import Cancelled
 from decrappify.movie import Array, Plane
@@ -65,7 +66,7 @@ def run_windows(
         except Cancelled as error:
             finished = _count_done(job, result)
             kept = "they are kept, repeat the call to restore the rest" if finished else "nothing is kept"
-            raise Cancelled(f"cancelled after {finished} of {total} planes; {kept}") from error
+            raise Cancelled(f"cancelled after {finished} of {counted(total, 'plane')}; {kept}") from error
 
 
 class _Run:

@@ -274,7 +274,7 @@ def test_folder_of_one_file_opens_that_file(make):
 def test_omitted_files_of_a_folder_are_named_in_a_warning(make):
     root = make(["B02_s1_w1.tif", "B02_s1_w2.tif", "B02_s1_w1_thumb.tif"])
     (root / "overview.mp4").touch()
-    with pytest.warns(UserWarning, match=r"1 other files such as overview\.mp4 and 1 thumbnails were omitted"):
+    with pytest.warns(UserWarning, match=r"1 other file such as overview\.mp4 and 1 thumbnail were omitted"):
         movie = open_movie(root)
     assert movie.shape[:3] == (1, 2, 1)
 

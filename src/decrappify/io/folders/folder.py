@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from decrappify._common.argument_names import setting
+from decrappify._common.counting import counted
 from decrappify.errors import FormatError, InputError
 from decrappify.io.arguments import check_folder_as
 from decrappify.io.file_scenes import file_scenes
@@ -240,10 +241,10 @@ def _listed_files(folder: Path, folder_as: str) -> tuple[list[Path], list[str]]:
         raise InputError(f"folder {folder} contains no images{needs}")
     if not singles:
         return containers, []
-    left_out = [f"{len(containers)} other files such as {containers[0].name}"] if containers else []
+    left_out = [f"{counted(len(containers), 'other file')} such as {containers[0].name}"] if containers else []
     full = [file for file in singles if "_thumb" not in file.name.lower()]
     if full and len(full) < len(singles):
-        left_out.append(f"{len(singles) - len(full)} thumbnails")
+        left_out.append(counted(len(singles) - len(full), "thumbnail"))
         singles = full
     kinds = Counter(map(_spelling, singles))
     if len(kinds) > 1:

@@ -37,7 +37,8 @@ def report(
     else:
         warn_caller(line)
     if reading.left_out:
-        warn_caller(f"{reading.path.name}: {' and '.join(reading.left_out)} were omitted")
+        is_one = len(reading.left_out) == 1 and reading.left_out[0].startswith("1 ")
+        warn_caller(f"{reading.path.name}: {' and '.join(reading.left_out)} {'was' if is_one else 'were'} omitted")
 
 
 def described(reading: FolderReading, movie: Movie, scene: int | None) -> str:

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from decrappify._common.argument_names import setting
+from decrappify._common.counting import counted
 from decrappify.errors import InputError
 from decrappify.io.media.packets import PacketRow, VideoPackets
 
@@ -67,7 +68,9 @@ class VideoDamage:
     def __str__(self) -> str:
         """Return number and positions, such as ``3 of 60 frames are incomplete (frames 7 to 9 at 0.28 to 0.36 s)``."""
         counts = [(self.n_lost, "missing or cannot be decoded"), (self.n_flawed, "incomplete")]
-        parts = [f"{n} of {self.n_frames} frames {'is' if n == 1 else 'are'} {state}" for n, state in counts if n]
+        parts = [
+            f"{n} of {counted(self.n_frames, 'frame')} {'is' if n == 1 else 'are'} {state}" for n, state in counts if n
+        ]
         text = " and ".join(parts)
         if self.spans:
             more = len(self.spans) - _LISTED

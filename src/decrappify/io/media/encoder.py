@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from decrappify._common.atomic import sync_file
+from decrappify._common.counting import counted
 from decrappify._common.processor import cpu_flags
 from decrappify.errors import FormatError, OutputError
 from decrappify.io.media.film_colors import FilmColors
@@ -185,7 +186,8 @@ def check_written(path: Path, n_frames: int, output: Path) -> None:
         found = 0
     if found != n_frames:
         raise OutputError(
-            f"{output}: only {found} of {n_frames} frames are in the written file; check that the disk is not full"
+            f"{output}: only {found} of {counted(n_frames, 'frame')} are in the written file; check that the disk is "
+            "not full"
         )
 
 

@@ -88,7 +88,8 @@ class VideoPackets:
     def hidden_by_edits(self) -> str:
         """Return a sentence about the frames cut by the edit list of a film, empty if there are none."""
         n = self.n_found - len(self.rows)
-        return f"{n} of {self.n_found} frames are excluded by the film's edit list and are not read" if n else ""
+        verb = "is" if n == 1 else "are"
+        return f"{n} of {self.n_found} frames {verb} excluded by the film's edit list and not read" if n else ""
 
     @property
     def have_times(self) -> bool:

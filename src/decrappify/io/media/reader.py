@@ -15,6 +15,7 @@ from zlib import crc32
 import numpy as np
 
 from decrappify._common.argument_names import setting
+from decrappify._common.counting import counted
 from decrappify.errors import FormatError
 from decrappify.io.file_guard import FileGuard
 from decrappify.io.media.damage import (
@@ -186,9 +187,9 @@ class VideoReader:
         if not packets.is_complete or not packets.gaps:
             return packets
         logger.warning(
-            "%s: the time stamps have gaps of %d frames; the file is complete, so it was recorded or cut with the gaps",
+            "%s: the time stamps have gaps of %s; the file is complete, so it was recorded or cut with the gaps",
             self.path.name,
-            sum(n for _, n in packets.gaps),
+            counted(sum(n for _, n in packets.gaps), "frame"),
         )
         return replace(packets, gaps=())
 
@@ -214,7 +215,7 @@ class VideoReader:
             way_out += ", which is all of a film that was recorded at a variable rate"
         if packets.n_cut and packets.n_announced:
             raise FormatError(
-                f"{self.path.name} is truncated: it states {packets.n_announced} frames and contains "
+                f"{self.path.name} is truncated: it states {counted(packets.n_announced, 'frame')} and contains "
                 f"{packets.n_found}; {self.damage}; {way_out}"
             )
         raise FormatError(f"{self.path.name} is damaged: {self.damage}; {way_out}")

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from decrappify._common.counting import counted
 from decrappify.errors import FormatError
 from decrappify.io.media.packets import VideoPackets
 
@@ -63,7 +64,9 @@ def index_frames(packets: VideoPackets, name: str) -> FrameIndex | None:
     torn = bool(packets.rows) and packets.rows[-1].is_corrupt  # the file ends within its last packet
     announced, found = packets.n_found + packets.n_cut, packets.n_found - torn
     if found < max(announced, 1):
-        raise FormatError(f"{name} is truncated: it states {announced} frames and contains {found}; copy it again")
+        raise FormatError(
+            f"{name} is truncated: it states {counted(announced, 'frame')} and contains {found}; copy it again"
+        )
     if packets.error:
         raise FormatError(f"{name} cannot be read beyond frame {found - 1} ({packets.error}); copy it again")
     if packets.derives_times or not packets.have_times:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from decrappify._common.counting import counted
 from decrappify._common.progress import Bar, Progress, progress_bar
 from decrappify._common.sampling import evenly_spaced
 from decrappify.errors import InputError
@@ -171,7 +172,9 @@ def _display_ranges(movie: Movie, low: Any, high: Any, *, together: bool) -> lis
 def _per_channel(value: Any, n_channels: int, name: str) -> list[float | None]:
     values = list(value) if isinstance(value, Sequence | np.ndarray) else [value] * n_channels
     if len(values) != n_channels:
-        raise InputError(f"{name} has {len(values)} values, expected one, or one for each of {n_channels} channels")
+        raise InputError(
+            f"{name} has {counted(len(values), 'value')}, expected one, or one for each of {n_channels} channels"
+        )
     return values
 
 

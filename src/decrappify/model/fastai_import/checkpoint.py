@@ -14,6 +14,7 @@ from torch import Tensor
 
 from decrappify._common.argument_names import argument, setting
 from decrappify._common.checks import short
+from decrappify._common.counting import counted
 from decrappify.errors import InputError, ModelFileError
 from decrappify.model.fastai_import.reading import WHERE, read_state_dict
 from decrappify.model.fastai_import.recognizing import critic_name, unet_settings
@@ -169,10 +170,11 @@ def _described(settings: Mapping[str, Any]) -> str:
     """Return a short description of a network from its visible settings."""
     attention = "with" if settings["attention"] else "without"
     frames = "" if settings["n_frames"] == 1 else f"{settings['n_frames']} frames of "
+    channels = counted(settings["in_channels"], "channel")
     width = f"width factor {settings['width_factor']:g}"
     return (
         f"a fastai-v1 U-Net ({settings['encoder']}, {settings['form']} form, {width}, {settings['norm']} norm, "
-        f"{attention} attention, {frames}{settings['in_channels']} channels in, {settings['out_channels']} out)"
+        f"{attention} attention, {frames}{channels} in, {settings['out_channels']} out)"
     )
 
 

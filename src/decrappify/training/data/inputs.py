@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from decrappify._common.argument_names import setting
+from decrappify._common.counting import counted
 from decrappify.crappify import Crappifier, crappifier_preset
 from decrappify.errors import InputError, MissingFileError
 from decrappify.io import open_movie, open_scenes
@@ -99,7 +100,7 @@ def paired_folders(sources: Path, targets: Path, folder_as: str = "auto") -> lis
     if folder_as != "images" and not any(is_image_folder(file) for pair in files for file in pair):
         readings = [read_folder(folder, folder_as) for folder in both]
     if not readings or any(reading.kind != "movie" for reading in readings):
-        line = f"{sources} and {targets} were read as {len(files)} pairs of files with equal names"
+        line = f"{sources} and {targets} were read as {counted(len(files), 'pair')} of files with equal names"
         logger.info("%s; pass %s to read each folder as one movie", line, setting("folder_as", "movie"))
         return [(open_movie(a), open_movie(b)) for a, b in files]
     if folder_as == "auto" and not all(reading.time_is_labeled for reading in readings):

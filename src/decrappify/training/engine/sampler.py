@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from decrappify._common.counting import counted
 from decrappify.errors import InputError
 
 
@@ -53,7 +54,8 @@ def step_loader(
     """
     needed = last_step * batch_size * fabric.world_size
     if len(dataset) < needed:  # type: ignore[arg-type]
-        raise InputError(f"the dataset has {len(dataset)} items, expected {needed} for {last_step} steps")  # type: ignore[arg-type]
+        found = counted(len(dataset), "item")  # type: ignore[arg-type]
+        raise InputError(f"the dataset has {found}, expected {needed} for {counted(last_step, 'step')}")
     sampler = StepSampler(
         first_step=first_step,
         last_step=last_step,

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
+from decrappify._common.counting import counted
 from decrappify.datasets import Sample, SeededDataset
 from decrappify.datasets.augment import orient, random_orientation
 from decrappify.errors import InputError, MissingFileError
@@ -103,7 +104,9 @@ class CriticDataset(SeededDataset[CriticSample]):
             files = sorted((folder / kind).iterdir())
             self._files[kind] = [file for number, file in enumerate(files) if (number % _HELD_OUT == 0) == held_out]
             if not self._files[kind]:
-                raise InputError(f"{folder / kind} contains {len(files)} images, expected at least {_HELD_OUT + 1}")
+                raise InputError(
+                    f"{folder / kind} contains {counted(len(files), 'image')}, expected at least {_HELD_OUT + 1}"
+                )
         self._upright = self._files["real"][0].suffix == ".png"
 
     @property

@@ -171,7 +171,7 @@ def test_unclosed_file_opens_with_its_planes(tmp_path: Path) -> None:
 
 def test_more_pages_than_stated_are_omitted_with_a_warning(tmp_path: Path) -> None:
     path = pages_with(tmp_path / "a.tif", PAGES, imagej_text(images=10, frames=5, channels=2), compression="zlib")
-    with pytest.warns(UserWarning, match="states 10 planes and contains 12: the last 2 are omitted"):
+    with pytest.warns(UserWarning, match="states 10 planes and contains 12: 2 at the end are omitted"):
         movie = open_tiff(path)
     np.testing.assert_array_equal(np.asarray(movie).reshape(10, 10, 12), PAGES[:10])
     np.testing.assert_array_equal(np.asarray(open_tiff(path, axes="TYX"))[:, 0, 0], PAGES)

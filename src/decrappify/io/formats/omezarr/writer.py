@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import DTypeLike
 
+from decrappify._common.counting import counted
 from decrappify.errors import InputError
 from decrappify.io.formats.omezarr.group_document import GroupDocument
 from decrappify.io.formats.omezarr.pyramid import Pyramid, check_region
@@ -236,9 +237,8 @@ class ZarrMovieWriter:
         """
         missing = int(np.prod(self.shape[:3])) - len(self._planes.done)
         if missing:
-            raise InputError(
-                f"{self.path.name} lacks {missing} of {int(np.prod(self.shape[:3]))} planes; write them before finish()"
-            )
+            planes = counted(int(np.prod(self.shape[:3])), "plane")
+            raise InputError(f"{self.path.name} lacks {missing} of {planes}; write them before finish()")
         with output_errors(self.path):
             self._planes.synchronize()
             self._document.write(self._pyramid.display_windows())

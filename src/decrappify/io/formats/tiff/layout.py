@@ -214,7 +214,8 @@ def recorded_note(name: str, layout: Layout, lost: Sequence[str] = ()) -> Missin
     if layout.missing:
         n_t, n_c, n_z = (layout.sizes.get(axis, 1) for axis in "TCZ")
         named = list_planes(layout.missing, (n_t, n_c, n_z))
-        absent = f"{len(layout.missing)} of {n_t * n_c * n_z} planes are missing ({named})"
+        verb = "is" if len(layout.missing) == 1 else "are"
+        absent = f"{len(layout.missing)} of {n_t * n_c * n_z} planes {verb} missing ({named})"
         parts.append(absent if lost else describe_missing(layout.missing, (n_t, n_c, n_z)))
         parts.append("they are read as zeros")
     if not parts:

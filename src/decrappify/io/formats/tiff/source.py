@@ -151,7 +151,7 @@ class TiffSource(GuardedSource):
         if unclosed and not self._layout.announced:
             self.notes.append(
                 f"{self._path.name} was not closed by the program that wrote it: opened with the "
-                f"{len(self._series.pages)} planes found"
+                f"{counted(len(self._series.pages), 'plane')} found"
             )
         self._set_values()
         self.metadata = self._read_metadata(document.root, image)
@@ -189,9 +189,10 @@ class TiffSource(GuardedSource):
             mark_missing(layout, self._leading, lambda number: is_recorded(series, number), trim=trim)
         n_planes, n_pages = math.prod(layout.shape[: len(self._leading)]), len(series.pages)
         if self._one_page_a_plane and n_pages > n_planes:
+            omitted = f"{n_pages - n_planes} at the end {'is' if n_pages == n_planes + 1 else 'are'} omitted"
             self.notes.append(
-                f"{self._path.name} states {n_planes} planes and contains {n_pages}: the last "
-                f"{n_pages - n_planes} are omitted; pass the axes, such as {setting('axes', 'TYX')}, to open all"
+                f"{self._path.name} states {counted(n_planes, 'plane')} and contains {n_pages}: {omitted}; pass the "
+                f"axes, such as {setting('axes', 'TYX')}, to open all"
             )
         note = recorded_note(self._path.name, layout, lost)
         if note and layout.missing:
