@@ -14,9 +14,11 @@ from typing import Any
 
 # Read when torch and numpy are imported. By default, idle threads of OpenMP and OpenBLAS wait in a loop. With the tiny
 # arrays of these tests, this is nearly all of their CPU time; if other programs use the same cores, it slows down a
-# convolution or a dot product by a factor of up to a hundred.
+# convolution or a dot product by a factor of up to a hundred. Sharing tiny arrays among threads takes a fifth of their
+# time: torch uses one thread, unless a test or OMP_NUM_THREADS sets more; tests/processors.py runs tests on 1 and 2.
 os.environ["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")
 os.environ["OPENBLAS_NUM_THREADS"] = os.environ.get("OPENBLAS_NUM_THREADS", "1")
+os.environ["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
