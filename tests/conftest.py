@@ -14,9 +14,11 @@ from typing import Any
 
 # Read when torch and numpy are imported. By default, idle threads of OpenMP and OpenBLAS wait in a loop. With the tiny
 # arrays of these tests, this is nearly all of their CPU time; if other programs use the same cores, it slows down a
-# convolution or a dot product by a factor of up to a hundred.
+# convolution or a dot product by a factor of up to a hundred. Sharing tiny arrays among threads takes a fifth of their
+# time: torch uses one thread, unless a test or OMP_NUM_THREADS sets more; tests/processors.py runs tests on 1 and 2.
 os.environ["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")
 os.environ["OPENBLAS_NUM_THREADS"] = os.environ.get("OPENBLAS_NUM_THREADS", "1")
+os.environ["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
@@ -33,6 +35,8 @@ settings.load_profile("fixed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # By default, garbage collection takes 5 % of the CPU time: imports and collected tests are objects that remain.
+    gc.set_threshold(10_000, 10, 10)
     config.pluginmanager.register(CpuTime())
 
 
@@ -52,8 +56,13 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(autouse=True)
 def seeded_torch() -> None:
     """Start every test with the same state of torch's global generator."""
-    if "torch" in sys.modules:
-        sys.modules["torch"].manual_seed(20261121)
+    if "torch" not in sys.modules:
+        return
+    torch = sys.modules["torch"]
+    # torch.manual_seed also formats the stack, to seed devices when they are first used: a millisecond per test.
+    torch.default_generator.manual_seed(20261121)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(20261121)
 
 
 @pytest.fixture

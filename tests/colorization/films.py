@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from decrappify.normalization import IMAGENET
 RATE = Fraction(25)
 
 
+@cache
 def tiny_model(seed: int = 0) -> Model:
     """Create a model with random weights that colorizes an image in a millisecond."""
     with torch.random.fork_rng(), torch.no_grad():

@@ -15,6 +15,7 @@ from decrappify.errors import DeviceMemoryError, InputError
 from decrappify.inference.options import InferenceOptions
 from decrappify.model import Model
 from decrappify.networks import NetworkSpec, RestorationNetwork, create
+from decrappify.networks.shapes import shapes_only
 from decrappify.normalization import IMAGENET
 
 pytestmark = pytest.mark.cpu_sensitive
@@ -48,7 +49,7 @@ def colorizer_of(network, **settings):
 
 @pytest.fixture(scope="module")
 def artistic(recipe):
-    with torch.device("meta"):
+    with shapes_only():
         network = create("deoldify-artistic")
     state = {key: torch.from_numpy(value) for key, value in recipe.load_state("artistic").items()}
     network.load_state_dict(state, assign=True)

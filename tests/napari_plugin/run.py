@@ -50,7 +50,8 @@ def main(arguments: list[str]) -> int:
     is_named = any(Path(argument.split("::")[0]).exists() for argument in arguments if not argument.startswith("-"))
     command = [*display, sys.executable, "-m", "pytest", *plugins, *ignored, *arguments, *([] if is_named else [HERE])]
     # Threads as in tests/conftest.py, which is loaded after napari's plugin has imported numpy; no threads of Mesa.
-    threads = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1", "LP_NUM_THREADS": "0"}
+    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    threads = one | {"OMP_WAIT_POLICY": "PASSIVE", "LP_NUM_THREADS": "0"}
     environment = threads | os.environ | {"QT_API": "pyqt6"} | ({"QT_QPA_PLATFORM": "xcb"} if display else {})
     return subprocess.run(command, env=environment, check=False).returncode
 

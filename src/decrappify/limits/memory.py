@@ -130,17 +130,19 @@ def _memory_groups(groups: str, mounts: str, root: Path) -> Iterator[tuple[Path,
 
 def _free_v2(folder: Path) -> int | None:
     limits = [_number(folder / name) for name in ("memory.max", "memory.high")]
-    return _free(limits, _number(folder / "memory.current"), _statistic(folder, "inactive_file"))
+    return _free(limits, folder / "memory.current", "inactive_file")
 
 
 def _free_v1(folder: Path) -> int | None:
-    limit, used = (_number(folder / f"memory.{name}_in_bytes") for name in ("limit", "usage"))
-    return _free([limit], used, _statistic(folder, "total_inactive_file"))
+    return _free([_number(folder / "memory.limit_in_bytes")], folder / "memory.usage_in_bytes", "total_inactive_file")
 
 
-def _free(limits: list[int | None], used: int | None, inactive: int) -> int | None:
+def _free(limits: list[int | None], used: Path, inactive: str) -> int | None:
+    """Return the free bytes below the lowest limit; without a limit None, and the long statistics are not read."""
     known = [limit for limit in limits if limit is not None and limit < _UNLIMITED]
-    return max(0, min(known) - max(0, (used or 0) - inactive)) if known else None
+    if not known:
+        return None
+    return max(0, min(known) - max(0, (_number(used) or 0) - _statistic(used.parent, inactive)))
 
 
 def _number(file: Path) -> int | None:
@@ -166,12 +168,11 @@ def _own_limits() -> list[int]:
         import resource
     except ImportError:  # Windows
         return []
+    limits = {"vms": resource.getrlimit(resource.RLIMIT_AS)[0], "data": resource.getrlimit(resource.RLIMIT_DATA)[0]}
+    limits = {name: limit for name, limit in limits.items() if limit != resource.RLIM_INFINITY}
+    if not limits:
+        return []
     import psutil
 
     used = psutil.Process().memory_info()
-    free_bytes = []
-    for limit, taken in ((resource.RLIMIT_AS, used.vms), (resource.RLIMIT_DATA, getattr(used, "data", None))):
-        soft = resource.getrlimit(limit)[0]
-        if soft != resource.RLIM_INFINITY and taken is not None:
-            free_bytes.append(max(0, soft - taken))
-    return free_bytes
+    return [max(0, limit - getattr(used, name)) for name, limit in limits.items() if hasattr(used, name)]

@@ -93,8 +93,8 @@ class _SpectralConv(NormedConv):
         weight = self.weight
         del self.weight
         self.weight_orig = nn.Parameter(weight.detach())
-        self.register_buffer("weight_u", F.normalize(torch.randn_like(weight[:, 0].flatten(1)[:, 0]), dim=0))
-        self.register_buffer("weight_v", F.normalize(torch.randn_like(weight[0].flatten()), dim=0))
+        self.register_buffer("weight_u", _random_direction(weight[:, 0].flatten(1)[:, 0]))
+        self.register_buffer("weight_v", _random_direction(weight[0].flatten()))
 
     def effective_weight(self) -> Tensor:
         if self.training:
@@ -152,7 +152,14 @@ class WeightNormConv2d(_WeightNormConv, nn.Conv2d):
     """``nn.Conv2d`` with weight norm."""
 
 
+def _random_direction(like: Tensor) -> Tensor:
+    """Return a random vector of length 1, or a vector without memory for one without memory."""
+    return torch.empty_like(like) if like.is_meta else F.normalize(torch.randn_like(like), dim=0)
+
+
 def _lengths(weight: Tensor) -> Tensor:
+    if weight.is_meta:  # only shapes, on which the norm takes a millisecond
+        return weight.new_empty((len(weight), *(1 for _ in weight.shape[1:])))
     lengths: Tensor = torch.linalg.vector_norm(weight, dim=tuple(range(1, weight.ndim)), keepdim=True)
     return lengths
 

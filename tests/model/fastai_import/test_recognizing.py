@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
 from decrappify.model.fastai_import.recognizing import critic_name, unet_settings
 from decrappify.networks import create
+from decrappify.networks.shapes import shapes_only
 
 PUBLISHED = {
     "deoldify-artistic": [{}],
@@ -18,7 +18,7 @@ ALIKE = ({"encoder": "resnet101"}, {"n_frames": 5}, {"in_channels": 2})  # to ot
 
 
 def shapes_of(name, **settings):
-    with torch.device("meta"):
+    with shapes_only():
         network = create(name, **settings)
     return network, {key: tuple(value.shape) for key, value in network.state_dict().items()}
 
