@@ -81,8 +81,9 @@ def measure_speed(
     """
     fabric = trainer.fabric
     with torch.random.fork_rng(devices=[fabric.device] if fabric.device.type == "cuda" else []):
-        copy = deepcopy(network)
+        copy, precision = deepcopy(network), deepcopy(fabric.strategy.precision.state_dict())
         steps = _step_seconds(trainer, copy, dataset, config, seconds)
+        fabric.strategy.precision.load_state_dict(precision)  # the loss scale of float16
         started = time.monotonic()
         validator.score(copy, fabric.device)
         return Speed(steps, time.monotonic() - started)
