@@ -157,7 +157,7 @@ class _Watch:
         if self._shown is None:
             self._shown = most_structured(score.previews)
         self._task.report(Validated(read_log(self._folder / "log.csv"), score.previews[self._shown]))
-        if time.monotonic() > self._latest:
+        if step > 0 and time.monotonic() > self._latest:  # step 0 is before the training
             self._task.cancel.set()
 
 
