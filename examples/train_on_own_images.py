@@ -18,7 +18,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--preset", default="spinning-disk", help="one of `decrappify presets`, or a crappifier file")
     parser.add_argument("--n-frames", type=int, default=3, choices=(1, 3, 5), help="frames in a window")
     parser.add_argument("--network", default="small", choices=("small", "base", "large"))
-    parser.add_argument("--steps", type=int, default=20_000)
+    parser.add_argument("--minutes", type=float, default=60, help="training time")
+    parser.add_argument("--steps", type=int, help="number of steps, in place of the time")
     parser.add_argument("--patch-size", type=int, default=64)
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--output", default="runs/mine")
@@ -28,6 +29,7 @@ def main(arguments: list[str] | None = None) -> None:
     config = dc.TrainingConfig(
         network=options.network,
         n_frames=options.n_frames,
+        minutes=options.minutes if options.steps is None else None,
         max_steps=options.steps,
         patch_size=options.patch_size,
         batch_size=options.batch_size,
@@ -35,7 +37,10 @@ def main(arguments: list[str] | None = None) -> None:
     run = dc.RunOptions(resume=options.resume, progress=tqdm)
     model = dc.train(options.images, options.preset, config=config, output=options.output, run=run)
     score = model.card["validation"]
-    print(f"{options.output}/model.safetensors: {score['psnr_source_db']:.2f} -> {score['psnr_db']:.2f} dB")
+    print(
+        f"{options.output}/model.safetensors: source {score['psnr_source_db']:.2f}, best Gaussian "
+        f"{score['psnr_gaussian_db']:.2f}, model {score['psnr_db']:.2f} dB"
+    )
 
 
 if __name__ == "__main__":

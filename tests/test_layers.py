@@ -135,7 +135,6 @@ DRAWING = {
     "datasets/photographs.py",
     "training/monitors/images.py",
     "training/monitors/plots.py",
-    "training/supervised/outputs.py",
 }
 IN_MEMORY = {"crappify/artifacts.py"}  # decodes the JPEG data that it has encoded
 

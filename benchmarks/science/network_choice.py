@@ -123,9 +123,9 @@ def train(name: str, loss: str, learning_rate: float, cpu_seconds: float) -> Row
         "params": sum(parameter.numel() for parameter in network.parameters()),
         "steps": steps,
         "cpu": round(time.process_time() - started),
-        "psnr": round(result.best_psnr, 3),
-        "src": round(result.psnr_source, 2),
-        "draw": round(result.noise_draw, 4),
+        "psnr": round(result.score["psnr"], 3),
+        "src": round(result.score["psnr_source"], 2),
+        "draw": round(result.score["noise_draw"], 4),
         "log": curve,
     }
 
@@ -136,7 +136,7 @@ def section(rows: list[Row]) -> str:
     source = " to ".join(sorted({f"{row['src']:.2f}" for row in rows}))
     for row in sorted(rows, key=lambda row: -row["psnr"]):
         settings = ", ".join(f"{key} {value}" for key, value in NETWORKS[row["name"]].items())
-        curve = " → ".join(f"{psnr:.2f}" for _, psnr in row["log"][:3])
+        curve = " → ".join(f"{psnr:.2f}" for _, psnr in row["log"][1:4])
         cost = gflop_per_megapixel(row["name"])
         lines.append(
             (

@@ -105,7 +105,8 @@ def test_scale_makes_the_target_larger(down, scale):
 def test_movies_of_several_sizes_and_dtypes_are_normalized():
     movies = [ramp(8, 16, dtype=np.uint16), ramp(1, 40), ramp(3, 24, dtype=np.int32), ramp(2, 30, axes="ZYX")]
     samples = list(dataset(movies, NOISE, n_frames=3))
-    assert all(sample[key].dtype == torch.float32 for sample in samples for key in sample)
+    assert all(sample[key].dtype == torch.float32 for sample in samples for key in sample if key != "movie")
+    assert {sample["movie"] for sample in samples} <= set(range(len(movies)))
     assert all(-2 < sample["target"].mean() < 3 for sample in samples)
 
 

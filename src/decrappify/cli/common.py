@@ -23,11 +23,13 @@ def progress_bars() -> Any:
 
 
 def log_status() -> None:
-    """Log the status of a training run once a minute if no progress bar is shown."""
-    if progress_bars() is None:
-        status = logging.getLogger("decrappify.training.engine.status")
-        click.get_current_context().find_root().call_on_close(partial(status.setLevel, status.level))
-        status.setLevel(logging.INFO)
+    """Log validation data and length of a training run, and its status once a minute if no progress bar is shown."""
+    names = ["decrappify.training.supervised.report"]
+    names += ["decrappify.training.engine.status"] if progress_bars() is None else []
+    for name in names:
+        logger = logging.getLogger(name)
+        click.get_current_context().find_root().call_on_close(partial(logger.setLevel, logger.level))
+        logger.setLevel(logging.INFO)
 
 
 def open_input(source: Path, *, output: Path | None = None, **options: Any) -> Any:

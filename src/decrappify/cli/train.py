@@ -19,6 +19,7 @@ from decrappify.cli.options import PATH
 @click.option("--output", type=PATH, help="Run folder, instead of that in RUN.TOML.")
 @click.option("--resume", is_flag=True, help="Resume from the last checkpoint of the run folder.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in the folder.")
+@click.option("--minutes", type=float, help="Training time, instead of minutes or max_steps in RUN.TOML.")
 @click.option("--device", help="Device, instead of that in RUN.TOML.")
 @click.option(
     "--as",
@@ -27,14 +28,21 @@ from decrappify.cli.options import PATH
     help="Content of folders of data, instead of data.folder_as in RUN.TOML.",
 )
 def train(
-    run: Path, output: Path | None, resume: bool, overwrite: bool, device: str | None, folder_as: str | None
+    run: Path,
+    output: Path | None,
+    resume: bool,
+    overwrite: bool,
+    minutes: float | None,
+    device: str | None,
+    folder_as: str | None,
 ) -> None:
     """Train a model from the settings in RUN.TOML (supervised or NoGAN).
 
-    Ctrl-C saves a checkpoint and ends with exit code 130; --resume continues. Without a terminal, the progress is
-    logged once a minute.
+    The model is compared with its input and with the best Gaussian filter on held-out images. Ctrl-C saves a checkpoint
+    and ends with exit code 130; --resume continues. Without a terminal, the progress is logged once a minute.
     """
     from decrappify.training.config.run_file import train_from_file
+    from decrappify.training.supervised.report import summary
 
     log_status()
     model, folder = train_from_file(
@@ -44,10 +52,11 @@ def train(
         overwrite=overwrite,
         device=device,
         folder_as=folder_as,
+        minutes=minutes,
         progress=progress_bars(),
     )
     if "unfinished" in model.card:
-        given = {"--output": output, "--device": device, "--as": folder_as}
+        given = {"--output": output, "--minutes": minutes, "--device": device, "--as": folder_as}
         options = [str(part) for option in given.items() if option[1] is not None for part in option]
         options += [part for file in plugins_of(click.get_current_context()) for part in ("--plugin", str(file))]
         again = shlex.join(["decrappify", "train", str(run), *options, "--resume"])
@@ -58,8 +67,7 @@ def train(
     if "verdict" in model.card:
         echo(f"{folder / 'model.safetensors'}: {model.card['verdict']}")
         return
-    score = model.card["validation"]
-    echo(
-        f"{folder / 'model.safetensors'}: validation PSNR {score['psnr_source_db']:.2f} -> {score['psnr_db']:.2f} dB "
-        f"(step {model.card['best_step']} of {model.card['steps']})"
-    )
+    step = f"step {model.card['best_step']} of {model.card['steps']}"
+    echo(f"{folder / 'model.safetensors'}: {summary(model.card['validation'])} ({step})")
+    if "longer_training" in model.card:
+        echo(model.card["longer_training"])

@@ -94,6 +94,7 @@ class PairDataset(SeededDataset[Sample]):
             target=_tensor(
                 _window(target, t_target, channels, z, (y * scale, x * scale), self.patch_size * scale, 1), code
             ),
+            movie=pick,
         )
         if self._bursts:
             other = (t + self.n_frames + int(rng.integers(n_t - 2 * self.n_frames + 1))) % n_t

@@ -23,11 +23,14 @@ class Sample(TypedDict):
         X2: the same window degraded a second time, independently; absent for pairs with one measured source.
     target : Tensor
         The original middle frame, (C, H * scale, W * scale).
+    movie : int
+        Number of the movie or pair from which the window was taken; absent for photographs.
     """
 
     source: Tensor
     source_2: NotRequired[Tensor]
     target: Tensor
+    movie: NotRequired[int]
 
 
 class SeededDataset(Dataset[Item], Generic[Item]):

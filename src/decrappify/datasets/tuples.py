@@ -118,7 +118,7 @@ class TupleDataset(SeededDataset[Sample]):
         self._share = np.sqrt(sizes) / np.sqrt(sizes).sum()  # between equal weights of all movies and of all pixels
 
     def _draw(self, index: int, rng: np.random.Generator) -> Sample:
-        window = self._draw_window(rng)
+        pick, window = self._draw_window(rng)
         code = random_orientation(rng) if self.augment else 0
         window = np.ascontiguousarray(orient(window, code))
         gain, bias = np.float32(1), np.float32(0)
@@ -128,7 +128,7 @@ class TupleDataset(SeededDataset[Sample]):
         crappifier = self.crappifier.fixed(rng)
         sources = [torch.from_numpy(self._crappify(crappifier, window, rng) * gain + bias) for _ in range(2)]
         target = torch.from_numpy(window[self.n_frames // 2] * gain + bias)
-        return Sample(source=sources[0], source_2=sources[1], target=target)
+        return Sample(source=sources[0], source_2=sources[1], target=target, movie=pick)
 
     def _crappify(self, crappifier: Crappifier, window: Array, rng: np.random.Generator) -> Array:
         """Degrade a window (T, C, Y, X) to (T * C, y, x), frame after frame."""
@@ -138,15 +138,15 @@ class TupleDataset(SeededDataset[Sample]):
             stacked = np.stack([crappifier(window[:, c], rng) for c in range(window.shape[1])], axis=1)
         return stacked.reshape(-1, *stacked.shape[-2:]).astype(np.float32, copy=False)
 
-    def _draw_window(self, rng: np.random.Generator) -> Array:
+    def _draw_window(self, rng: np.random.Generator) -> tuple[int, Array]:
         for _ in range(_REDRAWS):
-            window = self._random_window(rng)
+            pick = int(rng.choice(len(self.movies), p=self._share))
+            window = self._random_window(self.movies[pick], rng)
             if window[self.n_frames // 2].mean() > _DIM:
                 break
-        return window
+        return pick, window
 
-    def _random_window(self, rng: np.random.Generator) -> Array:
-        movie = self.movies[rng.choice(len(self.movies), p=self._share)]
+    def _random_window(self, movie: NormalizedMovie, rng: np.random.Generator) -> Array:
         n_t, n_c, n_z, height, width = movie.shape
         t, z = int(rng.integers(n_t)), int(rng.integers(n_z))
         channels = [int(rng.integers(n_c))] if self.in_channels == 1 else list(range(n_c))

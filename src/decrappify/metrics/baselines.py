@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from decrappify._common.sampling import evenly_spaced
@@ -73,21 +73,55 @@ def best_gaussian(
     width = range_of(target, data_range)
     for _ in frames(noisy, "source"):
         pass  # raises for NaN, which the filter would spread to its neighbors
-    search = _Search(noisy, target, width, fit_levels)
-    sigma_space, sigma_time = search.best()
+    n_picks = min(_SEARCH_FRAMES, len(noisy), max(2, _SEARCH_PIXELS // noisy[0].size))
+    picks = evenly_spaced(len(noisy), n_picks, ends=False)
+    sigma_space, sigma_time = _Search(noisy, picks, target[picks], width, fit_levels).best()
     restored = gaussian_filter(noisy.astype(np.float64), (sigma_time, sigma_space, sigma_space))
     score = (si_psnr if fit_levels else psnr)(restored, target, data_range=width)
     return BestGaussian(sigma_space, sigma_time, restored.reshape(np.shape(source)), score)
 
 
+def best_gaussian_of_window(window: ArrayLike, reference: ArrayLike, *, data_range: float = 1.0) -> BestGaussian:
+    """Filter the middle frame of a window like `best_gaussian`, with the highest PSNR against one reference frame.
+
+    Parameters
+    ----------
+    window : array-like
+        (T, Y, X), T odd.
+    reference : array-like
+        (Y, X), the ground truth of the middle frame.
+    data_range : float
+        D in the units of both.
+
+    Returns
+    -------
+    BestGaussian
+        `restored` is (Y, X).
+
+    Examples
+    --------
+    >>> cells = gaussian_filter(np.random.default_rng(0).random((32, 32)), 2)
+    >>> window = cells + np.random.default_rng(1).normal(0, 0.05, (3, 32, 32))
+    >>> best = best_gaussian_of_window(window, cells)
+    >>> best.sigma_time > 1, best.restored.shape
+    (True, (32, 32))
+    """
+    source, target = np.asarray(window, np.float64), np.asarray(reference, np.float64)[None]
+    search = _Search(source, np.array([len(source) // 2]), target, data_range, fit_levels=False)
+    sigma_space, sigma_time = search.best()
+    restored = search.filtered(sigma_space, sigma_time)
+    return BestGaussian(sigma_space, sigma_time, restored[0], psnr(restored, target, data_range=data_range))
+
+
 class _Search:
-    def __init__(self, source: Array, reference: Array, data_range: float, fit_levels: bool) -> None:
-        n_frames = len(source)
-        n_picks = min(_SEARCH_FRAMES, n_frames, max(2, _SEARCH_PIXELS // source[0].size))
-        self._picks = evenly_spaced(n_frames, n_picks, ends=False)
-        self._source, self._data_range = source, data_range
+    """Search on the frames `picks` of `source`, whose ground truth is `reference`."""
+
+    def __init__(
+        self, source: Array, picks: NDArray[np.int64], reference: Array, data_range: float, fit_levels: bool
+    ) -> None:
+        self._source, self._picks, self._data_range = source, picks, data_range
         self._score = si_psnr if fit_levels else psnr
-        self._reference = reference[self._picks].astype(np.float64)
+        self._reference = reference.astype(np.float64)
         self._scores: dict[tuple[float, float], float] = {}
         self._in_time: dict[float, Array] = {}
 
@@ -108,8 +142,13 @@ class _Search:
     def _try(self, candidates: list[tuple[float, float]]) -> None:
         for space, time in candidates:
             if (space, time) not in self._scores:
-                filtered = gaussian_filter(self._filtered_in_time(time), (0, space, space))
+                filtered = self.filtered(space, time)
                 self._scores[space, time] = self._score(filtered, self._reference, data_range=self._data_range)
+
+    def filtered(self, space: float, time: float) -> Array:
+        """Return the selected frames, filtered with both sigmas."""
+        filtered: Array = gaussian_filter(self._filtered_in_time(time), (0, space, space))
+        return filtered
 
     def _filtered_in_time(self, sigma: float) -> Array:
         """Filter the selected frames in time, reading only the frames with a weight above 0."""

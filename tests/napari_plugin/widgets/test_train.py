@@ -12,14 +12,13 @@ from tests.napari_plugin.clicking import TIMEOUT, Driver, shown
 from tests.registries import isolated
 from tests.test_recipes import RECIPES
 
-from decrappify import TrainingConfig, load_model, save_movie
+from decrappify import load_model, save_movie
 from decrappify.crappify import crappifier_preset
 from decrappify.samples import simulate
 from napari_decrappify.widgets.preferences import recent_models
 from napari_decrappify.widgets.restore import RestoreWidget
 from napari_decrappify.widgets.train import TrainWidget
 from napari_decrappify.workers.train import movies_in
-from napari_decrappify.workers.training_speed import Speed, planned
 
 MINUTES = 0.05
 
@@ -67,10 +66,11 @@ def test_trained_model_is_listed_in_restore(scene, train, qtbot, tmp_path):
     assert model.crappifier["name"] == "confocal"
     assert model.card["steps"] == train["progress"].maximum() == train["progress"].value()
     psnr, loss = train.widget._progress.psnr.curves, train.widget._progress.loss.curves
-    assert [curve.label for curve in psnr] == ["restored", "degraded"]
+    assert [curve.label for curve in psnr] == ["restored", "Gaussian", "degraded"]
+    assert psnr[0].points[0][0] == 0 < loss[0].points[0][0]
     assert psnr[0].points[-1][0] == loss[0].points[-1][0] == model.card["steps"]
     assert max(value for _, value in psnr[0].points) == pytest.approx(model.card["validation"]["psnr_db"], abs=0.01)
-    assert train.widget._progress.patches.captions == ["degraded", "restored", "reference"]
+    assert train.widget._progress.patches.captions == ["degraded", "Gaussian", "restored", "reference"]
     assert recent_models() == [path]
     restore._model.showPopup()
     restore._model.hidePopup()
@@ -194,15 +194,6 @@ def test_errors_are_one_line_and_the_widget_remains_usable(scene, train, tmp_pat
     assert train["run"].isEnabled()
     train["name"].setText(" ")
     assert not train["run"].isEnabled()
-
-
-def test_planned_steps_use_the_training_time():
-    speed = Speed(step=0.5, validation=2.0)
-    for seconds in (60, 600, 6000):
-        plan = planned(TrainingConfig(), speed, seconds)
-        n_validations = -(-plan.max_steps // plan.validate_every)
-        assert 0.9 * seconds < plan.max_steps * speed.step + n_validations * speed.validation <= 1.01 * seconds
-        assert n_validations <= 40
 
 
 def test_controls_have_names_tooltips_and_saved_values(scene, qtbot, train):

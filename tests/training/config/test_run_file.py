@@ -98,6 +98,16 @@ def test_train_from_file_resumes_on_moved_but_not_on_changed_data(folder):
         train_from_file(folder / "run.toml", resume=True)
 
 
+def test_minutes_replace_the_length_of_the_run_file(folder):
+    model, _ = train_from_file(write(folder, TRAINED + SETTINGS), minutes=0.01)
+    assert (model.card["minutes"], model.card["steps"]) == (0.01, model.card["settings"]["max_steps"])
+    write(folder, TRAINED + SETTINGS.replace("max_steps = 2", "max_steps = 2\nminutes = 1"))
+    with pytest.raises(InputError, match=r"both minutes \(1\) and max_steps \(2\) are set; remove one of them"):
+        train_from_file(folder / "run.toml", overwrite=True)
+    with pytest.raises(InputError, match=r"minutes is set for the NoGAN run .*run.toml, whose length is set by items"):
+        train_from_file(write(folder, 'crappifier = "confocal"\n' + NOGAN), minutes=1)
+
+
 def test_data_from_file_reads_data_without_training(folder):
     data = data_from_file(write(folder, TRAINED + SETTINGS))
     assert (data.used, data.crappifier.name, data.scale) == (["cells.tif"], "confocal", 1)

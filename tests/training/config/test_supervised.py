@@ -17,6 +17,27 @@ def test_training_config_round_trips_through_a_dictionary():
     assert TrainingConfig.from_dict({}) == TrainingConfig()
 
 
+def test_minutes_and_max_steps_exclude_each_other():
+    with pytest.raises(InputError, match=r"both minutes \(3\) and max_steps \(10\) are set; remove one of them"):
+        TrainingConfig(minutes=3, max_steps=10)
+    with pytest.raises(InputError, match=r"minutes is 0\.0, expected a number of at least 0\.01"):
+        TrainingConfig(minutes=0)
+
+
+@pytest.mark.parametrize(
+    ("given", "planned"),
+    [
+        ({}, (20_000, 500)),
+        ({"max_steps": 1900}, (1900, 95)),
+        ({"max_steps": 10}, (10, 1)),
+        ({"max_steps": 10, "validate_every": 3}, (10, 3)),
+    ],
+)
+def test_validations_are_a_twentieth_of_the_run_apart(given, planned):
+    config = TrainingConfig(**given).planned()
+    assert (config.max_steps, config.validate_every) == planned
+
+
 def test_training_config_is_frozen():
     config = TrainingConfig()
     with pytest.raises(FrozenInstanceError):

@@ -27,10 +27,15 @@ FEATURES = ("brightness", "noise", "correlation", "detail")
 def test_short_run_improves_loss_and_psnr(tmp_path):
     config = replace(CONFIG, max_steps=60, validate_every=10, batch_size=4)
     model = tiny_train(tmp_path, config)
-    losses = [float(row["loss"]) for row in log_rows(tmp_path)]
-    assert losses[-1] < losses[0]
+    rows = log_rows(tmp_path)
+    losses = [float(row["loss"]) for row in rows[1:]]  # of step 0, only the validation exists
+    assert (rows[0]["loss"], len(losses), losses[-1] < losses[0]) == ("", 6, True)
     score = model.card["validation"]
     assert score["psnr_db"] > score["psnr_source_db"] + 1
+    gains = score["psnr_db"] - score["psnr_source_db"], score["gain_content_db"], score["gain_background_db"]
+    assert min(gains[1:]) < gains[0] < max(gains[1:])
+    assert (score["patches"], score["patches_with_content"], score["movies"]) == (32, 32, 1)
+    assert "validation rose by" in model.card["longer_training"]
     assert (model.n_frames, model.scale, model.crappifier) == (3, 1, NOISE.to_dict())
     assert (model.card["trained_on"], model.card["settings"]) == (["cells"], config.to_dict())
 
@@ -161,12 +166,30 @@ def test_status_lines_contain_step_loss_validation_and_time_left(tmp_path, caplo
 
 
 def test_status_is_logged_once_a_minute(caplog):
-    times = iter([0.0, 0.0, 59.0, 60.0, 60.0, 120.0, 7000.0, 7000.0, 7000.0])
-    lines = status.StatusLog("training", 400, 100, now=lambda: next(times))
+    time = 0.0
+    lines = status.StatusLog("training", 400, 100, now=lambda: time)
     with caplog.at_level(logging.INFO, "decrappify.training.engine.status"):
+        time = 59.0
         lines.at(150, lambda: pytest.fail("computed in vain"))
-        lines.at(160, lambda: {"loss": 0.25})
-    assert [record.getMessage() for record in caplog.records] == ["training: step 160 of 400, loss 0.25, 8 min left"]
+        time = 120.0
+        lines.at(151, lambda: {"loss": 0.25})
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line == "training: step 151 of 400, loss 0.25, 9 min left"
+
+
+def test_status_begins_with_the_expected_time_of_a_long_run(caplog):
+    time = 0.0
+    long, short = (status.StatusLog("training", total, now=lambda: time) for total in (2000, 40))
+    with caplog.at_level(logging.INFO, "decrappify.training.engine.status"):
+        for step in range(1, 12):
+            time = 20.0 + 0.5 * step  # the first step is slow
+            long.at(step)
+            short.at(step)
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines == [
+        "training: 2,000 steps take about 16 min (0.5 s per step)",
+        "training: 40 steps take about 20 s (0.5 s per step)",
+    ]
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.9, 0.999])

@@ -187,11 +187,11 @@ def test_run_folder_contains_log_plot_and_images(straight):
         "log.csv",
         "loss.png",
         "model.safetensors",
-        *(f"preview_{step:07d}.png" for step in (4, 8, 12)),
+        *(f"preview_{step:07d}.png" for step in (0, 4, 8, 12)),
     }
     rows = log_rows(straight)
-    assert [row["step"] for row in rows] == ["4", "8", "12"]
-    assert all(math.isfinite(float(value)) for row in rows for value in row.values())
+    assert [row["step"] for row in rows] == ["0", "4", "8", "12"]
+    assert all(math.isfinite(float(value)) for row in rows[1:] for value in row.values())
     assert float(rows[0]["seconds"]) < float(rows[-1]["seconds"])
     for name in ("loss.png", "preview_0000012.png"):
         assert np.asarray(Image.open(straight / name)).std() > 10

@@ -103,7 +103,8 @@ class TrainWidget(RunWidget):
         early = f" of {trained.planned_steps}" if trained.steps < trained.planned_steps else ""
         self._panel.show_status(
             f"trained {trained.steps}{early} steps in {clock(trained.seconds)}; best validation PSNR "
-            f"{trained.psnr:.2f} dB at step {trained.best_step} (degraded images: {trained.psnr_source:.2f} dB); "
+            f"{trained.psnr:.2f} dB at step {trained.best_step} (degraded images {trained.psnr_source:.2f} dB, best "
+            f"Gaussian {trained.psnr_gaussian:.2f} dB); "
             f"{trained.model} is in the list of the Restore widget"
         )
 

@@ -9,7 +9,7 @@ from napari_decrappify.widgets.patch_strip import PatchStrip
 from napari_decrappify.widgets.plots import Curve, CurvePlot
 from napari_decrappify.workers.train import Validated
 
-_RESTORED, _DEGRADED, _LOSS = "#4fc3f7", "#9e9e9e", "#ffb74d"
+_RESTORED, _DEGRADED, _GAUSSIAN, _LOSS = "#4fc3f7", "#9e9e9e", "#81c784", "#ffb74d"
 
 
 class TrainingProgress(QWidget):
@@ -28,7 +28,7 @@ class TrainingProgress(QWidget):
         self.patches = named(
             PatchStrip(),
             f"{name}_patches",
-            "Part of a held-out image at the latest validation: degraded, restored and reference",
+            "Part of a held-out image at the latest validation: degraded, best Gaussian, restored and reference",
         )
         layout = QVBoxLayout(self)
         layout.addWidget(self.psnr, 1)
@@ -49,8 +49,10 @@ class TrainingProgress(QWidget):
         self.psnr.show_curves(
             [
                 Curve("restored", points("psnr"), _RESTORED),
+                Curve("Gaussian", points("psnr_gaussian"), _GAUSSIAN, is_dashed=True),
                 Curve("degraded", points("psnr_source"), _DEGRADED, is_dashed=True),
             ]
         )
         self.loss.show_curves([Curve("loss", points("loss"), _LOSS)])
-        self.patches.show_images(list(zip(("degraded", "restored", "reference"), validated.patch, strict=True)))
+        captions = ("degraded", "Gaussian", "restored", "reference")
+        self.patches.show_images(list(zip(captions, validated.patch, strict=True)))

@@ -1,4 +1,4 @@
-"""Job of the Train widget: plan the number of steps for the training time, and train."""
+"""Job of the Train widget: train for a time, and report the validations."""
 
 from __future__ import annotations
 
@@ -20,14 +20,13 @@ from decrappify.networks import DEFAULT_NETWORK
 from napari_decrappify.layers.image import LayerImage
 from napari_decrappify.workers.names import NAMES_TRIED, numbered
 from napari_decrappify.workers.task import Task
-from napari_decrappify.workers.training_speed import measure_speed, planned
 
 if TYPE_CHECKING:
     from decrappify import Model, TrainingConfig
 
 N_FRAMES = (1, 3, 5)
 NETWORKS = tuple(dict.fromkeys((DEFAULT_NETWORK, "small", "base", "large")))  # the first is the default
-Patch = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+Patch = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
 
 _LATEST = 1.5  # times the training time: end of a run that became slower after its speed was measured
 _PATCH = 64
@@ -75,9 +74,9 @@ class Validated:
     Attributes
     ----------
     log : tuple of dict
-        All rows so far: step, loss, psnr and psnr_source.
+        All rows so far: step, loss, psnr, psnr_source and psnr_gaussian; NaN if there is no value.
     patch : tuple of ndarray
-        Source, prediction and target (Y, X) of a validation patch.
+        Source, best Gaussian, prediction and target (Y, X) of a validation patch.
     """
 
     log: tuple[dict[str, float], ...]
@@ -94,6 +93,7 @@ class Trained:
     best_step: int
     psnr: float
     psnr_source: float
+    psnr_gaussian: float
     seconds: float
 
 
@@ -106,8 +106,6 @@ def train_model(settings: TrainSettings, task: Task) -> Trained:
         movies = [stack.enter_context(movie) for movie in _open(settings)]
         config = _config(settings, movies)
         task.report("measuring the training speed …")
-        speed = measure_speed(movies, settings.crappifier, config, task)
-        config = planned(config, speed, settings.minutes * 60 - (time.monotonic() - started))
         folder = _free_folder(settings)
         watch = _Watch(task, folder, latest=started + _LATEST * settings.minutes * 60)
         model = train(
@@ -122,7 +120,7 @@ def train_model(settings: TrainSettings, task: Task) -> Trained:
                 on_validation=watch.on_validation,
             ),
         )
-    return _trained(model, folder, config, time.monotonic() - started)
+    return _trained(model, folder, time.monotonic() - started)
 
 
 def movies_in(folder: Path) -> list[Movie]:
@@ -142,7 +140,7 @@ def most_structured(patches: Sequence[Patch]) -> int:
     """Return the index of the patch whose target varies most, so that no empty region is shown.
 
     >>> flat, steep = np.zeros((4, 4)), np.arange(16.0).reshape(4, 4)
-    >>> most_structured([(flat, flat, flat), (flat, flat, steep)])
+    >>> most_structured([(flat, flat, flat, flat), (flat, flat, flat, steep)])
     1
     """
     return int(np.argmax([np.std(patch[-1]) for patch in patches]))
@@ -159,15 +157,15 @@ class _Watch:
         if self._shown is None:
             self._shown = most_structured(score.previews)
         self._task.report(Validated(read_log(self._folder / "log.csv"), score.previews[self._shown]))
-        if time.monotonic() > self._latest:
+        if step > 0 and time.monotonic() > self._latest:  # step 0 is before the training
             self._task.cancel.set()
 
 
 def read_log(path: Path) -> tuple[dict[str, float], ...]:
-    """Read the log of a run: step, loss, psnr and psnr_source of each validation."""
-    names = {"step": "step", "loss": "loss", "psnr": "val_psnr", "psnr_source": "val_psnr_source"}
+    """Read the log of a run: step, loss and PSNRs of each validation; NaN for the loss before the first step."""
+    names = {"step": "step", "loss": "loss"} | {key: f"val_{key}" for key in ("psnr", "psnr_source", "psnr_gaussian")}
     with path.open(newline="") as file:
-        return tuple({key: float(row[name]) for key, name in names.items()} for row in csv.DictReader(file))
+        return tuple({key: float(row[name] or "nan") for key, name in names.items()} for row in csv.DictReader(file))
 
 
 def _open(settings: TrainSettings) -> Iterator[Movie]:
@@ -186,6 +184,7 @@ def _config(settings: TrainSettings, movies: list[Movie]) -> TrainingConfig:
     return TrainingConfig(
         network=settings.network,
         n_frames=settings.n_frames,
+        minutes=settings.minutes,
         device=settings.device,
         patch_size=max(16, min(_PATCH, smallest) // 16 * 16),
     )
@@ -206,14 +205,15 @@ def _card(settings: TrainSettings, name: str, movies: list[Movie]) -> dict[str, 
     return {"name": name, "summary": f"trained on {trained_on} for {settings.minutes:g} minutes, crappifier {preset}"}
 
 
-def _trained(model: Model, folder: Path, config: TrainingConfig, seconds: float) -> Trained:
+def _trained(model: Model, folder: Path, seconds: float) -> Trained:
     card = model.card
     return Trained(
         model=folder / "model.safetensors",
         steps=card["steps"],
-        planned_steps=config.max_steps,
+        planned_steps=card["settings"]["max_steps"],
         best_step=card["best_step"],
         psnr=card["validation"]["psnr_db"],
         psnr_source=card["validation"]["psnr_source_db"],
+        psnr_gaussian=card["validation"]["psnr_gaussian_db"],
         seconds=seconds,
     )

@@ -9,6 +9,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+from decrappify._common.argument_names import argument
 from decrappify._common.checks import ESCAPES, nearest, reason, short, toml_table
 from decrappify.crappify import Crappifier
 from decrappify.errors import InputError, MissingFileError
@@ -55,6 +56,7 @@ def train_from_file(
     overwrite: bool = False,
     device: str | None = None,
     folder_as: str | None = None,
+    minutes: float | None = None,
     progress: Any = None,
 ) -> tuple[Model, Path]:
     """Train with the settings of a TOML file, and return the model and its run folder.
@@ -63,7 +65,8 @@ def train_from_file(
     Tables: ``[data]`` (high_res and ``[[data.simulated]]``, or pairs; validation, time_axis, still_motion_px, shrink,
     folder, folder_as), ``[training]`` (fields of `TrainingConfig`), ``[network]``, ``[card]``; keys: output,
     start_from, and crappifier (a preset's name, a file, or a table). In place of ``[training]`` and ``[network]`` a
-    NoGAN run has ``[nogan]`` (``preset`` and fields of `NoganConfig`), and may have critic_from.
+    NoGAN run has ``[nogan]`` (``preset`` and fields of `NoganConfig`), and may have critic_from. `minutes` replaces
+    the length in the file, and `device` and `folder_as` the settings of that name.
     """
     values = _read(path)
     _check_table(values, _KEYS, path, "at the top")
@@ -82,6 +85,10 @@ def train_from_file(
     }
     images = _high_res(data, folder, path), _crappifier(values.get("crappifier"), path)
     if "nogan" in values:
+        if minutes is not None:
+            raise InputError(
+                f"{argument('minutes')} is set for the NoGAN run {path}, whose length is set by items; remove it"
+            )
         nogan = _nogan(values, path, device)
         critic_from = values.get("critic_from")
         critic = None if critic_from is None else path.parent / critic_from
@@ -90,6 +97,8 @@ def train_from_file(
         raise InputError(f"critic_from of {path} belongs to a NoGAN run, expected a table [nogan]")
     config = TrainingConfig.from_dict(values.get("training", {}))
     config = replace(config, network_settings=values.get("network", {}), device=device or config.device)
+    if minutes is not None:
+        config = replace(config, minutes=minutes, max_steps=None)
     return train(*images, config=config, **arguments), run_folder
 
 

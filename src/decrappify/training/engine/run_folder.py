@@ -31,7 +31,8 @@ _RUN_FILES = (
     *("log.csv", "loss.png", "log.png", "monitors.png", "checkpoints.png", "preview_*.png", _EVENTS),
     *("images/cycle_*/*/*.tif", "images/cycle_*/*/*.png"),
 )
-_LONGEST_HEADER = 10_000
+_BEFORE_TRAINING = ("log.csv", "loss.png", "preview_0000000.png", _EVENTS)
+_LONGEST_LINE = 10_000
 _RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # process numbers set by torchrun, Lightning Fabric and Slurm
 
 
@@ -157,13 +158,14 @@ def _has_checkpoint(folder: Path) -> bool:
 
 
 def _has_no_result(folder: Path, found: Sequence[Path]) -> bool:
-    """Return whether a run ended before its first row: its only files are a log without rows, and empty events."""
+    """Return whether a run ended before its first checkpoint: its only files are those of the validation at step 0."""
     log = folder / "log.csv"
-    if log not in found or not all(path == log or path.match(_EVENTS) for path in found):
+    if log not in found or not all(any(path.match(name) for name in _BEFORE_TRAINING) for path in found):
         return False
     with suppress(OSError, UnicodeDecodeError), log.open(encoding="utf-8", newline="") as file:
-        header, rest = file.readline(_LONGEST_HEADER), file.read(1)
-        return not rest and header.endswith("\n") and {"step", "seconds"} <= set(header.strip().split(","))
+        header, first, rest = file.readline(_LONGEST_LINE), file.readline(_LONGEST_LINE), file.read(1)
+        is_log = header.endswith("\n") and {"step", "seconds"} <= set(header.strip().split(","))
+        return is_log and not rest and (not first or (header.startswith("step,") and first.startswith("0,")))
     return False
 
 

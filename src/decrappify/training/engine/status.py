@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LINES = 60.0
+_ESTIMATE_AFTER = 3.0, 5  # seconds and steps after the first step, in which torch initializes
+_SHORT = 10.0  # seconds; the time of a shorter run is not announced
 
 
 class Timer:
@@ -36,7 +38,7 @@ class Timer:
 
 
 class StatusLog:
-    """Log of one line per minute: step, losses, last validation, time left.
+    """Log of the expected time after the first steps, then one line per minute: step, losses, validation, time left.
 
     The lines go to the logger ``decrappify.training.engine.status`` at level INFO, for runs without a terminal.
 
@@ -65,18 +67,37 @@ class StatusLog:
         self._what, self._total, self._first, self._unit, self._now = what, total, first, unit, now
         self._began = now()
         self._timer = Timer(SECONDS_BETWEEN_LINES, now)
+        self._start: tuple[int, float] | None = None  # after the first step
+        self._is_estimated = False
         self.validation = ""
         self.is_silent = False
 
     def at(self, number: int, numbers: Callable[[], Mapping[str, float]] = dict) -> None:
         """Log the state after step `number` if a minute has passed; only then `numbers` is called."""
-        if self.is_silent or not self._timer.is_due():
+        if self.is_silent:
+            return
+        if not self._is_estimated:
+            self._estimate(number)
+        if not self._timer.is_due():
             return
         self._timer.restart()
         parts = [f"{self._unit} {number} of {self._total}"]
         parts += [f"{name} {value:.4g}" for name, value in numbers().items()]
         parts += [self.validation] if self.validation else []
         log.info("%s: %s, %s left", self._what, ", ".join(parts), self._time_left(number))
+
+    def _estimate(self, number: int) -> None:
+        if self._start is None:
+            self._start = number, self._now()
+            return
+        done, seconds = number - self._start[0], self._now() - self._start[1]
+        if seconds < _ESTIMATE_AFTER[0] or done < _ESTIMATE_AFTER[1]:
+            return
+        self._is_estimated = True
+        each = seconds / done
+        if (self._total - number) * each > _SHORT:
+            total = f"{self._total:,} {self._unit}s take about {duration(each * (self._total - self._first))}"
+            log.info("%s: %s (%.2g s per %s)", self._what, total, each, self._unit)
 
     def _time_left(self, number: int) -> str:
         done = max(1, number - self._first)

@@ -103,7 +103,7 @@ def complete_rows(path: Path, columns: Sequence[str], texts: Sequence[str] = ())
     path : Path
         Path of the log; a missing file has no rows.
     columns : sequence of str
-        Columns required in every row.
+        Known columns; a log of an earlier version may have fewer of them.
     texts : sequence of str
         Text columns.
     """
@@ -114,14 +114,15 @@ def complete_rows(path: Path, columns: Sequence[str], texts: Sequence[str] = ())
     except UnicodeDecodeError:
         return []
     whole = [line for line in lines if line.endswith("\n")]
-    return [row for row in csv.DictReader(whole) if _is_complete(row, columns, texts)]
+    rows = [row for row in csv.DictReader(whole) if _is_complete(row, columns, texts)]
+    return [{key: row.get(key, "") for key in columns} for row in rows]
 
 
 def _is_complete(row: dict[str, Any], columns: Sequence[str], texts: Sequence[str]) -> bool:
-    if list(row) != list(columns) or None in row.values():
+    if not {"step", "seconds"} <= set(row) <= set(columns) or None in row.values():
         return False
     try:
-        for key in columns:
+        for key in row:
             if key not in texts and row[key]:
                 float(row[key])
     except ValueError:

@@ -179,6 +179,7 @@ def contact_sheet(
     chosen: int | None = None,
     *,
     value_range: tuple[float, float] | None = None,
+    least_side: int = _LEAST_SIDE,
     overwrite: bool = False,
 ) -> Path:
     """Write a contact sheet of checkpoints, one column each, as a PNG.
@@ -197,6 +198,8 @@ def contact_sheet(
         Black and white of all images. By default uint8 is unchanged; other dtypes have one contrast for each row, from
         the 0.5th to the 99.8th percentile (the median over columns, so that a collapsed checkpoint does not darken the
         rest).
+    least_side : int
+        Images of fewer pixels are enlarged by repeating pixels.
     overwrite : bool
         Whether to replace `path`.
 
@@ -212,7 +215,7 @@ def contact_sheet(
     if value_range is None and all(np.asarray(image).dtype == np.uint8 for _, images in columns for image in images):
         value_range = (0, 255)
     rows = [row for scene in zip(*(images for _, images in columns), strict=True) for row in _split(scene)]
-    tiles = [_tiles(row, value_range) for row in rows]
+    tiles = [_tiles(row, value_range, least_side) for row in rows]
     side_x, sides_y = max(row[0].shape[1] for row in tiles), [row[0].shape[0] for row in tiles]
     font = ImageFont.load_default(_LABEL)
     labels = [_wrapped(label, max(6, side_x // 8)) for label, _ in columns]
@@ -263,11 +266,11 @@ def _split(scene: Sequence[Array]) -> list[list[Array]]:
     return [[stack[c] for stack in stacks] for c in range(channels.pop())]
 
 
-def _tiles(row: Sequence[Array], value_range: tuple[float, float] | None) -> list[NDArray[np.uint8]]:
+def _tiles(row: Sequence[Array], value_range: tuple[float, float] | None, least_side: int) -> list[NDArray[np.uint8]]:
     """Return uint8 tiles of equal size with one contrast."""
     low, high = value_range or tuple(np.median([np.nanpercentile(image, [0.5, 99.8]) for image in row], axis=0))
     height = max(image.shape[0] for image in row)
-    height *= -(-_LEAST_SIDE // height)
+    height *= -(-least_side // height)
     tiles = []
     for image in row:
         levels = np.clip(np.nan_to_num((image - low) / max(high - low, 1e-9)), 0, 1) * 255

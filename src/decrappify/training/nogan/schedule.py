@@ -71,7 +71,7 @@ def run_phases(run: NoganRun, describe: Callable[[str], Any]) -> None:
     is_color = config.task == "colorization"
     data_range = _COLOR_RANGE if is_color else 1.0
     samples = _held_out(run)
-    validator = Validator(samples, len(samples), _BATCH, data_range)  # type: ignore[arg-type]
+    validator = Validator(samples, _BATCH, data_range)
     phases = plan(config)
     selection: CheckpointSelection | None = None
     try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from decrappify.crappify import Crappifier
     from decrappify.networks.spec import RestorationNetwork
     from decrappify.training.supervised.run import TrainingResult
+
+log = logging.getLogger(__name__)
+_AMPLE = 2**40  # items of a run whose length is planned later; each depends only on its number
 
 
 @moved_arguments(MOVED_ARGUMENTS | moved_into("config=TrainingConfig", "n_frames", "network_settings"))
@@ -53,7 +58,7 @@ def train(
         Measured pairs in place of `high_res` and `crappifier`: ``(source_folder, target_folder)``, ``(source,
         target)``, a list of such pairs, or a folder that contains ``low/`` and ``high/``.
     config : TrainingConfig, optional
-        Network, length, rates, precision, seed.
+        Network, length (``minutes`` or ``max_steps``), rates, precision, seed.
     data : DataOptions, optional
         Validation data, and options for reading the data.
     output : path, optional
@@ -85,8 +90,10 @@ def train(
     ... )
     """
     from decrappify.training.engine.processes import training_session
+    from decrappify.training.engine.validation_patches import CANDIDATES
     from decrappify.training.supervised.run import run_training
 
+    began = time.monotonic()
     config, data, run = config or TrainingConfig(), data or DataOptions(), run or RunOptions()
     check_instance(TrainingConfig, config=config)
     check_instance(DataOptions, data=data)
@@ -104,9 +111,11 @@ def train(
         options=data,
     )
     training_data = read_training_data(high_res, crappifier, pairs, split)
-    length = config.max_steps * config.batch_size * config.n_devices
+    length = _AMPLE if config.minutes is not None else _n_items(config.planned())
     patches = training_data.training(config.patch_size, length, config.seed)
-    held_out = training_data.held_out(length, config.seed + 1)
+    held_out = training_data.held_out(CANDIDATES, config.seed + 1)
+    # Takes seconds, so it is part of a training time.
+    learned = None if config.minutes is None else learned_range(training_data, length)
     with training_session(config, run.cancel) as cancel:
         network = _network(config, training_data.scale, start_from, shape)
         result = run_training(
@@ -120,39 +129,70 @@ def train(
             progress=checked_progress(run.progress),
             cancel=cancel,
             on_validation=run.on_validation,
+            began=began,
         )
     network.to("cpu").load_state_dict(result.weights)
     card = {"name": folder.name if folder is not None else "unnamed"} | dict(run.card)
     degradation = None if training_data.crappifier is None else training_data.crappifier.to_dict()
-    measured = _measured(config, result, training_data.used) | learned_range(training_data, length)
+    learned = learned_range(training_data, length) if learned is None else learned
+    measured = _measured(result, training_data.used) | learned
+    if config.minutes is not None:
+        measured["minutes"] = config.minutes
     model = Model(network, rule, degradation, card | measured)
     if folder is not None and result.is_first:
         model.save(folder / "model.safetensors", overwrite=True)
+    if result.is_first and "unfinished" not in measured:
+        _warn(result, start_from)
     return model
 
 
-def _measured(config: TrainingConfig, result: TrainingResult, used: list[str]) -> dict[str, Any]:
+def _n_items(config: TrainingConfig) -> int:
+    return (config.max_steps or 0) * config.batch_size * config.n_devices
+
+
+def _warn(result: TrainingResult, start_from: Model | str | Path | None) -> None:
+    """Log a warning if the model is of no use."""
+    from decrappify.training.supervised.report import warning
+
+    name = None if start_from is None else start_from.name if isinstance(start_from, Model) else str(start_from)
+    line = warning(result.score, started_from=name)
+    if line is not None:
+        log.warning("%s", line)
+
+
+def _measured(result: TrainingResult, used: list[str]) -> dict[str, Any]:
     """Return the entries of the model card from the run itself."""
     import torch
 
+    from decrappify.training.supervised.report import longer_training
+
+    config, score, patches = result.config, result.score, result.patches
     entries = {
         "settings": config.to_dict(),
         "trained_with": f"decrappify {__version__}, torch {torch.__version__}",
         "steps": result.last_step,
-        "best_step": result.best_step,
+        "best_step": score["step"],
         "training_seconds": round(result.seconds),
         "runtime": result.runtime,
         "validation": {
-            "psnr_source_db": round(result.psnr_source, 2),
-            "psnr_db": round(result.best_psnr, 2),
-            # pairs with one source have no second draw, and JSON has no NaN
-            "noise_draw": None if math.isnan(result.noise_draw) else round(result.noise_draw, 5),
+            **{f"{key}_db": _rounded(value, 2) for key, value in score.items() if key not in ("step", "noise_draw")},
+            "noise_draw": _rounded(score["noise_draw"], 5),
+            "patches": len(patches.samples),
+            "patches_with_content": patches.n_with_content,
+            "movies": patches.n_movies,
         },
         "trained_on": used,
     }
-    if result.last_step < config.max_steps:
+    if result.last_step < (config.max_steps or 0):
         entries["unfinished"] = f"stopped at step {result.last_step} of {config.max_steps}"
+    elif (worth := longer_training(result.curve)) is not None:
+        entries["longer_training"] = worth
     return entries
+
+
+def _rounded(value: float, digits: int) -> float | None:
+    """Return None for NaN, which JSON does not have: pairs with one source have no second noise draw."""
+    return round(value, digits) if math.isfinite(value) else None
 
 
 def _channels(config: TrainingConfig) -> dict[str, Any]:

@@ -4,42 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from decrappify._common.plotting import new_figure
-from decrappify.movie import Array
 from decrappify.training.engine.training_log import Row
+from decrappify.training.engine.validation import SCORES, Preview
+from decrappify.training.monitors.plots import contact_sheet
 
-COLUMNS = ("step", "learning_rate", "loss", "stability", "val_psnr", "val_psnr_source", "val_noise_draw", "seconds")
+COLUMNS = ("step", "learning_rate", "loss", "stability", *(f"val_{name}" for name in SCORES), "seconds")
+_MODEL, _SOURCE, _GAUSSIAN = "#1f5fa8", "0.45", "#d9822b"
+_LEAST_SIDE = 192  # pixels of a preview
 
 
 def plot_loss(rows: Sequence[Row], folder: Path) -> None:
     """Plot training loss and validation PSNR against the step, as ``loss.png``."""
-    steps = [int(row["step"]) for row in rows]
-    figure = new_figure(8, 3)
-    figure.subplots_adjust(left=0.105, right=0.985, bottom=0.155, top=0.895, wspace=0.28)
+    figure = new_figure(10, 3.6, layout="constrained")
     left, right = figure.subplots(1, 2)
-    losses = [float(row["loss"]) for row in rows]
-    left.plot(steps, losses, ".-")
-    left.set(xlabel="step", ylabel="loss", title="training loss", yscale="log" if min(losses) > 0 else "linear")
-    right.plot(steps, [float(row["val_psnr"]) for row in rows], ".-", label="restored")
-    right.plot(steps, [float(row["val_psnr_source"]) for row in rows], "--", color="0.5", label="source")
-    right.set(xlabel="step", ylabel="PSNR (dB)", title="validation, fixed noise draws")
-    right.legend()
+    steps, losses = _points(rows, "loss")
+    left.plot(steps, losses, ".-", color=_MODEL)
+    is_log = bool(losses) and 0 < 10 * min(losses) < max(losses)
+    left.set(xlabel="step", ylabel="loss", title="training loss", yscale="log" if is_log else "linear")
+    steps, values = _points(rows, "val_psnr")
+    right.plot(steps, values, "o-", color=_MODEL, markersize=4, label="model", zorder=3)
+    for key, label, color, style in (
+        ("val_psnr_gaussian", "best Gaussian", _GAUSSIAN, "-."),
+        ("val_psnr_source", "source", _SOURCE, "--"),
+    ):
+        _, values = _points(rows, key)
+        if values:
+            label = f"{label}, {values[-1]:.1f} dB"
+            right.axhline(values[-1], color=color, linestyle=style, linewidth=1.3, label=label)
+    right.set(xlabel="step", ylabel="PSNR (dB)", title="validation, fixed patches and noise")
+    figure.legend(loc="outside lower right", ncols=3, frameon=False)
+    for axes in (left, right):
+        _tidy(axes, int(rows[-1]["step"]))
     figure.savefig(folder / "loss.png", dpi=120)
 
 
-def save_preview(path: Path, triples: Sequence[tuple[Array, Array, Array]]) -> None:
-    """Save rows of source, prediction and target (Y, X) as PNG, each row with the contrast of the target."""
-    from PIL import Image
+def _tidy(axes: Any, last: int) -> None:
+    axes.set_xlim(-0.03 * max(last, 1), 1.03 * max(last, 1))  # step 0 is a point, too
+    axes.margins(y=0.08)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
 
-    rows = []
-    for images in triples:
-        low, high = np.percentile(images[2], [0.5, 99.8])
-        height = images[2].shape[0]
-        levels = [np.nan_to_num((image - low) / max(high - low, 1e-6) * 255, nan=0.0) for image in images]
-        bytes_ = [np.clip(level, 0, 255).astype(np.uint8) for level in levels]
-        enlarged = [np.kron(image, np.ones((height // image.shape[0],) * 2, np.uint8)) for image in bytes_]
-        rows.append(np.concatenate([np.pad(image, 2, constant_values=255) for image in enlarged], axis=1))
-    Image.fromarray(np.concatenate(rows)).save(path)
+
+def _points(rows: Sequence[Row], key: str) -> tuple[list[int], list[float]]:
+    """Return the steps and values of the rows that have a value; at step 0 there is no loss."""
+    found = [(int(row["step"]), float(row[key])) for row in rows if row[key]]
+    return [step for step, _ in found], [value for _, value in found]
+
+
+def save_preview(path: Path, step: int, previews: Sequence[Preview]) -> None:
+    """Save rows of source, best Gaussian, prediction and target as PNG, with one contrast per row."""
+    labels = ("source", "best Gaussian", f"prediction, step {step}", "target")
+    columns = [(label, [images[k] for images in previews]) for k, label in enumerate(labels)]
+    contact_sheet(path, columns, least_side=_LEAST_SIDE, overwrite=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from decrappify._common.argument_names import setting
 from decrappify._common.progress import Progress
 from decrappify.datasets import Sample
+from decrappify.errors import InputError
 from decrappify.losses import pixel_loss
 from decrappify.networks.spec import RestorationNetwork
 from decrappify.training.config.supervised import TrainingConfig
@@ -22,12 +26,14 @@ from decrappify.training.engine.processes import folder_errors
 from decrappify.training.engine.trainer import Phase, Stopped, Trainer
 from decrappify.training.engine.training_log import TrainingLog
 from decrappify.training.engine.validation import ValidationScore, Validator
+from decrappify.training.engine.validation_patches import ValidationPatches, draw_patches
 from decrappify.training.engine.weight_average import WeightAverage
 from decrappify.training.supervised.outputs import COLUMNS, plot_loss, save_preview
+from decrappify.training.supervised.plan import measure_speed, plan_steps, seconds_left
 
 log = logging.getLogger(__name__)
+report = logging.getLogger("decrappify.training.supervised.report")  # shown by the command line
 
-_VALIDATION_PATCHES = 32
 _RISE = 0.1  # share of the steps with a rising learning rate
 
 
@@ -39,10 +45,16 @@ class TrainingResult:
     ----------
     weights : dict
         Best averaged weights, or the last ones if the configuration keeps these, on the CPU.
-    best_step, last_step : int
-        Step of these weights, and the last step of the run.
-    best_psnr, psnr_source, noise_draw : float
-        Validation of `best_step`, see `ValidationScore`.
+    config : TrainingConfig
+        Settings of the run with the planned numbers of steps.
+    score : dict
+        Step of these weights and its validation, see `ValidationScore`.
+    curve : list of (int, float)
+        Steps and validation PSNR.
+    patches : ValidationPatches
+        The validation patches.
+    last_step : int
+        Last step of the run.
     seconds : float
         Time spent, including earlier parts of a resumed run.
     is_first : bool
@@ -52,10 +64,10 @@ class TrainingResult:
     """
 
     weights: dict[str, Tensor]
-    best_step: int
-    best_psnr: float
-    psnr_source: float
-    noise_draw: float
+    config: TrainingConfig
+    score: dict[str, Any]
+    curve: list[tuple[int, float]]
+    patches: ValidationPatches
     last_step: int
     seconds: float
     is_first: bool
@@ -75,15 +87,14 @@ class BestWeights:
 
     def __init__(self, average: WeightAverage, *, keep_last: bool) -> None:
         self._average, self._keep_last = average, keep_last
-        self.score: dict[str, Any] = {"step": 0, "psnr": float("-inf"), "psnr_source": 0.0, "noise_draw": 0.0}
+        self.score: dict[str, Any] = {"step": 0, "psnr": float("-inf")}
         self.weights = {key: value.clone() for key, value in average.weights.items()}
 
     def update(self, step: int, score: ValidationScore) -> None:
         """Store the current weights if they are better, or always with `keep_last`."""
         if not self._keep_last and score.psnr <= self.score["psnr"]:
             return
-        means = {"psnr": score.psnr, "psnr_source": score.psnr_source, "noise_draw": score.noise_draw}
-        self.score = {"step": step} | means
+        self.score = {"step": step} | score.values()
         self.weights = {key: value.clone() for key, value in self._average.weights.items()}
 
     def state_dict(self) -> dict[str, Any]:
@@ -91,7 +102,12 @@ class BestWeights:
         return {"weights": self.weights, "score": self.score}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore weights and score."""
+        """Restore weights and score; raise InputError for those of a run with other validation patches."""
+        if "psnr_gaussian" not in state["score"]:
+            raise InputError(
+                "the run was begun by an earlier version of decrappify, which validated on other patches; it cannot be "
+                f"resumed, so start it again with {setting('overwrite', True)}"
+            )
         self.weights, self.score = state["weights"], state["score"]
 
 
@@ -107,6 +123,7 @@ def run_training(
     progress: Progress | None = None,
     cancel: Any = None,
     on_validation: Any = None,
+    began: float | None = None,
 ) -> TrainingResult:
     """Train `network` on `dataset` and return the best, or last, averaged weights.
 
@@ -116,6 +133,7 @@ def run_training(
         Trained in place.
     dataset, validation : Dataset of Sample
         The training items are used in order, so the dataset needs ``max_steps * batch_size * n_devices`` of them.
+        The validation patches are the first 32 with content of up to 256 items.
     config : TrainingConfig
         Steps, rates, precision, seed.
     folder : Path, optional
@@ -129,15 +147,56 @@ def run_training(
     cancel : threading.Event, optional
         Set it to save and stop after the current step.
     on_validation : callable, optional
-        Called as ``on_validation(step, ValidationScore)`` after each validation.
+        Called as ``on_validation(step, ValidationScore)`` after each validation, the first at step 0.
+    began : float, optional
+        Start of ``config.minutes`` (`time.monotonic`); now by default.
     """
+    began = time.monotonic() if began is None else began
+    # A run of `minutes` has the same settings when it is resumed, but the plan of its start.
+    compared = config if config.minutes is not None else config.planned()
     trainer = Trainer(
-        config, {}, folder, settings=(settings or {}) | config.to_dict(), progress=progress, cancel=cancel
+        config, {}, folder, settings=(settings or {}) | compared.to_dict(), progress=progress, cancel=cancel
     )
-    run = _SupervisedRun(trainer, network, validation, config, on_validation)
+    if trainer.fabric.device.type in ("cpu", "cuda"):
+        network.to(memory_format=torch.channels_last)
+    patches = draw_patches(validation, network)
+    if trainer.is_first:
+        report.info("%s", patches)
+    validator = Validator(patches, config.batch_size)
     if resume:
         trainer.resume()
-    return run.train(dataset)
+    elif config.minutes is not None:
+        _plan(trainer, network, dataset, validator, config, began)
+    config = config.planned(**trainer.history.get("plan", {}))
+    run = _SupervisedRun(trainer, network, validator, config, on_validation)
+    return run.train(dataset, patches)
+
+
+def _plan(
+    trainer: Trainer,
+    network: RestorationNetwork,
+    dataset: Dataset[Sample],
+    validator: Validator,
+    config: TrainingConfig,
+    began: float,
+) -> None:
+    """Store the numbers of steps for the training time in the history of the run."""
+    network.to(trainer.fabric.device)
+    speed = measure_speed(trainer, network, dataset, validator, config, seconds_left(config, began))
+    steps, every = plan_steps(config, speed, seconds_left(config, began))
+    if trainer.n_processes > 1:
+        steps, every = trainer.fabric.broadcast((steps, every))  # the processes' clocks differ
+    trainer.history["plan"] = {"max_steps": steps, "validate_every": every}
+    if trainer.is_first:
+        minutes = f"{config.minutes:g} minute{'s' * (config.minutes != 1)}"
+        is_short = steps * speed.step > 90 * (config.minutes or 0)
+        report.info(
+            "about %s steps in %s (%.2g s per step%s)",
+            f"{steps:,}",
+            minutes,
+            speed.step,
+            "; this is the least, and takes longer" * is_short,
+        )
 
 
 class _SupervisedRun:
@@ -147,28 +206,25 @@ class _SupervisedRun:
         self,
         trainer: Trainer,
         network: RestorationNetwork,
-        validation: Dataset[Sample],
+        validator: Validator,
         config: TrainingConfig,
         on_validation: Any,
     ) -> None:
         self.trainer, self.config, self._on_validation = trainer, config, on_validation
-        self._network = network
-        if trainer.fabric.device.type in ("cpu", "cuda"):
-            network.to(memory_format=torch.channels_last)
+        self._network, self._validator = network, validator
+        self._steps, self._every = config.max_steps or 0, config.validate_every or 1  # planned, so never None
         self.optimized = OptimizedNetwork(
             trainer.fabric,
             network,
             (config.learning_rate,),
             weight_decay=config.weight_decay,
-            one_cycle=(config.max_steps, _RISE),
+            one_cycle=(self._steps, _RISE),
         )
         self.average = WeightAverage(network, config.ema_decay)
         self.best = BestWeights(self.average, keep_last=config.keep == "last")
         self._loss = pixel_loss(config.loss)
-        n_patches = min(_VALIDATION_PATCHES, len(validation))  # type: ignore[arg-type]
-        self._validator = Validator(validation, n_patches, config.batch_size)
 
-    def train(self, dataset: Dataset[Sample]) -> TrainingResult:
+    def train(self, dataset: Dataset[Sample], patches: ValidationPatches) -> TrainingResult:
         """Run the remaining steps."""
         trainer, config = self.trainer, self.config
         first = trainer.position.step
@@ -176,7 +232,7 @@ class _SupervisedRun:
             trainer.folder,
             COLUMNS,
             plot_loss,
-            keep=lambda row: float(row["step"]) <= first,
+            keep=(lambda row: float(row["step"]) <= first) if first else None,
             events=COLUMNS[1:-1],
             writes=trainer.is_first,
         )
@@ -184,23 +240,25 @@ class _SupervisedRun:
             name="training",
             dataset=dataset,
             batch_size=config.batch_size,
-            total=config.max_steps,
+            total=self._steps,
             stateful={"network": self.optimized, "average": self.average, "best": self.best},
             step=self._step,
-            every=config.validate_every,
+            every=self._every,
             evaluate=self._evaluate,
         )
         try:
+            if first == 0:
+                self._evaluate(0, {})
             last_step = trainer.run(phase)
         except Stopped as stopped:
             last_step = stopped.step
-            log.info("stopped after step %d of %d", last_step, config.max_steps)
-            if last_step % config.validate_every and last_step != config.max_steps:
+            log.info("stopped after step %d of %d", last_step, self._steps)
+            if last_step % self._every and last_step != self._steps:
                 # After the checkpoint: an uninterrupted run would not have evaluated this step.
                 self._evaluate(last_step, stopped.means, is_last=True)
         finally:
             self._log.close()
-        return self._result(last_step)
+        return self._result(last_step, patches)
 
     def _step(self, batch: Sample, number: int) -> dict[str, Tensor]:
         loss, stability = generator_loss(self.optimized.network, batch, self._loss, self.config.stability_weight)
@@ -213,26 +271,27 @@ class _SupervisedRun:
         with self.average.applied_to(self._network):
             score = self._validator.score(self._network, self.trainer.fabric.device)
         self.best.update(step, score)
-        means |= {"val_psnr": score.psnr, "val_psnr_source": score.psnr_source, "val_noise_draw": score.noise_draw}
+        self.trainer.history.setdefault("curve", []).append([step, score.psnr])
+        means |= {f"val_{name}": value for name, value in score.values().items() if math.isfinite(value)}
         row = {"step": step, "learning_rate": self.optimized.learning_rate, "seconds": self.trainer.seconds}
-        is_last = is_last or step == self.config.max_steps or self.trainer.cancel.is_set()
+        is_last = is_last or step == self._steps or self.trainer.cancel.is_set()
         with folder_errors(self.trainer.folder):
             self._log.add(means | row)
             self._log.plot(final=is_last)
             if self._log.folder is not None:
-                save_preview(self._log.folder / f"preview_{step:07d}.png", score.previews)
+                save_preview(self._log.folder / f"preview_{step:07d}.png", step, score.previews)
         if self._on_validation is not None:
             self._on_validation(step, score)
         return False
 
-    def _result(self, last_step: int) -> TrainingResult:
-        score, trainer = self.best.score, self.trainer
+    def _result(self, last_step: int, patches: ValidationPatches) -> TrainingResult:
+        trainer = self.trainer
         return TrainingResult(
             weights={key: value.cpu() for key, value in self.best.weights.items()},
-            best_step=score["step"],
-            best_psnr=score["psnr"],
-            psnr_source=score["psnr_source"],
-            noise_draw=score["noise_draw"],
+            config=self.config,
+            score=self.best.score,
+            curve=[(step, psnr) for step, psnr in trainer.history["curve"]],
+            patches=patches,
             last_step=last_step,
             seconds=trainer.seconds,
             is_first=trainer.is_first,
