@@ -95,18 +95,19 @@ def test_halves_of_a_static_specimen_are_even_and_odd_frames(reference, rng):
     assert math.isnan(found.mean("soft", "tde")), "TDE is not defined for a static reference"
 
 
-def test_benchmark_fits_gray_levels_on_request(noisy, reference):
+@pytest.mark.parametrize("levels", ["auto", "fit"])
+def test_benchmark_fits_different_gray_levels(noisy, reference, levels):
     pair = [((noisy - 100) / 20 + 7, reference)]
-    with pytest.warns(
-        UserWarning, match="gray levels of the reference are .* times those of the source; pass levels='fit'"
-    ):
-        plain = benchmark({"soft": soft}, pair, baselines=("input", "gaussian"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        fitted = benchmark(
-            {"soft": soft}, pair, baselines=("input", "gaussian"), options=BenchmarkOptions(levels="fit")
-        )
-        same = benchmark({"soft": soft}, [(noisy, reference)], baselines=("input", "gaussian"))
+    given = {"soft": soft}
+    with pytest.warns(UserWarning, match="reference are 20.* times those of the source .*, and nothing was fitted"):
+        plain = benchmark(given, pair, baselines=("input", "gaussian"), options=BenchmarkOptions(levels="same"))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fitted = benchmark(given, pair, baselines=("input", "gaussian"), options=BenchmarkOptions(levels=levels))
+        same = benchmark(given, [(noisy, reference)], baselines=("input", "gaussian"))
+    assert [str(each.message) for each in caught] == list(fitted.warnings)
+    assert len(caught) == (levels == "auto"), "equal levels and a requested fit need no warning"
+    assert (fitted.settings["levels"], same.settings["levels"]) == ("fit", "same")
     assert plain.mean("soft", "psnr") < 15
     for name in fitted.names:
         assert fitted.mean(name, "psnr") == pytest.approx(fitted.mean(name, "si_psnr"))
@@ -115,6 +116,59 @@ def test_benchmark_fits_gray_levels_on_request(noisy, reference):
     assert fitted.mean("soft", "residual_autocorrelation") == pytest.approx(
         same.mean("soft", "residual_autocorrelation"), abs=1e-3
     )
+
+
+def exposures(rng):
+    """Six fields in three channels, whose references are exposed 1.55 times as long as the sources."""
+    pairs = []
+    for place in range(6):
+        points = np.zeros((3, 96, 96))
+        points[rng.integers(0, 3, 90), rng.integers(0, 96, 90), rng.integers(0, 96, 90)] = 1500
+        scene = gaussian_filter(points, (0, 2, 2)) + gaussian_filter(points, (0, 6, 6)) + 20
+        for channel, image in enumerate(scene):
+            low, high = 100 + rng.poisson(image) * 1.0, 100 + 1.55 * image
+            pairs.append((Movie.from_array(low, name=f"f{place}_c{channel}.tif"), Movie.from_array(high)))
+    return pairs
+
+
+def test_gain_over_the_best_gaussian_is_not_inflated_by_different_levels(rng):
+    pairs = exposures(rng)
+    high = {low.name: np.asarray(reference) for low, reference in pairs}
+
+    def trained(movie):  # 80 % of the error of a Gaussian filter, in the levels of the reference: a gain of 1.9 dB
+        soft = 1.55 * (gaussian_filter(np.asarray(movie), (0, 0, 0, 0.9, 0.9)) - 100) + 100
+        return 0.8 * soft + 0.2 * high[movie.name]
+
+    found = {}
+    for levels in ("same", "auto"):
+        with pytest.warns(UserWarning, match=r"f0_c0: the gray levels .* are 1.5\d? times .* \(18 of 18 images\)"):
+            found[levels] = benchmark(
+                {"trained": trained}, pairs, baselines=("input", "gaussian"), options=BenchmarkOptions(levels=levels)
+            )
+    before, after = (found[levels].difference("trained", "best Gaussian", "psnr").mean for levels in ("same", "auto"))
+    assert 1 < after < 2.1, "80 % of the error are 1.9 dB"
+    assert before > 5 * after, "the baselines were compared in other gray levels"
+    slopes = [view.level_slope for view in found["auto"].views]
+    assert slopes == pytest.approx([1.55] * 18, rel=0.05)
+
+
+def test_benchmark_refuses_unrelated_pairs_and_warns_of_a_shift(rng):
+    pairs = exposures(rng)[:2]
+    levels = {"levels": "fit"}
+    swapped = [(pairs[0][0], pairs[1][1]), pairs[1]]
+    with pytest.raises(InputError, match=r"f0_c0: source and reference do not show .* \(1 of 2 images\); pass unrel"):
+        benchmark({"soft": soft}, swapped, baselines=("input",), options=BenchmarkOptions(**levels))
+    with pytest.warns(UserWarning, match="do not show the same field .*; metrics against the reference have no"):
+        found = benchmark(
+            {"soft": soft}, swapped, baselines=("input",), options=BenchmarkOptions(unrelated="warn", **levels)
+        )
+    assert [view.is_same_field for view in found.views] == [False, True]
+    moved = Movie.from_array(np.roll(np.asarray(pairs[0][1]), 2, axis=4))
+    with pytest.warns(UserWarning, match=r"shifted by 2.0 pixels \(move the source by [+-]0.0 rows and \+2.0 columns"):
+        found = benchmark(
+            {"soft": soft}, [(pairs[0][0], moved)], baselines=("input",), options=BenchmarkOptions(**levels)
+        )
+    assert found.views[0].shift_px == pytest.approx((0, 2), abs=0.1)
 
 
 def test_benchmark_scores_are_equal_for_results_on_disk(monkeypatch, tiny_models, noisy, reference):
@@ -196,7 +250,8 @@ def test_benchmark_reports_progress_per_run(noisy, reference, bar):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"levels": "auto"}, "levels='auto' is not known; choose 'same' or 'fit'"),
+        ({"levels": "some"}, "levels='some' is not known; choose 'auto', 'same', 'fit'"),
+        ({"unrelated": "skip"}, "unrelated='skip' is not known; choose 'refuse', 'warn'"),
         ({"data_range": 0.0}, "data_range is 0.0"),
     ],
 )
@@ -219,7 +274,8 @@ def test_benchmark_raises_for_nan(noisy, reference):
 def test_benchmark_of_real_pairs(real_data):
     folder = real_data / "pairs" / "gigadb"
     crops = [tuple(_crop(folder / side / "nucleus.png") for side in ("low", "high"))]
-    found = benchmark("fluorescence-still", crops, inference=InferenceOptions(device="cpu"))
+    options = BenchmarkOptions(levels="fit")
+    found = benchmark("fluorescence-still", crops, options=options, inference=InferenceOptions(device="cpu"))
     assert found.mean("fluorescence-still", "si_psnr") > found.mean("input", "si_psnr") + 5
     assert found.mean("fluorescence-still", "micro_ssim") > found.mean("non-local means", "micro_ssim")
 

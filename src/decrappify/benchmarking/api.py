@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from decrappify._common.argument_names import setting
 from decrappify._common.arguments import moved_arguments, moved_into
 from decrappify._common.checks import check_instance
 from decrappify._common.progress import Bar, Cancel, Progress, cancellable, checked_progress, progress_bar
+from decrappify.benchmarking.agreement import Agreement, check_agreement
 from decrappify.benchmarking.camera import Camera
 from decrappify.benchmarking.evidence import Evidence, gather
 from decrappify.benchmarking.halves import Halves, confirmed_resolution, split
@@ -34,7 +34,6 @@ from decrappify.movie import Movie
 if TYPE_CHECKING:
     from decrappify.model import Model
 
-_FAR = 2.0
 _MOVED = moved_into(
     "options=BenchmarkOptions", "psf", "data_range", "levels", "static", "seed", "folder_as"
 ) | moved_into("inference=InferenceOptions", "device", "precision")
@@ -54,11 +53,12 @@ def benchmark(
 ) -> Report:
     """Compare models, other methods and baselines on paired data.
 
-    Every channel of every pair is scored in the gray levels of the source: one data range D for a movie, without
-    rescaling of results unless the name of a metric states it. Results are computed as float32, before any rounding.
-    Memory does not grow with the length of a movie: frames are read one by one, results larger than an eighth of the
-    free memory are stored on disk, and MS-SSIM, MicroSSIM, foreground SSIM, FRC and spectra use at most 16 frames
-    spread over the movie (and 2048 × 2048 pixels of each), as the report states.
+    Every channel of every pair is scored with one data range D for a movie, without rescaling of results unless the
+    name of a metric states it, or source and reference have different gray levels (see `BenchmarkOptions`). Results
+    are computed as float32, before any rounding. Memory does not grow with the length of a movie: frames are read one
+    by one, results larger than an eighth of the free memory are stored on disk, and MS-SSIM, MicroSSIM, foreground
+    SSIM, FRC and spectra use at most 16 frames spread over the movie (and 2048 × 2048 pixels of each), as the report
+    states.
 
     Parameters
     ----------
@@ -91,7 +91,8 @@ def benchmark(
     Raises
     ------
     InputError
-        If pairs, models and options do not match, a frame contains NaN, or a reference is constant.
+        If pairs, models and options do not match, a source and its reference do not show the same field, a frame
+        contains NaN, or a reference is constant.
     Cancelled
         If `cancel` was set.
 
@@ -108,7 +109,11 @@ def benchmark(
     check_instance(InferenceOptions, inference=inference)
     check_instance(BenchmarkOptions, options=options)
     inference.check_unused("batch_size", by="benchmark")
-    checked = checked_pairs(pairs, fit_levels=options.levels == "fit", folder_as=options.folder_as)
+    checked = check_agreement(
+        checked_pairs(pairs, folder_as=options.folder_as), levels=options.levels, unrelated=options.unrelated
+    )
+    for line in checked.warnings:
+        warnings.warn(line, stacklevel=3)  # the caller of `benchmark`, around its check of arguments
     bars = cancellable(checked_progress(progress), cancel, "cancelled; no report was written")
     with TemporaryDirectory(prefix="decrappify-", ignore_cleanup_errors=True) as folder:
         compared = [
@@ -116,23 +121,22 @@ def benchmark(
             *user_methods(methods, Path(folder), inference, cancel),
         ]
         _check_names(compared)
-        collected = _Collected()
-        with progress_bar(bars, total=len(checked) * len(compared), desc="benchmark", unit="run") as bar:
-            for i, pair in enumerate(checked):
+        collected = _Collected(checked.agreements)
+        with progress_bar(bars, total=len(checked.pairs) * len(compared), desc="benchmark", unit="run") as bar:
+            for i, pair in enumerate(checked.pairs):
                 halves = split(pair, camera=camera, static=options.static, seed=(options.seed, i))
                 _run_pair(collected, pair, compared, halves, options.data_range, Path(folder), bar)
     gains = {method.name: finish_micro_ssim(list(collected.scores[method.name].values())) for method in compared}
-    report = Report(
+    return Report(
         methods=tuple((method.name, method.kind) for method in compared),
         views=tuple(collected.views),
         scores=collected.scores,
         evidence=collected.evidence,
         micro_ssim_gains=gains,
         seed=options.seed,
-        settings=_settings(baselines, camera, options, inference),
+        settings=_settings(baselines, camera, options, inference) | {"levels": "fit" if checked.fit_levels else "same"},
+        warnings=tuple(checked.warnings),
     )
-    _warn_of_levels(report)
-    return report
 
 
 def _settings(
@@ -156,7 +160,8 @@ def _settings(
 
 
 class _Collected:
-    def __init__(self) -> None:
+    def __init__(self, agreements: Mapping[str, Agreement]) -> None:
+        self.agreements = agreements
         self.views: list[ViewRecord] = []
         self.scores: dict[str, dict[str, Score]] = {}
         self.evidence: dict[str, Evidence] = {}
@@ -172,7 +177,9 @@ def _run_pair(
     bar: Bar,
 ) -> None:
     grounds = {view.name: survey(view, data_range) for view in pair.views}
-    records = {name: _record(ground, halves) for name, ground in grounds.items()}
+    records = {
+        name: _record(ground, halves, collected.agreements.get(name, Agreement())) for name, ground in grounds.items()
+    }
     collected.views += records.values()
     collected.evidence |= {name: gather(ground) for name, ground in grounds.items()}
     for method in methods:
@@ -196,7 +203,7 @@ def _run_pair(
         bar.update(1)
 
 
-def _record(ground: Ground, halves: Halves | None) -> ViewRecord:
+def _record(ground: Ground, halves: Halves | None, agreement: Agreement) -> ViewRecord:
     view, movie = ground.view, ground.enlarged
     return ViewRecord(
         name=view.name,
@@ -215,22 +222,8 @@ def _record(ground: Ground, halves: Halves | None) -> ViewRecord:
         source_resolution_px=ground.source_resolution_px,
         reference_resolution_px=ground.reference_resolution_px,
         halves=None if halves is None else halves.how,
+        **agreement.facts(),
     )
-
-
-def _warn_of_levels(report: Report) -> None:
-    """Warn if PSNR and SSIM measure only the difference between the gray levels of source and reference."""
-    if report.settings["levels"] == "fit" or INPUT not in report.names:
-        return
-    for view in report.views:
-        slope = report.value(INPUT, view.name, "slope")
-        if slope > _FAR or (view.has_reference and report.value(INPUT, view.name, "linearity_slope") > _FAR):
-            warnings.warn(
-                f"{view.name}: the gray levels of the reference are {slope:.3g} times those of the source; "
-                f"pass {setting('levels', 'fit')} for pairs of different exposure or gain",
-                stacklevel=4,  # the caller of `benchmark`, around its check of arguments
-            )
-            return
 
 
 def _check_names(methods: Sequence[Method]) -> None:

@@ -133,13 +133,14 @@ def _best_gaussian(pair: Pair) -> tuple[Movie, list[str]]:
     for view in pair.views:
         source, reference = view.of(movie), view.of(pair.reference)
         frame_bytes = 8 * 6 * source.shape[3] * source.shape[4]
-        n_used = max(1, min(source.shape[0], memory_budget() // frame_bytes)) if view.kind == "movie" else 1
+        n_used = max(1, min(source.shape[0], memory_budget() // frame_bytes))
         first = (source.shape[0] - n_used) // 2
         part = slice(first, first + n_used)
         noisy, target = (np.asarray(each[part])[:, 0, 0] for each in (source, reference))
-        best = best_gaussian(noisy, target, fit_levels=pair.fit_levels)
+        best = best_gaussian(noisy, target, fit_levels=pair.fit_levels, in_time=view.kind == "movie")
         channels.append(gaussian_filtered(source, best.sigma_space, best.sigma_time))
-        chosen = f" chosen on frames {first}:{first + n_used} of {source.shape[0]}" if n_used < source.shape[0] else ""
+        unit = "slices" if view.kind == "stack" else "frames"
+        chosen = f" chosen on {unit} {first}:{first + n_used} of {source.shape[0]}" if n_used < source.shape[0] else ""
         in_time = f", {best.sigma_time:.2g} frames" if view.kind == "movie" else ""
         notes.append(f"sigma {best.sigma_space:.2g} px{in_time}{chosen}")
     stacked = [channel.z_as_time() if pair.views[0].kind == "stack" else channel for channel in channels]

@@ -23,10 +23,11 @@ class BenchmarkOptions:
         Richardson-Lucy deconvolution to the baselines.
     data_range : float, optional
         D in gray levels for all pairs; by default max - min of each pair's reference, or source.
-    levels : {"same", "fit"}
-        Whether source and reference have the same gray levels. "fit" is for pairs with different gray levels, such as
-        a short and a long exposure: every result is mapped to the reference by one affine fit of the whole movie
-        (Weigert et al. 2018), which makes PSNR independent of gain and offset; the slope is still reported.
+    levels : {"auto", "same", "fit"}
+        Gray levels of source and reference. "fit": every result, of baselines too, is mapped to the reference by one
+        affine fit of the whole movie (Weigert et al. 2018) before it is scored, and the best baselines are selected
+        after this fit; the slope is still reported. "same": nothing is fitted. "auto": "fit" if the levels of a pair
+        differ, by a factor of 1.1 or by 2 % of the range, as for a short and a long exposure, else "same".
     static : bool
         Whether the specimen is static: without a gain, even and odd frames are then used as the halves.
     seed : int
@@ -34,11 +35,13 @@ class BenchmarkOptions:
     folder_as : {"auto", "movie", "images"}
         How to read folders, as for `decrappify.open_movie`. Two folders that are movies by their file names are one
         pair; otherwise, and with "images", their files are paired by name.
+    unrelated : {"refuse", "warn"}
+        Whether a source and a reference that do not show the same field raise an error or a warning.
 
     Raises
     ------
     InputError
-        If `levels` is not known.
+        If `levels` or `unrelated` is not known.
 
     Examples
     --------
@@ -48,11 +51,18 @@ class BenchmarkOptions:
 
     psf: ArrayLike | float | None = None
     data_range: float | None = None
-    levels: str = "same"
+    levels: str = "auto"
     static: bool = False
     seed: int = 0
     folder_as: str = "auto"
+    unrelated: str = "refuse"
 
     def __post_init__(self) -> None:
-        if self.levels not in ("same", "fit"):
-            raise InputError(f"{setting('levels', self.levels)} is not known; choose 'same' or 'fit'")
+        _check_choice(levels=self.levels, choices=("auto", "same", "fit"))
+        _check_choice(unrelated=self.unrelated, choices=("refuse", "warn"))
+
+
+def _check_choice(*, choices: tuple[str, ...], **given: str) -> None:
+    for name, value in given.items():
+        if value not in choices:
+            raise InputError(f"{setting(name, value)} is not known; choose {', '.join(map(repr, choices))}")

@@ -97,7 +97,7 @@ class View:
         return None if self.pair.reference is None else self.of(self.pair.reference)
 
 
-def checked_pairs(given: Any, *, fit_levels: bool = False, folder_as: str = "auto") -> list[Pair]:
+def checked_pairs(given: Any, *, folder_as: str = "auto") -> list[Pair]:
     """Return pairs from any input of ``train(pairs=...)``, or from ``(source, None)`` for data without a reference.
 
     `folder_as` is that of `decrappify.open_movie`.
@@ -117,9 +117,7 @@ def checked_pairs(given: Any, *, fit_levels: bool = False, folder_as: str = "aut
     else:
         movies = list(as_pairs(given, folder_as))
         fields = [str(i) for i in range(len(movies))]
-    pairs = [
-        _pair(source, reference, field, fit_levels) for (source, reference), field in zip(movies, fields, strict=True)
-    ]
+    pairs = [_pair(source, reference, field) for (source, reference), field in zip(movies, fields, strict=True)]
     return _with_own_names(pairs)
 
 
@@ -129,12 +127,12 @@ def _opened(low: Any, high: Any, folder_as: str) -> list[tuple[Movie, Movie | No
     return list(as_pairs([(low, high)], folder_as))
 
 
-def _pair(source: Movie, reference: Movie | None, field: str, fit_levels: bool) -> Pair:
+def _pair(source: Movie, reference: Movie | None, field: str) -> Pair:
     name = _SUFFIX.sub("", source.name)
     if reference is None:
         return Pair(name, field, source, None)
     scale = pair_scale(source, reference)
-    return Pair(name, field, source, repeated(reference, source.shape[0]), scale, fit_levels)
+    return Pair(name, field, source, repeated(reference, source.shape[0]), scale)
 
 
 def _field(given: Any) -> str:

@@ -32,10 +32,18 @@ from decrappify.cli.options import FOLDER_AS, PATH, taken
 )
 @click.option(
     "--levels",
-    type=click.Choice(["same", "fit"]),
-    default="same",
+    type=click.Choice(["auto", "same", "fit"]),
+    default="auto",
     show_default=True,
-    help="Gray levels of LOW and HIGH: the same, or fitted first (fit), as for a short and a long exposure.",
+    help="Gray levels of LOW and HIGH: same; fit: every result is fitted to HIGH first, as for a short and a long "
+    "exposure; auto: fit if they differ.",
+)
+@click.option(
+    "--unrelated",
+    type=click.Choice(["refuse", "warn"]),
+    default="refuse",
+    show_default=True,
+    help="LOW and HIGH that do not show the same field: an error (refuse), or a warning.",
 )
 @click.option("--gain", type=float, help="Gray levels per photon; adds the resolution confirmed by half the photons.")
 @click.option("--offset", type=float, default=0.0, show_default=True, help="Gray level without light.")

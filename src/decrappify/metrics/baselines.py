@@ -42,7 +42,12 @@ class BestGaussian(NamedTuple):
 
 
 def best_gaussian(
-    source: ArrayLike, reference: ArrayLike, *, data_range: float | None = None, fit_levels: bool = False
+    source: ArrayLike,
+    reference: ArrayLike,
+    *,
+    data_range: float | None = None,
+    fit_levels: bool = False,
+    in_time: bool = True,
 ) -> BestGaussian:
     """Filter `source` with the Gaussian in space and time that has the highest PSNR against `reference`.
 
@@ -58,6 +63,8 @@ def best_gaussian(
         D in gray levels; max - min of the whole reference by default.
     fit_levels : bool
         Whether to maximize SI-PSNR instead, if the gray levels of source and reference differ by a gain and an offset.
+    in_time : bool
+        Whether to filter along T, too; False for slices.
 
     Returns
     -------
@@ -75,7 +82,8 @@ def best_gaussian(
         pass  # raises for NaN, which the filter would spread to its neighbors
     n_picks = min(_SEARCH_FRAMES, len(noisy), max(2, _SEARCH_PIXELS // noisy[0].size))
     picks = evenly_spaced(len(noisy), n_picks, ends=False)
-    sigma_space, sigma_time = _Search(noisy, picks, target[picks], width, fit_levels).best()
+    times = _TIME_GRID if in_time and len(noisy) > 1 else (0.0,)
+    sigma_space, sigma_time = _Search(noisy, picks, target[picks], width, fit_levels).best(times)
     restored = gaussian_filter(noisy.astype(np.float64), (sigma_time, sigma_space, sigma_space))
     score = (si_psnr if fit_levels else psnr)(restored, target, data_range=width)
     return BestGaussian(sigma_space, sigma_time, restored.reshape(np.shape(source)), score)
@@ -108,7 +116,7 @@ def best_gaussian_of_window(window: ArrayLike, reference: ArrayLike, *, data_ran
     """
     source, target = np.asarray(window, np.float64), np.asarray(reference, np.float64)[None]
     search = _Search(source, np.array([len(source) // 2]), target, data_range, fit_levels=False)
-    sigma_space, sigma_time = search.best()
+    sigma_space, sigma_time = search.best(_TIME_GRID if len(source) > 1 else (0.0,))
     restored = search.filtered(sigma_space, sigma_time)
     return BestGaussian(sigma_space, sigma_time, restored[0], psnr(restored, target, data_range=data_range))
 
@@ -125,16 +133,14 @@ class _Search:
         self._scores: dict[tuple[float, float], float] = {}
         self._in_time: dict[float, Array] = {}
 
-    def best(self) -> tuple[float, float]:
-        self._try([(space, time) for time in self._times() for space in _SPACE_GRID])
+    def best(self, times: tuple[float, ...]) -> tuple[float, float]:
+        """Return the best sigmas in space and time; `times` is the coarse grid of the second."""
+        self._try([(space, time) for time in times for space in _SPACE_GRID])
         for factor in _REFINEMENTS:
             space, time = self._best_so_far()
             self._in_time = {time: self._in_time[time]}
             self._try([(space * a, time * b) for b in (1 / factor, 1, factor) for a in (1 / factor, 1, factor)])
         return self._best_so_far()
-
-    def _times(self) -> tuple[float, ...]:
-        return _TIME_GRID if len(self._source) > 1 else (0.0,)
 
     def _best_so_far(self) -> tuple[float, float]:
         return max(self._scores, key=lambda sigmas: self._scores[sigmas])

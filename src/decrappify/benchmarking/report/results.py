@@ -37,6 +37,14 @@ class ViewRecord:
         Decorrelation resolution of the middle frame, each on its pixel grid.
     notes : dict
         Settings that a method chose for this image.
+    is_same_field : bool or None
+        Whether source and reference show the same field; None if this cannot be decided.
+    shift_px, shift_error_px : (float, float), float or None
+        Rows and columns by which the source must be moved, in its own pixels, and the standard error.
+    level_slope, level_intercept : float or None
+        The line from source to reference through smoothed images.
+    levels_differ : bool
+        Whether the slope is far from 1, or the means differ.
     """
 
     name: str
@@ -56,6 +64,12 @@ class ViewRecord:
     reference_resolution_px: float | None
     halves: str | None
     notes: dict[str, list[str]] = field(default_factory=dict)
+    is_same_field: bool | None = None
+    shift_px: tuple[float, float] | None = None
+    shift_error_px: float | None = None
+    level_slope: float | None = None
+    level_intercept: float | None = None
+    levels_differ: bool = False
 
 
 @dataclass
@@ -80,6 +94,7 @@ class Results:
     micro_ssim_gains: Mapping[str, float | None]
     seed: int
     settings: Mapping[str, Any]
+    warnings: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -45,6 +45,7 @@ def to_dict(results: Results) -> dict[str, Any]:
     return {
         "software": versions(),
         "settings": dict(results.settings),
+        "warnings": list(results.warnings),
         "methods": [
             {"name": name, "kind": kind, "micro_ssim_gain": results.micro_ssim_gains[name]}
             for name, kind in results.methods
