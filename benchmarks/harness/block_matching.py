@@ -1,10 +1,7 @@
-"""BM3D as a baseline: with a variance-stabilizing transform and the strength that maximizes PSNR (an oracle).
+"""BM3D of one image with its camera model, by `decrappify.metrics.block_matching`.
 
 Requires the package bm3d (`python -m pip install --group bm3d`), whose license allows non-commercial use only: it is
-used as a comparison in results, and nothing in the package depends on it.
-
-References: Dabov et al. 2007, IEEE TIP 16:2080 (BM3D); Starck, Murtagh and Bijaoui 1998 (generalized Anscombe
-transform); Mäkitalo and Foi 2013, IEEE TIP 22:91 (its unbiased inverse).
+used as a comparison in results, and the package does not depend on it.
 """
 
 from __future__ import annotations
@@ -15,14 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-STRENGTHS = (0.8, 1.0, 1.25, 1.6, 2.0)  # standard deviations after stabilization; white noise has 1
 
 
 def is_installed() -> bool:
     """Return whether the package bm3d can be imported."""
-    from importlib.util import find_spec
+    from decrappify.metrics.block_matching import is_bm3d_installed
 
-    return find_spec("bm3d") is not None
+    return is_bm3d_installed()
 
 
 def best_bm3d(
@@ -48,34 +44,13 @@ def best_bm3d(
     error : float
         Mean squared error.
     """
-    import bm3d
+    from decrappify.benchmarking.camera import Camera
+    from decrappify.metrics import block_matching
 
-    scale, offset = (gain, offset) if gain else (read_noise, 0.0)
-    noise = read_noise / scale
-    units = (source.astype(np.float64) - offset) / scale
-    stable = _anscombe(units, noise) if gain else units
-    best: tuple[Array, float, float] | None = None
-    previous = np.inf
-    for strength in STRENGTHS:
-        filtered = bm3d.bm3d(stable, strength)
-        restored = (_inverse(filtered, noise) if gain else filtered) * scale + offset
-        error = float(np.mean((restored - truth) ** 2))
-        if best is None or error < best[2]:
-            best = restored, strength, error
-        if error > previous:
-            break  # the error has one minimum
-        previous = error
-    assert best is not None
-    return best
-
-
-def _anscombe(photons: Array, read_noise: float) -> Array:
-    return 2 * np.sqrt(np.maximum(photons + 0.375 + read_noise**2, 0))
-
-
-def _inverse(stable: Array, read_noise: float) -> Array:
-    """Apply the closed-form approximation of the exact unbiased inverse."""
-    stable = np.maximum(stable, 2 * 0.375**0.5)
-    root = 1.5**0.5
-    inverse = stable**2 / 4 + root / (4 * stable) - 11 / (8 * stable**2) + 5 * root / (8 * stable**3) - 1 / 8
-    return np.maximum(inverse - read_noise**2, 0)
+    if gain:
+        camera = Camera(gain, offset, read_noise / gain)
+        best = block_matching.best_bm3d(camera.stabilized(source), truth, 1.0, inverse=camera.restored)
+    else:
+        best = block_matching.best_bm3d(source, truth, read_noise)
+    restored = best.restored[0]
+    return restored, best.strength, float(np.mean((restored - truth) ** 2))

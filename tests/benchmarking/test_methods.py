@@ -11,6 +11,7 @@ from decrappify.benchmarking.pairs import checked_pairs
 from decrappify.errors import InputError
 from decrappify.inference.options import InferenceOptions
 from decrappify.metrics.baselines import best_gaussian
+from decrappify.metrics.block_matching import is_bm3d_installed
 from decrappify.metrics.fidelity import psnr
 from decrappify.movie import Movie
 
@@ -128,8 +129,8 @@ def test_callable_may_return_a_stack(tmp_path, rng):
 
 
 def test_methods_raise_for_invalid_input(pair, tmp_path):
-    with pytest.raises(InputError, match="baseline 'bm3d' is not known; choose from input, gaussian, nlm, tv"):
-        baseline_methods(["bm3d"])
+    with pytest.raises(InputError, match="baseline 'dct' is not known; choose from input, gaussian, nlm, tv, bm3d"):
+        baseline_methods(["dct"])
     with pytest.raises(InputError, match="method 'x' has type int, expected a model, or a callable"):
         user_methods({"x": 3}, tmp_path, InferenceOptions())
     (method,) = user_methods({"half": lambda movie: np.asarray(movie)[..., ::2]}, tmp_path, InferenceOptions())
@@ -146,3 +147,22 @@ def test_methods_raise_for_invalid_input(pair, tmp_path):
 def test_checked_psf_raises_for_invalid_values(psf):
     with pytest.raises(InputError, match="psf"):
         checked_psf(psf)
+
+
+def test_bm3d_is_requested_and_needs_its_package(monkeypatch):
+    monkeypatch.setattr("decrappify.metrics.block_matching.find_spec", lambda name: None)
+    with pytest.raises(InputError, match="needs the package bm3d, which is not installed; run python -m pip install"):
+        baseline_methods(["bm3d"])
+    assert "best BM3D" not in [method.name for method in baseline_methods(["input", "gaussian", "nlm", "tv"])]
+
+
+@pytest.mark.parametrize("camera", [Camera(2.0, 100.0), None])
+def test_bm3d_exceeds_the_best_gaussian(noisy, reference, camera):
+    if not is_bm3d_installed():
+        pytest.skip("bm3d is not installed (its license allows non-commercial use only): the baseline is not tested")
+    (pair,) = checked_pairs([(noisy[:2], reference[:2])])
+    bm3d, gaussian = baseline_methods(["bm3d", "gaussian"], camera=camera)
+    (movie, notes), (soft, _) = bm3d.run(pair), gaussian.run(pair)
+    assert (bm3d.name, bm3d.needs_reference, movie.shape) == ("best BM3D", True, pair.source.shape)
+    assert notes[0].startswith("strength ")
+    assert psnr(np.asarray(movie)[:, 0, 0], reference[:2]) > psnr(np.asarray(soft)[:, 0, 0], reference[:2]) - 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import math
 import re
@@ -13,13 +14,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
-from decrappify.benchmarking import benchmark
+from decrappify.benchmarking import BenchmarkOptions, benchmark
 from decrappify.benchmarking.report import files, plots
 from decrappify.errors import OutputError, OutputExistsError
 from decrappify.io import save_movie
 from decrappify.metrics import get_metric, list_metrics
-from decrappify.metrics.bootstrap import bootstrap_interval
+from decrappify.metrics.bootstrap import Interval, bootstrap_interval
+from decrappify.movie import Movie
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # Click, double-click, and write the resulting state to the title.
@@ -91,6 +94,7 @@ def test_csv_and_json_contain_the_same_values_under_published_keys(report, saved
         assert (row["image"], row["method"]) == (entry["image"], entry["method"])
         for key in report.keys:
             expected = report.value(row["method"], row["image"], key)
+            expected = math.nan if get_metric(key).exported(expected) is None else expected
             assert (float(row[key]) if row[key] else math.nan) == pytest.approx(expected, nan_ok=True)
             assert float(math.nan if entry[key] is None else entry[key]) == pytest.approx(expected, nan_ok=True)
     assert content["settings"]["gain"] == 2.0
@@ -242,6 +246,81 @@ def test_report_writes_infinite_values(reference, tmp_path):
     assert content["means"]["oracle"]["psnr"]["mean"] == "inf"
 
 
+def test_values_at_the_limit_of_a_method_are_not_resolvable(rng, reference, tmp_path):
+    noise = rng.normal(0, 1, (2, 64, 64))
+    options = BenchmarkOptions(unrelated="warn")
+    found = benchmark({"same": np.asarray}, [(noise[0], noise[1])], baselines=("input",), options=options)
+    assert found.mean("same", "frc_px") == math.inf
+    frc = next(line for line in found.table().splitlines() if line.startswith("  FRC"))
+    assert frc.split("  ")[-1] == "not resolvable"
+    assert "∞" not in found.table()
+    folder = found.save(tmp_path / "r")
+    content = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    assert content["means"]["same"]["frc_px"]["mean"] is None
+    assert content["scores"][0]["frc_px"] is None
+    assert content["images"][0]["truth_resolution_px"] is None
+    with (folder / "report.csv").open(newline="", encoding="utf-8") as file:
+        assert next(csv.DictReader(file))["frc_px"] == ""
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "Not resolvable: even at the coarsest period" in page
+    assert "decorrelation resolution of the input: not resolvable" in page
+
+
+@pytest.fixture(scope="module")
+def grouped():
+    """Six fields in two channels; only the first channel is improved, in every field."""
+    rng = np.random.default_rng(8)
+    pairs = []
+    for place, channel in itertools.product(range(6), ("dna", "actin")):
+        scene = np.kron(rng.random((6, 6)), np.ones((8, 8))) * 100
+        pairs.append((Movie.from_array(scene + rng.normal(0, 10, scene.shape), name=f"f{place}_{channel}"), scene))
+    return benchmark(
+        {"mine": lambda movie: gaussian_filter(np.asarray(movie), (0, 0, 0, 1, 1)) if "dna" in movie.name else movie},
+        pairs,
+        baselines=("input",),
+        options=BenchmarkOptions(group_by=r"(f\d)_(?P<channel>\w+)"),
+    )
+
+
+def test_intervals_are_over_the_groups(grouped):
+    assert (len(grouped.views), grouped.fields) == (12, tuple(f"f{i}" for i in range(6)))
+    assert grouped.interval("mine", "psnr").n == 6
+    assert "means over 6 fields of view (12 images)" in grouped.table()
+
+
+def test_report_has_a_table_for_each_named_group(grouped, tmp_path):
+    parts = grouped.groups["channel"]
+    assert list(parts) == ["dna", "actin"]
+    gains = {text: part.difference("mine", "input", "psnr") for text, part in parts.items()}
+    assert gains["dna"].mean != 0
+    assert gains["actin"].mean == 0
+    lines = grouped.table().splitlines()
+    assert [line.split()[0] for line in lines[lines.index("") :] if "(6 fields)" in line] == ["dna", "actin"]
+    assert any(line.startswith("BY CHANNEL") for line in lines)
+    folder = grouped.save(tmp_path / "r")
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "<h2>By channel</h2>" in page
+    content = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    assert content["groups"]["channel"]["dna"]["differences"]["methods"]["mine"]["psnr"]["n"] == 6
+    with (folder / "report.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["group_field"], row["group_channel"]) for row in rows[:3:2]] == [("f0", "dna"), ("f0", "actin")]
+    alone = replace(grouped, views=tuple(replace(view, groups={"field": view.field_of_view}) for view in grouped.views))
+    assert list(alone.groups["field"]) == list(grouped.fields), "without another group, by field of view"
+
+
+def test_page_colors_only_differences_whose_interval_excludes_zero(grouped):
+    from decrappify.benchmarking.report.html import _kind
+
+    psnr = get_metric("psnr")
+    kinds = [
+        _kind(Interval(mean, low, high, n), psnr)
+        for mean, low, high, n in ((1, 0.5, 2, 9), (-1, -2, -0.1, 9), (1, 0, 2, 9), (-1, -2, 0, 9), (1, 0.5, 2, 4))
+    ]
+    assert kinds == ["good", "bad", "open", "open", "open"]
+    assert _kind(Interval(math.inf, math.inf, math.inf, 9), get_metric("frc_px")) == "open"
+
+
 @pytest.mark.parametrize("key", [metric.key for metric in list_metrics() if metric.direction is not None])
 def test_metric_best_follows_the_direction(key):
     good = {"high": 9.0, "low": 0.1, "one": 1.0, "zero": 0.0}[get_metric(key).better]
@@ -291,3 +370,5 @@ def test_benchmark_command_writes_a_report(tmp_path, tiny_models, reference, noi
     assert "confirmed resolution" in without_reference.stdout
     assert "PSNR" not in without_reference.stdout
     assert "not known" in command("benchmark", tmp_path, *single, "--baselines", "magic", exit_code=2).stderr
+    unmatched = command("benchmark", low, high, *single, "--group-by", "fov", exit_code=2).stderr
+    assert "--group-by fov does not match 'a'" in unmatched

@@ -53,7 +53,9 @@ def test_registered_metric_is_in_the_scorecard(pair):
 
 @pytest.mark.usefixtures("mae")
 def test_registered_metric_is_in_every_form_of_the_report(pair, tmp_path):
-    report = benchmark({"better": lambda movie: np.asarray(movie) - 2}, [pair], baselines=("input",))
+    reference = 100 * pair[1]
+    pairs = [(reference + 3, reference)]
+    report = benchmark({"better": lambda movie: np.asarray(movie) - 2}, pairs, baselines=("input",))
     folder = report.save(tmp_path / "report")
     assert report.mean("better", "mae") == pytest.approx(1)
     line = next(line for line in report.table().splitlines() if "MAE counts" in line)

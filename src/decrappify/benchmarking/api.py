@@ -18,10 +18,12 @@ from decrappify._common.progress import Bar, Cancel, Progress, cancellable, chec
 from decrappify.benchmarking.agreement import Agreement, check_agreement
 from decrappify.benchmarking.camera import Camera
 from decrappify.benchmarking.evidence import Evidence, gather
+from decrappify.benchmarking.groups import FIELD, parsed
 from decrappify.benchmarking.halves import Halves, confirmed_resolution, split
 from decrappify.benchmarking.methods import INPUT, Method, baseline_methods, user_methods
 from decrappify.benchmarking.movies import kept
 from decrappify.benchmarking.options import BenchmarkOptions
+from decrappify.benchmarking.origin import origin_of
 from decrappify.benchmarking.pairs import Pair, checked_pairs
 from decrappify.benchmarking.report.report import Report
 from decrappify.benchmarking.report.results import ViewRecord
@@ -70,10 +72,12 @@ def benchmark(
         reference count as one field of view.
     baselines : sequence of str
         From "input" (bicubic if the reference is finer), "gaussian" (with the best sigmas for the reference), "nlm"
-        (non-local means) and "tv" (total variation), the last two set to the noise estimated from the source.
+        (non-local means) and "tv" (total variation), the last two set to the noise estimated from the source, and
+        "bm3d" (with the best strength for the reference; needs the package bm3d).
     camera : Camera, optional
         Gain, offset and read noise. A gain adds the data-confirmed resolution: half of the photons is restored and
-        compared with the raw other half. "nlm" and "tv" use it to stabilize the noise, Richardson-Lucy uses the offset.
+        compared with the raw other half. "nlm", "tv" and "bm3d" use it to stabilize the noise, Richardson-Lucy
+        uses the offset.
     options : BenchmarkOptions
         Data range, gray levels, point spread function, seed, and how pairs are read.
     inference : InferenceOptions
@@ -109,9 +113,9 @@ def benchmark(
     check_instance(InferenceOptions, inference=inference)
     check_instance(BenchmarkOptions, options=options)
     inference.check_unused("batch_size", by="benchmark")
-    checked = check_agreement(
-        checked_pairs(pairs, folder_as=options.folder_as), levels=options.levels, unrelated=options.unrelated
-    )
+    found = checked_pairs(pairs, folder_as=options.folder_as)
+    groups = _groups(found, options.group_by)
+    checked = check_agreement(found, levels=options.levels, unrelated=options.unrelated)
     for line in checked.warnings:
         warnings.warn(line, stacklevel=3)  # the caller of `benchmark`, around its check of arguments
     bars = cancellable(checked_progress(progress), cancel, "cancelled; no report was written")
@@ -121,7 +125,7 @@ def benchmark(
             *user_methods(methods, Path(folder), inference, cancel),
         ]
         _check_names(compared)
-        collected = _Collected(checked.agreements)
+        collected = _Collected(checked.agreements, groups)
         with progress_bar(bars, total=len(checked.pairs) * len(compared), desc="benchmark", unit="run") as bar:
             for i, pair in enumerate(checked.pairs):
                 halves = split(pair, camera=camera, static=options.static, seed=(options.seed, i))
@@ -136,7 +140,12 @@ def benchmark(
         seed=options.seed,
         settings=_settings(baselines, camera, options, inference) | {"levels": "fit" if checked.fit_levels else "same"},
         warnings=tuple(checked.warnings),
+        origin=origin_of(compared, checked.pairs),
     )
+
+
+def _groups(pairs: Sequence[Pair], pattern: str | None) -> dict[str, dict[str, str]]:
+    return {} if pattern is None else parsed(pattern, [view.name for pair in pairs for view in pair.views])
 
 
 def _settings(
@@ -152,6 +161,7 @@ def _settings(
         "levels": options.levels,
         **asdict(camera),
         "static": options.static,
+        "group_by": options.group_by,
         "seed": options.seed,
         "device": inference.device,
         "precision": inference.precision,
@@ -160,8 +170,8 @@ def _settings(
 
 
 class _Collected:
-    def __init__(self, agreements: Mapping[str, Agreement]) -> None:
-        self.agreements = agreements
+    def __init__(self, agreements: Mapping[str, Agreement], groups: Mapping[str, dict[str, str]]) -> None:
+        self.agreements, self.groups = agreements, groups
         self.views: list[ViewRecord] = []
         self.scores: dict[str, dict[str, Score]] = {}
         self.evidence: dict[str, Evidence] = {}
@@ -178,7 +188,8 @@ def _run_pair(
 ) -> None:
     grounds = {view.name: survey(view, data_range) for view in pair.views}
     records = {
-        name: _record(ground, halves, collected.agreements.get(name, Agreement())) for name, ground in grounds.items()
+        name: _record(ground, halves, collected.agreements.get(name, Agreement()), collected.groups.get(name, {}))
+        for name, ground in grounds.items()
     }
     collected.views += records.values()
     collected.evidence |= {name: gather(ground) for name, ground in grounds.items()}
@@ -203,11 +214,12 @@ def _run_pair(
         bar.update(1)
 
 
-def _record(ground: Ground, halves: Halves | None, agreement: Agreement) -> ViewRecord:
+def _record(ground: Ground, halves: Halves | None, agreement: Agreement, groups: dict[str, str]) -> ViewRecord:
     view, movie = ground.view, ground.enlarged
     return ViewRecord(
         name=view.name,
-        field_of_view=view.pair.field,
+        field_of_view=groups.get(FIELD, view.pair.field),
+        groups=groups,
         kind=view.kind,
         n_frames=movie.shape[0],
         size=movie.shape[3:],

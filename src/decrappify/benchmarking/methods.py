@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from numpy.typing import ArrayLike
 from decrappify._common.argument_names import argument
 from decrappify._common.progress import Cancel
 from decrappify._common.sampling import evenly_spaced
+from decrappify.benchmarking.block_matching import Noise, best_bm3d_movie
 from decrappify.benchmarking.camera import Camera
 from decrappify.benchmarking.movies import gaussian_filtered, mapped, memory_budget, upsampled
 from decrappify.benchmarking.pairs import Pair
@@ -23,6 +25,7 @@ from decrappify.inference.options import InferenceOptions
 from decrappify.io import open_movie
 from decrappify.metrics.baselines import best_gaussian
 from decrappify.metrics.blind import noise_sigma
+from decrappify.metrics.block_matching import check_bm3d
 from decrappify.metrics.resolution import block_mean
 from decrappify.movie import Array, ArraySource, Movie
 
@@ -30,8 +33,14 @@ if TYPE_CHECKING:
     from decrappify.model import Model
 
 INPUT, GAUSSIAN = "input", "best Gaussian"
-BASELINES = ("input", "gaussian", "nlm", "tv")
-_LABELS = {"input": INPUT, "gaussian": GAUSSIAN, "nlm": "non-local means", "tv": "total variation"}
+_LABELS = {
+    "input": INPUT,
+    "gaussian": GAUSSIAN,
+    "nlm": "non-local means",
+    "tv": "total variation",
+    "bm3d": "best BM3D",
+}
+_ORACLES = ("gaussian", "bm3d")
 _LUCY = "Richardson-Lucy"
 _ITERATIONS = 20
 _NOISE_FRAMES = 16
@@ -47,20 +56,24 @@ class Method:
         Returns, for a Pair, a Movie on the grid of the reference, and notes on the settings.
     needs_reference : bool
         Whether the method uses the reference, as an oracle does.
+    about : dict
+        Of a model: name and summary on its card, SHA-256 of the weights, path and SHA-256 of the file.
     """
 
     name: str
     run: Callable[[Pair], tuple[Movie, list[str]]]
     needs_reference: bool = False
     kind: str = "baseline"
+    about: dict[str, Any] = field(default_factory=dict)
 
 
 def baseline_methods(
     names: Sequence[str], *, psf: ArrayLike | float | None = None, camera: Camera | None = None
 ) -> list[Method]:
-    """Return the baselines "input", "gaussian", "nlm" and "tv", and Richardson-Lucy if a PSF is given.
+    """Return the baselines "input", "gaussian", "nlm", "tv" and "bm3d", and Richardson-Lucy if a PSF is given.
 
-    With a known gain, "nlm" and "tv" filter stabilized values, with known noise, instead of estimating one sigma.
+    With a known gain, "nlm", "tv" and "bm3d" filter stabilized values, with known noise, instead of estimating one
+    sigma.
     """
     camera = camera or Camera()
     unknown = [name for name in names if name not in _LABELS]
@@ -71,8 +84,11 @@ def baseline_methods(
         "gaussian": _best_gaussian,
         "nlm": lambda pair: _per_channel(pair, _non_local_means, camera),
         "tv": lambda pair: _per_channel(pair, _total_variation, camera),
+        "bm3d": lambda pair: _best_bm3d(pair, camera),
     }
-    methods = [Method(_LABELS[name], runs[name], needs_reference=name == "gaussian") for name in names]
+    if "bm3d" in names:
+        check_bm3d()
+    methods = [Method(_LABELS[name], runs[name], needs_reference=name in _ORACLES) for name in names]
     if psf is not None:
         kernel = checked_psf(psf)
         methods.append(Method(_LUCY, lambda pair: _richardson_lucy(pair, kernel, camera.offset)))
@@ -85,12 +101,13 @@ def user_methods(given: Any, folder: Path, inference: InferenceOptions, cancel: 
 
     if not isinstance(given, Mapping):
         model = load_model(given)
-        given = {given if isinstance(given, str) and not Path(given).suffix else model.name: model}
+        given = {given if isinstance(given, str) and not Path(given).suffix else model.name: given}
     methods = []
     for name, entry in given.items():
         if isinstance(entry, str | Path | Model):
             model = load_model(entry)
-            methods.append(Method(str(name), _model_run(model, folder, inference, cancel), kind="model"))
+            run = _model_run(model, folder, inference, cancel)
+            methods.append(Method(str(name), run, kind="model", about=_about(model, entry)))
         elif callable(entry):
             methods.append(Method(str(name), _callable_run(str(name), entry), kind="callable"))
         else:
@@ -98,6 +115,20 @@ def user_methods(given: Any, folder: Path, inference: InferenceOptions, cancel: 
                 f"method {name!r} has type {type(entry).__name__}, expected a model, or a callable movie -> movie"
             )
     return methods
+
+
+def _about(model: Model, given: Model | str | Path) -> dict[str, Any]:
+    """Return what identifies a model: name and summary of its card, and the checksums of weights and file."""
+    from decrappify.model import find_model
+
+    path = Path(find_model(given)) if isinstance(given, str | Path) else None
+    return {
+        "card_name": model.name,
+        "summary": str(model.card.get("summary", "")),
+        "weights_sha256": model.sha256,
+        "file": None if path is None else str(path),
+        "file_sha256": None if path is None else hashlib.sha256(path.read_bytes()).hexdigest(),
+    }
 
 
 def checked_psf(psf: ArrayLike | float) -> Array:
@@ -145,6 +176,18 @@ def _best_gaussian(pair: Pair) -> tuple[Movie, list[str]]:
         notes.append(f"sigma {best.sigma_space:.2g} px{in_time}{chosen}")
     stacked = [channel.z_as_time() if pair.views[0].kind == "stack" else channel for channel in channels]
     return _side_by_side(movie, stacked), notes
+
+
+def _best_bm3d(pair: Pair, camera: Camera) -> tuple[Movie, list[str]]:
+    if pair.reference is None:
+        raise InputError(f"{pair.name} has no reference, which the best BM3D filter needs; omit baseline 'bm3d'")
+    channels, notes = [], []
+    for view in pair.views:
+        noise = Noise(view.source, camera, _noise(view.source) if camera.gain is None else 1.0)
+        movie, note = best_bm3d_movie(view, noise)
+        channels.append(movie.z_as_time() if view.kind == "stack" else movie)
+        notes.append(note)
+    return _side_by_side(upsampled(pair.source, pair.scale), channels), notes
 
 
 def _side_by_side(like: Movie, channels: Sequence[Movie]) -> Movie:

@@ -25,9 +25,12 @@ def mapped(movie: Movie, function: Callable[[Array], Array], scale: int = 1) -> 
 
 def upsampled(movie: Movie, scale: int) -> Movie:
     """Enlarge `scale` times by bicubic interpolation without a shift: the area of each pixel is subdivided."""
-    if scale == 1:
-        return movie
-    return mapped(movie, lambda frame: zoom(frame, scale, order=3, mode="nearest", grid_mode=True), scale)
+    return movie if scale == 1 else mapped(movie, lambda frame: enlarged(frame, scale), scale)
+
+
+def enlarged(frame: Array, scale: int) -> Array:
+    """Enlarge a (Y, X) frame as `upsampled`."""
+    return frame if scale == 1 else np.asarray(zoom(frame, scale, order=3, mode="nearest", grid_mode=True))
 
 
 def repeated(still: Movie, n_frames: int) -> Movie:

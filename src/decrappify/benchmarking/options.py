@@ -37,6 +37,10 @@ class BenchmarkOptions:
         pair; otherwise, and with "images", their files are paired by name.
     unrelated : {"refuse", "warn"}
         Whether a source and a reference that do not show the same field raise an error or a warning.
+    group_by : str, optional
+        A regular expression that is searched in the name of each image in the report. Its first group without a name
+        (or ``(?P<field>...)``, or the whole match if there are no groups) is the field of view: images with equal text
+        count once in every interval. Every other named group, such as ``(?P<channel>...)``, adds a table by its text.
 
     Raises
     ------
@@ -56,6 +60,7 @@ class BenchmarkOptions:
     seed: int = 0
     folder_as: str = "auto"
     unrelated: str = "refuse"
+    group_by: str | None = None
 
     def __post_init__(self) -> None:
         _check_choice(levels=self.levels, choices=("auto", "same", "fit"))

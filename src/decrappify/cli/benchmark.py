@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ from decrappify.cli.options import FOLDER_AS, PATH, taken
     "--baselines",
     default="input,gaussian,nlm",
     show_default=True,
-    help="Baselines, separated by commas: input, gaussian, nlm, tv.",
+    help="Baselines, separated by commas: input, gaussian, nlm, tv, bm3d (if installed).",
 )
 @click.option("--psf", type=float, help="Sigma of the point spread function in input pixels; adds Richardson-Lucy.")
 @click.option(
@@ -44,6 +47,12 @@ from decrappify.cli.options import FOLDER_AS, PATH, taken
     default="refuse",
     show_default=True,
     help="LOW and HIGH that do not show the same field: an error (refuse), or a warning.",
+)
+@click.option(
+    "--group-by",
+    metavar="REGEX",
+    help="Searched in the names of the images: its first group is the field of view, which counts once in every "
+    "interval; named groups, such as (?P<channel>c[0-9]), add tables.",
 )
 @click.option("--gain", type=float, help="Gray levels per photon; adds the resolution confirmed by half the photons.")
 @click.option("--offset", type=float, default=0.0, show_default=True, help="Gray level without light.")
@@ -105,6 +114,7 @@ def benchmark(
             inference=inference,
             progress=progress_bars(),
         )
+        report = replace(report, origin={**report.origin, "command": shlex.join(["decrappify", *sys.argv[1:]])})
         report.save(output, overwrite=overwrite)
         echo_lines(report.table())
         echo(f"wrote {output / 'report.html'}")

@@ -19,13 +19,15 @@ from decrappify.movie import Array
 N_RADII, N_FILTERS = 50, 10
 _NARROWEST, _PROMINENCE, _EDGE_PX = 0.14, 1e-3, 20
 _SMALLEST_SIDE = 32
+_PERIODS = 4  # fewer across the image are not a measurement
 
 
 class Decorrelation(NamedTuple):
     """`resolution_px`, a period in pixels (2 is the limit of sampling), and `amplitude`, the height of the first peak.
 
     The amplitude (0 to 1) grows with the signal-to-noise ratio. `resolution_px` is infinite if no peak was found, as in
-    pure noise.
+    pure noise, or only one at the limit of the method: at the smallest radius, or with fewer than 4 periods across the
+    image.
     """
 
     resolution_px: float
@@ -69,12 +71,17 @@ def decorrelation_resolution(image: ArrayLike) -> Decorrelation:
     sigmas = np.geomspace(2 / first_radius, _NARROWEST, N_FILTERS)
     found = np.array([_peak(radii, amplitudes.curve(radii, sigma))[0] for sigma in sigmas])
     best = int(found.argmax())
+    lowest = max(float(radii[0]), 2 * _PERIODS / min(stack.shape[1:]))
     if found[best] < first_radius:
-        return Decorrelation(float(2 / first_radius), first_height)
+        return _measured(first_radius, lowest, first_height)
     near = np.geomspace(sigmas[max(best - 1, 0)], sigmas[min(best + 1, N_FILTERS - 1)], N_FILTERS)
     fine = np.linspace(max(found[best] - 0.1, 0.02), min(found[best] + 0.3, 1), N_RADII)
     refined = max(_peak(fine, amplitudes.curve(fine, sigma))[0] for sigma in near)
-    return Decorrelation(float(2 / max(refined, found[best])), first_height)
+    return _measured(max(refined, found[best]), lowest, first_height)
+
+
+def _measured(radius: float, lowest: float, height: float) -> Decorrelation:
+    return Decorrelation(float(2 / radius) if radius > lowest * (1 + 1e-9) else np.inf, height)
 
 
 class _Amplitudes:

@@ -45,6 +45,9 @@ class Metric:
         Whether a value that rounds to 0 is written with an exponent.
     tables : tuple of {"scorecard", "report"}
         Tables that contain the metric.
+    limit : str
+        Text for an infinite value that is the limit of the method, such as "not resolvable"; such values are empty in
+        result files. By default infinity is a number.
     """
 
     key: str
@@ -57,6 +60,7 @@ class Metric:
     digits: int = 2
     exponent: bool = False
     tables: tuple[str, ...] = TABLES
+    limit: str = ""
     needs: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -149,8 +153,21 @@ class Metric:
         >>> from decrappify.metrics import get_metric
         >>> get_metric("psnr").format(31.4159), get_metric("ssim").format(0.98765), get_metric("psnr").format(None)
         ('31.42', '0.9877', '–')
+        >>> get_metric("frc_px").format(math.inf)
+        'not resolvable'
         """
+        if self.limit and value is not None and math.isinf(value):
+            return self.limit
         return format_number(value, self.digits, exponent=self.exponent)
+
+    def exported(self, value: float) -> float | None:
+        """Return a value for result files: None for NaN, and for the limit of the method.
+
+        >>> from decrappify.metrics import get_metric
+        >>> get_metric("frc_px").exported(math.inf), get_metric("psnr").exported(math.inf)
+        (None, inf)
+        """
+        return None if math.isnan(value) or (self.limit and math.isinf(value)) else value
 
 
 def format_number(value: float | None, digits: int = 2, *, exponent: bool = False) -> str:
@@ -171,7 +188,7 @@ def format_number(value: float | None, digits: int = 2, *, exponent: bool = Fals
 
 def format_change(value: float, metric: Metric) -> str:
     """Return a difference of two values as text, with its sign."""
-    return ("+" if value > 0 else "") + metric.format(value)
+    return ("+" if value > 0 and not (metric.limit and math.isinf(value)) else "") + metric.format(value)
 
 
 def documentation_table(metrics: tuple[Metric, ...]) -> list[str]:

@@ -25,12 +25,13 @@ def register_metric(
     digits: int = 2,
     exponent: bool = False,
     tables: tuple[str, ...] = TABLES,
+    limit: str = "",
 ) -> Callable[[F], F]:
     """Register the decorated function as a metric of scorecards, benchmark reports and the napari table.
 
     Parameters
     ----------
-    key, label, direction, meaning, unit, section, digits, exponent, tables
+    key, label, direction, meaning, unit, section, digits, exponent, tables, limit
         As for `Metric`.
 
     Returns
@@ -66,6 +67,7 @@ def register_metric(
             digits=digits,
             exponent=exponent,
             tables=tables,
+            limit=limit,
         )
         _METRICS.add(key, metric, origin=function)
         return function
@@ -126,6 +128,7 @@ def _nan_as_none(value: float) -> float | None:
 _FIDELITY, _STRUCTURE, _DETAIL, _MOVIE = "Fidelity", "Structure", "Detail", "Movie"
 _BLIND, _COST = "Without a reference", "Cost"
 _REPORT, _SCORECARD = ("report",), ("scorecard",)
+_NOT_RESOLVABLE = "not resolvable"
 
 register_metric(
     key="psnr",
@@ -256,6 +259,7 @@ register_metric(
     direction="lower",
     meaning="period at which Fourier ring correlation falls below 0.5; 2 px is the limit",
     tables=_REPORT,
+    limit=_NOT_RESOLVABLE,
 )
 def _frc_px(ring_correlation: Any) -> float:
     from decrappify.metrics.resolution import AGAINST_REFERENCE
@@ -301,6 +305,7 @@ register_metric(
     direction="lower",
     meaning="period at which a restored half agrees with the other raw half, threshold 1/7",
     tables=_REPORT,
+    limit=_NOT_RESOLVABLE,
 )(lambda confirmed_px: confirmed_px)
 
 register_metric(

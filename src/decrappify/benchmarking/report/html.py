@@ -11,14 +11,16 @@ from decrappify._common.pages.png import data_url, gray_png
 from decrappify.benchmarking.evidence import REFERENCE
 from decrappify.benchmarking.report import plots
 from decrappify.benchmarking.report.images import contrast, error_limit, error_png, errors
-from decrappify.benchmarking.report.remarks import facts, remarks
-from decrappify.benchmarking.report.results import Results, ViewRecord
+from decrappify.benchmarking.report.remarks import LIMIT, facts, remarks
+from decrappify.benchmarking.report.results import FEWEST_FIELDS, Results, ViewRecord, is_certain
 from decrappify.benchmarking.report.tables import versions
+from decrappify.benchmarking.report.text import signed
 from decrappify.metrics.bootstrap import Interval
 from decrappify.metrics.metric import Metric, format_change
 from decrappify.metrics.registry import get_metric
 
 _CAPTIONED = ("psnr", "ssim")
+_COUNTED = ("cores", "threads")
 
 
 def page(results: Results) -> str:
@@ -41,14 +43,19 @@ def _context(results: Results) -> dict[str, Any]:
         "basis": results.basis(),
         "sections": {name: [_means(results, metric) for metric in found] for name, found in results.sections.items()},
         "differences": _differences(results),
+        "groups": _groups(results),
+        "warnings": results.warnings,
+        "limit": LIMIT,
+        "fewest": FEWEST_FIELDS,
         "dots": svg_markup(plots.dots(results)),
         "shown_note": f" The first {len(shown)} of {len(results.views)} images."
         if len(shown) < len(results.views)
         else "",
         "images": [_image(results, view) for view in shown],
         "remarks": remarks(results),
+        "origin": _origin(results),
         "software": ", ".join(f"{name} {number}" for name, number in versions().items()),
-        "settings": ", ".join(_setting(*item) for item in results.settings.items() if item[1] not in (None, False)),
+        "settings": ", ".join(_setting(*item) for item in results.settings.items() if item[1] not in (None, False, [])),
     }
 
 
@@ -75,15 +82,21 @@ def _tiles(results: Results) -> dict[str, list[dict[str, Any]]]:
 
 
 def _tile(interval: Interval, metric: Metric) -> dict[str, Any]:
-    is_certain = not math.isnan(interval.low) and (interval.low > 0) == (interval.high > 0)
-    kind = ("good" if metric.is_improvement(interval.mean) else "bad") if is_certain else "open"
     bounds = _change_bounds(interval, metric)
+    unit = metric.unit if math.isfinite(interval.mean) else ""
     return {
-        "kind": kind,
-        "value": f"{format_change(interval.mean, metric)} {metric.unit}",
+        "kind": _kind(interval, metric),
+        "value": f"{format_change(interval.mean, metric)} {unit}",
         "label": metric.label,
         "bounds": f"95 %: {bounds}" if bounds else "",
     }
+
+
+def _kind(interval: Interval, metric: Metric) -> str:
+    """Return "good" or "bad" for a difference whose interval excludes 0, else "open"."""
+    if not is_certain(interval):
+        return "open"
+    return "good" if metric.is_improvement(interval.mean) else "bad"
 
 
 def _means(results: Results, metric: Metric) -> dict[str, Any]:
@@ -91,7 +104,12 @@ def _means(results: Results, metric: Metric) -> dict[str, Any]:
     intervals = {name: results.interval(name, metric.key) for name in results.names}
     best = metric.best({name: interval.mean for name, interval in intervals.items()})
     cells = [
-        {"text": metric.format(interval.mean), "bounds": _bounds(interval, metric), "best": name == best}
+        {
+            "text": metric.format(interval.mean),
+            "bounds": _bounds(interval, metric),
+            "best": name == best,
+            "is_limit": bool(metric.limit) and math.isinf(interval.mean),
+        }
         for name, interval in intervals.items()
     ]
     return {"metric": metric, "cells": cells}
@@ -110,15 +128,66 @@ def _differences(results: Results) -> dict[str, list[dict[str, str]]]:
 
 
 def _difference_cell(interval: Interval, metric: Metric) -> dict[str, str]:
-    return {"text": format_change(interval.mean, metric), "bounds": _change_bounds(interval, metric)}
+    return {
+        "text": format_change(interval.mean, metric),
+        "bounds": _change_bounds(interval, metric),
+        "kind": _kind(interval, metric),
+    }
+
+
+def _groups(results: Results) -> list[dict[str, Any]]:
+    """Return one table for each named group of ``group_by``: means and differences of each method."""
+    return [
+        {
+            "tag": tag,
+            "parts": [{"text": text, "count": _count(part), "rows": _group_rows(part)} for text, part in parts.items()],
+        }
+        for tag, parts in results.groups.items()
+    ]
+
+
+def _group_rows(part: Results) -> list[dict[str, Any]]:
+    baseline = part.baseline
+    rows = []
+    for name in part.names:
+        cells = []
+        for metric in part.headlines:
+            cell = {"text": metric.format(part.mean(name, metric.key)), "change": "", "kind": "open"}
+            if baseline not in (None, name):
+                interval = part.difference(name, str(baseline), metric.key)
+                cell |= {"change": signed(interval, metric), "kind": _kind(interval, metric)}
+            cells.append(cell)
+        rows.append({"name": name, "cells": cells})
+    return rows
+
+
+def _origin(results: Results) -> dict[str, Any]:
+    """Return models, files and run as text; empty for results that were computed without."""
+    origin = results.origin
+    files = list(origin.get("files", ()))
+    shown = [
+        (f"{one['image']}, {role}", one[role]["path"], one[role]["sha256"] or "not computed")
+        for one in files[: plots.SHOWN_IMAGES]
+        for role in ("source", "reference")
+        if one[role] is not None
+    ]
+    machine = {name: value for name, value in origin.get("machine", {}).items() if value is not None}
+    return {
+        "date": origin.get("date", ""),
+        "command": origin.get("command", ""),
+        "machine": ", ".join(f"{value} {name}" if name in _COUNTED else str(value) for name, value in machine.items()),
+        "models": list(origin.get("models", ())),
+        "files": shown,
+        "n_omitted": max(0, len(files) - plots.SHOWN_IMAGES),
+    }
 
 
 def _bounds(interval: Interval, metric: Metric) -> str:
-    return "" if math.isnan(interval.low) else f"{metric.format(interval.low)} to {metric.format(interval.high)}"
+    return "" if not math.isfinite(interval.low) else f"{metric.format(interval.low)} to {metric.format(interval.high)}"
 
 
 def _change_bounds(interval: Interval, metric: Metric) -> str:
-    if math.isnan(interval.low):
+    if not math.isfinite(interval.low):
         return ""
     return f"{format_change(interval.low, metric)} to {format_change(interval.high, metric)}"
 

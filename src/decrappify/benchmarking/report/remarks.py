@@ -9,6 +9,10 @@ from decrappify.benchmarking.evidence import Evidence
 from decrappify.benchmarking.report.results import Results, ViewRecord
 from decrappify.metrics.metric import format_number
 
+LIMIT = (
+    "Not resolvable: even at the coarsest period that the method can measure, the correlation is below the threshold "
+    "or has no peak, so there is no number; a mean is not resolvable if the value of one of its images is not."
+)
 _SAMPLED = "MS-SSIM, MicroSSIM, foreground SSIM, FRC and spectra"
 
 
@@ -30,16 +34,25 @@ def facts(view: ViewRecord, evidence: Evidence) -> str:
         found.append(f"shown: {shown[0]} × {shown[1]} pixels {place}")
     for role, value in (("input", view.source_resolution_px), ("reference", view.reference_resolution_px)):
         if value is not None:
-            resolution = f"{format_number(value)} px" if math.isfinite(value) else "none found because of noise"
+            resolution = f"{format_number(value)} px" if math.isfinite(value) else "not resolvable"
             found.append(f"decorrelation resolution of the {role}: {resolution}")
     if view.halves is not None:
         found.append(view.halves)
+    if view.shift_px is not None:
+        shift = f"{view.shift_px[0]:+.2f} rows, {view.shift_px[1]:+.2f} columns".replace("-", "−")
+        found.append(f"shift between input and reference: {shift} (± {view.shift_error_px:.2f})")
+    elif view.has_reference and view.is_same_field is None:
+        found.append("shift between input and reference not measurable")
+    if view.levels_differ:
+        found.append(
+            f"gray levels of the reference: {view.level_slope:.3g} times the input {view.level_intercept:+.3g}"
+        )
     return "; ".join(found) + "."
 
 
 def remarks(results: Results) -> list[str]:
     """Return the remarks that apply to these results."""
-    return [*_on_frc(results), *_on_sampling(results), *_on_levels(results)]
+    return [*_on_frc(results), *_on_limits(results), *_on_sampling(results), *_on_levels(results)]
 
 
 def _on_frc(results: Results) -> Iterator[str]:
@@ -50,6 +63,19 @@ def _on_frc(results: Results) -> Iterator[str]:
     gains = [f"{name} {gain:.3g}" for name, gain in results.micro_ssim_gains.items() if gain is not None]
     if gains:
         yield f"Gain of MicroSSIM for the dataset: {', '.join(gains)}."
+
+
+def _on_limits(results: Results) -> Iterator[str]:
+    values = [
+        results.value(name, view.name, metric.key)
+        for metric in results.metrics
+        if metric.limit
+        for name in results.names
+        for view in results.views
+    ]
+    resolutions = [x for view in results.views for x in (view.source_resolution_px, view.reference_resolution_px) if x]
+    if any(map(math.isinf, (*values, *resolutions))):
+        yield LIMIT
 
 
 def _on_sampling(results: Results) -> Iterator[str]:
@@ -70,9 +96,12 @@ def _on_sampling(results: Results) -> Iterator[str]:
 def _on_levels(results: Results) -> Iterator[str]:
     if results.settings["levels"] == "fit":
         yield (
-            "Source and reference have different gray levels: every result was mapped to the reference by one affine "
-            "fit, so PSNR equals SI-PSNR. The affine slope is that of this fit."
+            "Gray levels: every result, of baselines and models alike, was mapped to the reference by one affine fit "
+            "per image, so PSNR equals SI-PSNR, and the best Gaussian filter has the highest PSNR after this fit. The "
+            "affine slope is that of this fit."
         )
+    elif any(view.has_reference for view in results.views):
+        yield "Gray levels: no result was fitted to the reference, of baselines and models alike."
     if any(view.halves for view in results.views):
         yield (
             "Confirmed resolution, in source pixels: the restored half of the data against the raw other half, "

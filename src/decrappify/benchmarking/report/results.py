@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from decrappify.benchmarking.evidence import Evidence
+from decrappify.benchmarking.groups import FIELD
 from decrappify.benchmarking.methods import GAUSSIAN, INPUT
 from decrappify.benchmarking.scoring import Score
 from decrappify.metrics.bootstrap import Interval, bootstrap_interval, paired_difference
 from decrappify.metrics.metric import Metric
 from decrappify.metrics.registry import list_metrics
 
+FEWEST_FIELDS = 5
 HEADLINES = ("psnr", "ssim", "micro_ssim", "frc_px")
 
 
@@ -45,6 +47,8 @@ class ViewRecord:
         The line from source to reference through smoothed images.
     levels_differ : bool
         Whether the slope is far from 1, or the means differ.
+    groups : dict of str to str
+        Text of the groups of ``group_by`` in the name.
     """
 
     name: str
@@ -70,6 +74,7 @@ class ViewRecord:
     level_slope: float | None = None
     level_intercept: float | None = None
     levels_differ: bool = False
+    groups: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -85,6 +90,10 @@ class Results:
     scores : dict
         ``scores[method][image name].values`` maps the key of a metric to its value; None or missing if a metric does
         not apply.
+    warnings : tuple of str
+        What may make the comparison unfair or meaningless.
+    origin : mapping
+        Models, files, command and machine, see `decrappify.benchmarking.origin`.
     """
 
     methods: tuple[tuple[str, str], ...]
@@ -95,6 +104,7 @@ class Results:
     seed: int
     settings: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -142,6 +152,19 @@ class Results:
         """Fields of view, in order."""
         return tuple(dict.fromkeys(view.field_of_view for view in self.views))
 
+    @property
+    def groups(self) -> dict[str, dict[str, Results]]:
+        """Results by the text of each named group of ``group_by``; by field of view if there is no other group."""
+        names = list(dict.fromkeys(name for view in self.views for name in view.groups))
+        tags = [name for name in names if name != FIELD] or names
+        return {
+            tag: {
+                text: replace(self, views=tuple(view for view in self.views if view.groups.get(tag) == text))
+                for text in dict.fromkeys(view.groups[tag] for view in self.views)
+            }
+            for tag in tags
+        }
+
     def field_number(self, view: ViewRecord) -> int:
         """Return the number of an image's field of view, from 1."""
         return self.fields.index(view.field_of_view) + 1
@@ -181,3 +204,15 @@ class Results:
         interval = "no intervals" if n < 2 else f"with 95 % bootstrap intervals over fields of view{few}"
         images = f"{len(self.views)} image{'s' * (len(self.views) != 1)}"
         return f"means over {n} field{'s' * (n != 1)} of view ({images}), {interval}"
+
+
+def is_certain(interval: Interval) -> bool:
+    """Return whether a difference excludes 0: all of its interval is on one side.
+
+    With fewer than 5 fields the interval is that of values which agree in sign by chance in at least 1 of 8 cases.
+
+    >>> is_certain(Interval(1.0, 0.0, 2.0, 9)), is_certain(Interval(1.0, 0.5, 2.0, 9)), is_certain(Interval(1, 1, 1, 2))
+    (False, True, False)
+    """
+    low, high = interval.low, interval.high
+    return interval.n >= FEWEST_FIELDS and math.isfinite(low) and math.isfinite(high) and (low > 0 or high < 0)

@@ -14,11 +14,13 @@ from decrappify.benchmarking.evidence import REFERENCE
 from decrappify.benchmarking.report.results import Results, ViewRecord
 from decrappify.errors import printable
 from decrappify.metrics.bootstrap import Interval
+from decrappify.metrics.metric import Metric
 
 _FORMULA = ("=", "+", "-", "@")  # first characters of spreadsheet formulas
 # Names in published files that are older than those in the code.
 _PUBLISHED = {"has_reference": "has_truth", "reference_resolution_px": "truth_resolution_px"}
 _PUBLISHED_REFERENCE = "truth"
+_GROUP = "group_"
 
 
 def rows(results: Results) -> list[dict[str, Any]]:
@@ -31,7 +33,8 @@ def rows(results: Results) -> list[dict[str, Any]]:
             "frames": view.n_frames,
             "data_range": view.data_range,
             "method": name,
-            **{key: _plain(results.value(name, view.name, key)) for key in results.keys},
+            **{metric.key: metric.exported(results.value(name, view.name, metric.key)) for metric in results.metrics},
+            **_field_and_groups(results, view),
         }
         for view in results.views
         for name in results.names
@@ -41,11 +44,11 @@ def rows(results: Results) -> list[dict[str, Any]]:
 
 def to_dict(results: Results) -> dict[str, Any]:
     """Return all results except images as plain values: settings, versions, metrics, means, curves."""
-    keys = results.keys
     return {
         "software": versions(),
         "settings": dict(results.settings),
         "warnings": list(results.warnings),
+        "origin": dict(results.origin),
         "methods": [
             {"name": name, "kind": kind, "micro_ssim_gain": results.micro_ssim_gains[name]}
             for name, kind in results.methods
@@ -62,8 +65,11 @@ def to_dict(results: Results) -> dict[str, Any]:
             for metric in results.metrics
         },
         "scores": rows(results),
-        "means": {name: {key: _interval(results.interval(name, key)) for key in keys} for name in results.names},
+        "means": _means(results),
         "differences": _differences(results),
+        "groups": {
+            tag: {value: _group(part) for value, part in parts.items()} for tag, parts in results.groups.items()
+        },
         "curves": {view.name: curves for view in results.views if (curves := _curves(results, view))},
     }
 
@@ -76,7 +82,7 @@ def json_values(results: Results) -> dict[str, Any]:
 def csv_text(results: Results) -> str:
     """Return `rows` as CSV."""
     text = io.StringIO()
-    columns = ["image", "field_of_view", "kind", "frames", "data_range", "method", *results.keys]
+    columns = ["image", "field_of_view", "kind", "frames", "data_range", "method", *results.keys, *_added(results)]
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows({key: _cell_text(value) for key, value in row.items()} for row in rows(results))
@@ -93,7 +99,35 @@ def versions() -> dict[str, str]:
 def _image(results: Results, view: ViewRecord) -> dict[str, Any]:
     values = {_PUBLISHED.get(key, key): value for key, value in asdict(view).items()}
     origin = _PUBLISHED_REFERENCE if view.data_range_from == REFERENCE else view.data_range_from
+    for key, value in values.items():
+        if key.endswith("resolution_px") and value is not None and math.isinf(value):
+            values[key] = None  # not resolvable
     return values | {"data_range_from": origin, "field_of_view": results.field_number(view)}
+
+
+def _means(results: Results) -> dict[str, Any]:
+    return {
+        name: {metric.key: _interval(results.interval(name, metric.key), metric) for metric in results.metrics}
+        for name in results.names
+    }
+
+
+def _group(part: Results) -> dict[str, Any]:
+    return {
+        "fields": len(part.fields),
+        "images": len(part.views),
+        "means": _means(part),
+        "differences": _differences(part),
+    }
+
+
+def _field_and_groups(results: Results, view: ViewRecord) -> dict[str, Any]:
+    """Return the columns of `group_by`; none without it."""
+    return {f"{_GROUP}{name}": text for name, text in view.groups.items()}
+
+
+def _added(results: Results) -> list[str]:
+    return list(dict.fromkeys(f"{_GROUP}{name}" for view in results.views for name in view.groups))
 
 
 def _differences(results: Results) -> dict[str, Any]:
@@ -103,7 +137,10 @@ def _differences(results: Results) -> dict[str, Any]:
     return {
         "reference": baseline,
         "methods": {
-            name: {key: _interval(results.difference(name, baseline, key)) for key in results.keys}
+            name: {
+                metric.key: _interval(results.difference(name, baseline, metric.key), metric)
+                for metric in results.metrics
+            }
             for name in results.names
             if name != baseline
         },
@@ -144,12 +181,9 @@ def _cell_text(value: Any) -> Any:
     return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
 
 
-def _plain(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
-def _interval(interval: Interval) -> dict[str, Any]:
-    return interval._asdict()
+def _interval(interval: Interval, metric: Metric) -> dict[str, Any]:
+    bounds = {name: value for name, value in interval._asdict().items() if name != "n"}
+    return {name: metric.exported(value) for name, value in bounds.items()} | {"n": interval.n}
 
 
 def _finite(value: Any) -> Any:

@@ -21,7 +21,7 @@ def table(results: Results) -> str:
             best = metric.best({name: interval.mean for name, interval in intervals.items()})
             cells = (_cell(interval, metric, name == best) for name, interval in intervals.items())
             rows.append((f"  {metric.title}", *cells))
-    return "\n".join([*_aligned(rows), "", results.basis(), *_differences(results)])
+    return "\n".join([*_aligned(rows), "", results.basis(), *_differences(results), *_groups(results)])
 
 
 def signed(interval: Interval, metric: Metric) -> str:
@@ -32,12 +32,12 @@ def signed(interval: Interval, metric: Metric) -> str:
     '+0.50 [+0.25, +1.00]'
     """
     mean, low, high = (format_change(value, metric) for value in interval[:3])
-    return mean if math.isnan(interval.low) else f"{mean} [{low}, {high}]"
+    return mean if not math.isfinite(interval.low) else f"{mean} [{low}, {high}]"
 
 
 def _cell(interval: Interval, metric: Metric, is_best: bool) -> str:
     mean, low, high, _ = interval
-    bounds = "" if math.isnan(low) else f" [{metric.format(low)}, {metric.format(high)}]"
+    bounds = "" if not math.isfinite(low) else f" [{metric.format(low)}, {metric.format(high)}]"
     return f"{metric.format(mean)}{'*' if is_best else ''}{bounds}"
 
 
@@ -51,6 +51,29 @@ def _differences(results: Results) -> list[str]:
             intervals = [(metric, results.difference(name, baseline, metric.key)) for metric in metrics]
             rows.append((f"  {name}", *(signed(interval, metric) for metric, interval in intervals)))
     return ["", *_aligned(rows)]
+
+
+def _groups(results: Results) -> list[str]:
+    """Return a table for each named group of ``group_by``: means, and differences from the baseline."""
+    lines: list[str] = []
+    baseline, metrics = results.baseline, results.headlines
+    for tag, parts in results.groups.items():
+        rows = [(f"BY {tag.upper()}", *(metric.title for metric in metrics))]
+        for text, part in parts.items():
+            n = len(part.fields)
+            rows.append((f"{text} ({n} field{'s' * (n != 1)})", *("" for _ in metrics)))
+            rows += [
+                (f"  {name}", *(_group_cell(part, name, baseline, metric) for metric in metrics)) for name in part.names
+            ]
+        lines += ["", *_aligned(rows)]
+    return lines
+
+
+def _group_cell(part: Results, name: str, baseline: str | None, metric: Metric) -> str:
+    mean = metric.format(part.mean(name, metric.key))
+    if baseline is None or name == baseline:
+        return mean
+    return f"{mean} ({signed(part.difference(name, baseline, metric.key), metric)})"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
