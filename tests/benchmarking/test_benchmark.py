@@ -99,7 +99,7 @@ def test_halves_of_a_static_specimen_are_even_and_odd_frames(reference, rng):
 def test_benchmark_fits_different_gray_levels(noisy, reference, levels):
     pair = [((noisy - 100) / 20 + 7, reference)]
     given = {"soft": soft}
-    with pytest.warns(UserWarning, match="reference are 20.* times those of the source .*, and nothing was fitted"):
+    with pytest.warns(UserWarning, match="reference are 20.* times those of the source, .*, and nothing was fitted"):
         plain = benchmark(given, pair, baselines=("input", "gaussian"), options=BenchmarkOptions(levels="same"))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -135,8 +135,8 @@ def _shifted(agreements: dict[str, Agreement]) -> list[str]:
 def _of_levels(differing: dict[str, LevelFit], total: int, fit_levels: bool) -> str:
     name, fit = next(iter(differing.items()))
     line = (
-        f"{name}: the gray levels of the reference are {fit.slope:.3g} times those of the source "
-        f"{fit.intercept:+.3g}{_of(len(differing), total)}"
+        f"{name}: the gray levels of the reference are {fit.slope:.3g} times those of the source, "
+        f"with an offset of {fit.intercept:.3g}{_of(len(differing), total)}"
     )
     if fit_levels:
         return (

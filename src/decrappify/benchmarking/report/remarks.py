@@ -45,7 +45,7 @@ def facts(view: ViewRecord, evidence: Evidence) -> str:
         found.append("shift between input and reference not measurable")
     if view.levels_differ:
         found.append(
-            f"gray levels of the reference: {view.level_slope:.3g} times the input {view.level_intercept:+.3g}"
+            f"gray levels of the reference: {view.level_slope:.3g} times the input, offset {view.level_intercept:.3g}"
         )
     return "; ".join(found) + "."
 
