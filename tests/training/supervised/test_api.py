@@ -130,7 +130,7 @@ def test_train_reports_progress(bar):
         ({"high_res": cells(), "pairs": []}, "pass either pairs, or high_res and a crappifier, not both"),
         ({"high_res": cells(), "crappifier": "confocl"}, "unknown crappifier preset 'confocl'"),
         ({"high_res": cells()[:5], "crappifier": NOISE}, "has 5 frames of 48 x 48 pixels, too few to keep some"),
-        ({"pairs": [(cells()[:5], cells()[:1])]}, "has 5 frames of 48 x 48 pixels, too few to keep some"),
+        ({"pairs": [(cells()[:5], cells()[:1])]}, "has 1 frame of 48 x 48 pixels, too few to keep some"),
         (
             {"high_res": cells(), "crappifier": NOISE, "config": replace(CONFIG, patch_size=17)},
             "patch_size is 17, the network needs a multiple of 2, such as 18",
