@@ -199,4 +199,4 @@ def _shipped_model(preset: str) -> Path:
             f"{setting('model', weights)}, or import it once: decrappify import-weights {weights} -o "
             f"{preset}.safetensors"
         )
-    raise MissingFileError(f"decrappify ships no model of preset {preset!r}; {remedy}")
+    raise MissingFileError(f"no model of preset {preset!r} is shipped; {remedy}")
