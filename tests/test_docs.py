@@ -22,6 +22,7 @@ from decrappify.normalization import IMAGENET
 from decrappify.samples import simulate
 
 ROOT = Path(__file__).parent.parent
+GENERATED = ("models.md",)  # from the model cards, by benchmarks/harness/ship.py
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 BLOCK = re.compile(r"^(?P<note><!-- not run: .+ -->\n)?```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -95,7 +96,7 @@ def test_python_blocks_of_a_page_run(page, workplace, capsys):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_page_is_short_and_names_existing_commands_and_files(page):
     text = page.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 150
+    assert page.name in GENERATED or len(text.splitlines()) <= 150
     assert set(COMMAND.findall("\n".join(SHELL.findall(text)))) <= set(main.commands)
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
     assert [link for link in links if not (page.parent / link).exists()] == []
