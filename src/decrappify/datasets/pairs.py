@@ -32,7 +32,7 @@ class PairDataset(SeededDataset[Sample]):
     pairs : sequence of (Movie, Movie)
         Source and target; the target's Y and X are `scale` times the source's, its C and Z are equal, and its T is
         equal or 1.
-    n_frames, patch_size, length, seed, in_channels, augment, rule, cache_bytes
+    n_frames, patch_size, length, seed, in_channels, augment, rule, wholes, cache_bytes
         As for `TupleDataset`.
 
     Raises
@@ -52,6 +52,7 @@ class PairDataset(SeededDataset[Sample]):
         in_channels: int = 1,
         augment: bool = True,
         rule: NormalizationRule | None = None,
+        wholes: Sequence[tuple[Movie, Movie]] | None = None,
         cache_bytes: int = 2 * 1024**3,
     ) -> None:
         if not pairs:
@@ -73,8 +74,11 @@ class PairDataset(SeededDataset[Sample]):
                 )
             check_channels(source, in_channels)
         rule = rule or NormalizationRule()
-        self.sources = cache_movies([source for source, _ in pairs], rule.on_source(self.scale), cache_bytes // 2)
-        self.targets = cache_movies([target for _, target in pairs], rule, cache_bytes // 2)
+        measured = pairs if wholes is None else wholes
+        self.sources, self.targets = (
+            cache_movies([pair[i] for pair in pairs], each, cache_bytes // 2, [pair[i] for pair in measured])
+            for i, each in enumerate((rule.on_source(self.scale), rule))
+        )
         # With one target frame for a whole burst, every item can have a second source that shares no frame with the
         # first.
         self._bursts = all(target.shape[0] == 1 and source.shape[0] >= 2 * n_frames for source, target in pairs)

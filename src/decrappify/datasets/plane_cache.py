@@ -23,10 +23,13 @@ class NormalizedMovie:
         Rule of the normalization.
     in_memory : bool
         Whether to read the movie once and cache it in its own dtype.
+    whole : Movie, optional
+        The movie of which `movie` is a part, and whose normalization it has, as in a restoration; by default `movie`.
     """
 
-    def __init__(self, movie: Movie, rule: NormalizationRule, *, in_memory: bool) -> None:
-        self.normalizations = [measure(movie, channel, rule) for channel in range(movie.shape[1])]
+    def __init__(self, movie: Movie, rule: NormalizationRule, *, in_memory: bool, whole: Movie | None = None) -> None:
+        measured = movie if whole is None else whole
+        self.normalizations = [measure(measured, channel, rule) for channel in range(movie.shape[1])]
         if in_memory:
             pixels = np.empty(movie.shape, movie.dtype)
             for t, c, z in movie.planes():
@@ -69,11 +72,17 @@ class NormalizedMovie:
         return self.normalizations[c].apply(pixels)
 
 
-def cache_movies(movies: list[Movie], rule: NormalizationRule, cache_bytes: int) -> list[NormalizedMovie]:
-    """Normalize each movie, and cache as many as fit into `cache_bytes` in memory, smallest first."""
+def cache_movies(
+    movies: list[Movie], rule: NormalizationRule, cache_bytes: int, wholes: Sequence[Movie] | None = None
+) -> list[NormalizedMovie]:
+    """Normalize each movie like its entry of `wholes`, and cache as many as fit into `cache_bytes`, smallest first."""
     budget = cache_bytes
     kept: dict[int, bool] = {}
     for index in sorted(range(len(movies)), key=lambda i: movies[i].nbytes):
         kept[index] = movies[index].nbytes <= budget
         budget -= movies[index].nbytes if kept[index] else 0
-    return [NormalizedMovie(movie, rule, in_memory=kept[index]) for index, movie in enumerate(movies)]
+    measured = movies if wholes is None else wholes
+    return [
+        NormalizedMovie(movie, rule, in_memory=kept[index], whole=whole)
+        for index, (movie, whole) in enumerate(zip(movies, measured, strict=True))
+    ]

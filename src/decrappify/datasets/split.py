@@ -6,7 +6,7 @@ Neighboring frames are nearly equal: a random split would leak training data int
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from decrappify._common.counting import counted
 from decrappify.errors import InputError
@@ -14,6 +14,23 @@ from decrappify.movie import Movie
 
 FieldOfView = tuple[Movie, ...]
 T = TypeVar("T")
+
+
+class Parts(NamedTuple):
+    """Training and validation parts of fields of view.
+
+    Attributes
+    ----------
+    train, validation : list of tuples of Movie
+        The parts.
+    wholes : list of tuples of Movie
+        The fields of which the validation parts are, in their order.
+    """
+
+    train: list[FieldOfView]
+    validation: list[FieldOfView]
+    wholes: list[FieldOfView]
+
 
 _LONG = 10  # frames
 _WIDE, _STRIP = 160, 48  # minimum size of a field with a strip, and size of the strip, in pixels
@@ -61,9 +78,16 @@ def split_fields(
 
     The movies of a field may differ in scale; they are split by frames only if all have the same number of frames.
     """
+    parts = split_parts(fields, fraction, gap=gap)
+    return parts.train, parts.validation
+
+
+def split_parts(fields: Sequence[FieldOfView], fraction: float = 0.1, *, gap: int = 2) -> Parts:
+    """Split fields of view like `split_fields`, and return the fields of the validation parts, too."""
     _check_fraction(fraction)
     train: list[FieldOfView] = []
     validation: list[FieldOfView] = []
+    wholes: list[FieldOfView] = []
     for field in fields:
         lengths = {movie.shape[0] for movie in field}
         n_t = min(lengths)
@@ -73,17 +97,19 @@ def split_fields(
             continue
         train.append(tuple(movie[: n_t - kept - gap] for movie in field))
         validation.append(tuple(movie[n_t - kept :] for movie in field))
+        wholes.append(field)
     if validation:
-        return train, validation
+        return Parts(train, validation, wholes)
     if round(fraction * len(fields)) >= 1:
-        return _whole(fields, fraction)
+        return _whole_fields(fields, fraction)
     return _strips(fields, fraction)
 
 
-def _strips(fields: Sequence[FieldOfView], fraction: float) -> tuple[list[FieldOfView], list[FieldOfView]]:
+def _strips(fields: Sequence[FieldOfView], fraction: float) -> Parts:
     """Split off the end of the longer side of every field that is large enough."""
     train: list[FieldOfView] = []
     validation: list[FieldOfView] = []
+    wholes: list[FieldOfView] = []
     for field in fields:
         height, width = min(movie.shape[3:] for movie in field)
         side = max(height, width)
@@ -93,10 +119,11 @@ def _strips(fields: Sequence[FieldOfView], fraction: float) -> tuple[list[FieldO
         start = side - max(round(fraction * side), min(_STRIP, side // 4))
         train.append(tuple(_part(movie, 0, start, side) for movie in field))
         validation.append(tuple(_part(movie, start, side, side) for movie in field))
+        wholes.append(field)
     if validation:
-        return train, validation
+        return Parts(train, validation, wholes)
     if len(fields) > 1:
-        return _whole(fields, fraction)
+        return _whole_fields(fields, fraction)
     first = min(fields[0], key=lambda movie: movie.shape[0])
     frames = f"{_LONG} frames" if first.shape[0] < _LONG else "more frames"
     what = "image" if first.shape[0] == 1 else "movie"
@@ -114,6 +141,11 @@ def _part(movie: Movie, start: int, stop: int, side: int) -> Movie:
     scale = max(height, width) // side
     part = slice(start * scale, stop * scale)
     return movie.crop(rows=part) if height >= width else movie.crop(columns=part)
+
+
+def _whole_fields(fields: Sequence[FieldOfView], fraction: float) -> Parts:
+    train, validation = _whole(fields, fraction)
+    return Parts(train, validation, validation)
 
 
 def _whole(items: Sequence[T], fraction: float) -> tuple[list[T], list[T]]:

@@ -64,6 +64,9 @@ class TupleDataset(SeededDataset[Sample]):
         Normalization rule, stored in the model.
     cache_bytes : int
         Movies up to this size in total are cached in memory; larger ones are read region by region.
+    wholes : sequence of Movie, optional
+        For movies that are parts of others, such as held-out strips: these, whose normalization they have. Not with
+        `shrink`.
 
     Raises
     ------
@@ -88,6 +91,7 @@ class TupleDataset(SeededDataset[Sample]):
         augment: bool = True,
         rule: NormalizationRule | None = None,
         cache_bytes: int = 2 * 1024**3,
+        wholes: Sequence[Movie] | None = None,
     ) -> None:
         if time_axis not in ("T", "Z"):
             raise InputError(f"time_axis is {time_axis!r}, expected 'T' or 'Z'")
@@ -113,7 +117,9 @@ class TupleDataset(SeededDataset[Sample]):
         for movie in over_time:
             check_channels(movie, in_channels)
         checked = with_shrunk(list(over_time), tuple(shrink), self._target_size)
-        self.movies = cache_movies(checked, rule or NormalizationRule(), cache_bytes)
+        if wholes is not None and time_axis == "Z":
+            wholes = [movie.z_as_time() for movie in wholes]
+        self.movies = cache_movies(checked, rule or NormalizationRule(), cache_bytes, wholes)
         sizes = np.array([np.prod([m.shape[0], m.shape[2], m.shape[3], m.shape[4]], dtype=float) for m in self.movies])
         self._share = np.sqrt(sizes) / np.sqrt(sizes).sum()  # between equal weights of all movies and of all pixels
 

@@ -129,7 +129,9 @@ class TupleData:
         self._split = split
         self._given = [*movies, *(validation or ())]
         self.crappifier, self.scale = crappifier, crappifier.scale
-        self._movies, self._kept = _split_movies(movies, split) if validation is None else (movies, validation)
+        self._movies, self._kept, self._wholes = (
+            _split_movies(movies, split) if validation is None else (movies, validation, validation)
+        )
         self.used = [movie.name for movie in self._movies]
 
     def content(self) -> dict[str, str]:
@@ -141,7 +143,8 @@ class TupleData:
         from decrappify.datasets.sizes import check_sizes
 
         check_sizes(self._movies, patch_size, scale=self.scale, given=self._given)
-        return self._tuples(self._movies, patch_size, length, seed, shrink=self._split.options.shrink, augment=True)
+        shrink = self._split.options.shrink
+        return self._tuples(self._movies, patch_size, length, seed, shrink=shrink, augment=True, wholes=None)
 
     def held_out(self, length: int, seed: int, patch_size: int | None = None) -> Dataset[Sample]:
         """Return patches of the held-out movies, never shrunk."""
@@ -150,7 +153,7 @@ class TupleData:
         if patch_size is None:
             patch_size = _patch(self._kept, self.scale)
             check_sizes(self._kept, patch_size, scale=self.scale, is_chosen=False)
-        return self._tuples(self._kept, patch_size, length, seed, shrink=(1,), augment=False)
+        return self._tuples(self._kept, patch_size, length, seed, shrink=(1,), augment=False, wholes=self._wholes)
 
     def fields(self, count: int) -> Iterator[list[Array]]:
         """Iterate over degraded fields of the training movies, shrunk ones included."""
@@ -169,6 +172,7 @@ class TupleData:
         *,
         shrink: tuple[int, ...],
         augment: bool,
+        wholes: Sequence[Movie] | None,
     ) -> Dataset[Sample]:
         from decrappify.datasets import TupleDataset
 
@@ -185,6 +189,7 @@ class TupleData:
             shrink=shrink,
             augment=augment,
             rule=self._split.rule,
+            wholes=wholes,
         )
 
 
@@ -198,7 +203,7 @@ class PairData:
 
         self._split = split
         self._given = [*pairs, *(validation or ())]
-        self._pairs, self._kept = _split_pairs(pairs, validation, split)
+        self._pairs, self._kept, self._wholes = _split_pairs(pairs, validation, split)
         self.scale = pair_scale(*self._pairs[0])
         self.used = [source.name for source, _ in self._pairs]
 
@@ -215,7 +220,7 @@ class PairData:
 
         sources = [source for source, _ in self._pairs]
         check_sizes(sources, patch_size, given=[source for source, _ in self._given])
-        return self._patches(self._pairs, patch_size, length, seed, augment=True)
+        return self._patches(self._pairs, self._pairs, patch_size, length, seed, augment=True)
 
     def held_out(self, length: int, seed: int, patch_size: int | None = None) -> Dataset[Sample]:
         """Return patches of the held-out pairs."""
@@ -225,7 +230,7 @@ class PairData:
             sources = [source for source, _ in self._kept]
             patch_size = _patch(sources, 1)
             check_sizes(sources, patch_size, is_chosen=False)
-        return self._patches(self._kept, patch_size, length, seed, augment=False)
+        return self._patches(self._kept, self._wholes, patch_size, length, seed, augment=False)
 
     def fields(self, count: int) -> Iterator[list[Array]]:
         """Iterate over fields of the measured sources."""
@@ -233,7 +238,9 @@ class PairData:
 
         return measured_fields([source for source, _ in self._pairs], count)
 
-    def _patches(self, pairs: MoviePairs, patch_size: int, length: int, seed: int, *, augment: bool) -> Dataset[Sample]:
+    def _patches(
+        self, pairs: MoviePairs, wholes: MoviePairs, patch_size: int, length: int, seed: int, *, augment: bool
+    ) -> Dataset[Sample]:
         from decrappify.datasets import PairDataset
 
         return PairDataset(
@@ -245,6 +252,7 @@ class PairData:
             in_channels=self._split.in_channels,
             augment=augment,
             rule=self._split.rule,
+            wholes=wholes,
         )
 
 
@@ -298,24 +306,32 @@ def _names(photographs: Sequence[Any]) -> list[str]:
     return [str(getattr(photograph, "name", f"image {number}")) for number, photograph in enumerate(photographs)]
 
 
-def _split_movies(movies: list[Movie], split: Split) -> tuple[list[Movie], list[Movie]]:
-    """Split along the time axis."""
-    from decrappify.datasets import split_movies
+def _split_movies(movies: list[Movie], split: Split) -> tuple[list[Movie], list[Movie], list[Movie]]:
+    """Split along the time axis: training and validation parts, and the movies of the validation parts."""
+    from decrappify.datasets.split import split_parts
 
-    gap, fraction = split.n_frames // 2, split.validation_fraction
-    if split.options.time_axis != "Z":
-        return split_movies(movies, fraction, gap=gap)
-    training, kept = split_movies([movie.z_as_time() for movie in movies], fraction, gap=gap)
-    return [movie.z_as_time() for movie in training], [movie.z_as_time() for movie in kept]
+    is_stack = split.options.time_axis == "Z"
+    fields = [(movie.z_as_time() if is_stack else movie,) for movie in movies]
+    parts = split_parts(fields, split.validation_fraction, gap=split.n_frames // 2)
+    training, kept, wholes = (
+        [movie.z_as_time() if is_stack else movie for (movie,) in part]
+        for part in (parts.train, parts.validation, parts.wholes)
+    )
+    return training, kept, wholes
 
 
-def _split_pairs(pairs: MoviePairs, validation: MoviePairs | None, split: Split) -> tuple[MoviePairs, MoviePairs]:
-    from decrappify.datasets.split import split_fields
+def _split_pairs(
+    pairs: MoviePairs, validation: MoviePairs | None, split: Split
+) -> tuple[MoviePairs, MoviePairs, MoviePairs]:
+    from decrappify.datasets.split import split_parts
 
     if validation is not None:
-        return pairs, validation
-    training, kept = split_fields(pairs, split.validation_fraction, gap=split.n_frames // 2)
-    return [(source, target) for source, target in training], [(source, target) for source, target in kept]
+        return pairs, validation, validation
+    parts = split_parts(pairs, split.validation_fraction, gap=split.n_frames // 2)
+    training, kept, wholes = (
+        [(source, target) for source, target in part] for part in (parts.train, parts.validation, parts.wholes)
+    )
+    return training, kept, wholes
 
 
 def _patch(movies: Sequence[Movie], scale: int) -> int:
