@@ -14,8 +14,8 @@ FIELD = "field"
 def parsed(pattern: str, names: Sequence[str]) -> dict[str, dict[str, str]]:
     r"""Return the groups of each name: its field of view as "field", and the other named groups.
 
-    The field of view is the group ``(?P<field>...)``, or else the first group without a name; if there is no group at
-    all, it is the whole match. With only other named groups the fields of view are not set. Every other named group is
+    The field of view is the group ``(?P<field>...)``, or else the first group without a name, or the whole match of a
+    pattern without groups. With only other named groups the fields of view are not set. Every other named group is
     a property of the image, such as its channel.
 
     Raises

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from contextlib import suppress
+import os
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,7 @@ def info(source: Path, scene: str | None, **options: Any) -> None:
     from decrappify.io import scenes
     from decrappify.training.engine.run_folder import describe_run
 
-    run = None
-    with suppress(OSError):  # a name that is too long: the reader's error states it
-        run = describe_run(source) if source.is_dir() else None
+    run = describe_run(source) if os.path.isdir(source) else None  # noqa: PTH112 -- False for invalid names
     if run is not None:
         echo(run)
         return

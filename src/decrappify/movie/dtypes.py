@@ -12,7 +12,7 @@ from decrappify._common.checks import nearest
 from decrappify.errors import InputError
 
 _NAMES = ("uint8", "uint16", "uint32", "int16", "int32", "float16", "float32", "float64")
-_LARGEST = 8  # bytes; the longer floats of some systems have no portable form
+LARGEST_ITEM = 8  # bytes; the longer floats of some systems have no portable form
 _EXPECTED = "; expected one such as 'uint8', 'uint16' or 'float32'"
 
 
@@ -43,6 +43,6 @@ def image_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     except (TypeError, ValueError) as error:  # ValueError: a name that is not Unicode, or a damaged structure
         hint = nearest(str(dtype), _NAMES, _EXPECTED)
         raise InputError(f"{setting('dtype', dtype)} is not known{hint}") from error
-    if found.kind not in "uif" or found.itemsize > _LARGEST:
+    if found.kind not in "uif" or found.itemsize > LARGEST_ITEM:
         raise InputError(f"{setting('dtype', found.name)} cannot store an image{_EXPECTED}")
     return found

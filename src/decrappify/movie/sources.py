@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from decrappify.errors import InputError
 from decrappify.movie.axes import AXES, parse_axes
+from decrappify.movie.dtypes import LARGEST_ITEM
 
 Shape5 = tuple[int, int, int, int, int]
 PixelSize = tuple[float | None, float | None, float | None]
@@ -81,7 +82,7 @@ class ArraySource(FrameSource):
         self.dtype = _numpy_dtype(array)
         if np.ma.is_masked(array):
             raise InputError("array has masked pixels; fill them, such as by array.astype('float32').filled(np.nan)")
-        if self.dtype.kind not in "uifb" or self.dtype.itemsize > 8:
+        if self.dtype.kind not in "uifb" or self.dtype.itemsize > LARGEST_ITEM:
             raise InputError(
                 f"array of dtype {self.dtype} is not an image, expected integers or real floats of up to 64 bits"
             )

@@ -74,7 +74,7 @@ class Validated:
     Attributes
     ----------
     log : tuple of dict
-        All rows so far: step, loss, psnr, psnr_source and psnr_gaussian; NaN if there is no value.
+        All rows so far: step, loss, psnr, psnr_source and psnr_gaussian; NaN for missing values.
     patch : tuple of ndarray
         Source, best Gaussian, prediction and target (Y, X) of a validation patch.
     """

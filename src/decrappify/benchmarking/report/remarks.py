@@ -11,7 +11,7 @@ from decrappify.metrics.metric import format_number
 
 LIMIT = (
     "Not resolvable: even at the coarsest period that the method can measure, the correlation is below the threshold "
-    "or has no peak, so there is no number; a mean is not resolvable if the value of one of its images is not."
+    "or has no peak; a mean is not resolvable if the value of one of its images is not."
 )
 _SAMPLED = "MS-SSIM, MicroSSIM, foreground SSIM, FRC and spectra"
 

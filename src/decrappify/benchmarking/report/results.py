@@ -154,7 +154,7 @@ class Results:
 
     @property
     def groups(self) -> dict[str, dict[str, Results]]:
-        """Results by the text of each named group of ``group_by``; by field of view if there is no other group."""
+        """Results by the text of each named group of ``group_by``; by field of view without other groups."""
         names = list(dict.fromkeys(name for view in self.views for name in view.groups))
         tags = [name for name in names if name != FIELD] or names
         return {

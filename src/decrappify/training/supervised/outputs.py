@@ -49,7 +49,7 @@ def _tidy(axes: Any, last: int) -> None:
 
 
 def _points(rows: Sequence[Row], key: str) -> tuple[list[int], list[float]]:
-    """Return the steps and values of the rows that have a value; at step 0 there is no loss."""
+    """Return the steps and values of the rows that have a value; step 0 has no loss."""
     found = [(int(row["step"]), float(row[key])) for row in rows if row[key]]
     return [step for step, _ in found], [value for _, value in found]
 

@@ -200,6 +200,9 @@ def test_spacing_of_an_axis_that_is_read_as_another_is_unknown(tmp_path: Path) -
     path = write_ome_tiff(stack, tmp_path / "stack.ome.tif")
     assert open_tiff(path).pixel_size_um == pytest.approx((0.3, 0.1, 0.1))
     assert open_tiff(path, axes="TYX").pixel_size_um == (None, *open_tiff(path).pixel_size_um[1:])
+    bare = Movie.from_array(STACK, "ZYX", unitless_spacing={"Z": 3.0, "Y": 0.5, "X": 0.5})
+    path = write_ome_tiff(bare, tmp_path / "bare.ome.tif")
+    assert dict(open_tiff(path, axes="TYX").unitless_spacing) == {"Y": 0.5, "X": 0.5}
     frames = write_ome_tiff(Movie.from_array(STACK, "TYX", frame_interval_s=2.0), tmp_path / "frames.ome.tif")
     assert (open_tiff(frames).frame_interval_s, open_tiff(frames, axes="ZYX").frame_interval_s) == (2.0, None)
 

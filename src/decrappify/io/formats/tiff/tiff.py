@@ -62,17 +62,17 @@ def open_tiff(path: str | os.PathLike[str], *, scene: int = 0, axes: str | None 
         warn_caller(note)
     metadata = source.metadata
     z, y, x = metadata.pixel_size_um
-    other_axes = "" if axes is None else axes.upper()  # the spacing of an axis that is read as another one is unknown
+    known = "TZYX" if axes is None else axes.upper() + "YX"  # the spacing of an axis that is read as another is unknown
     count = source.shape[1]
     return Movie(
         source,
         name=name,
-        pixel_size_um=(None if other_axes and "Z" not in other_axes else z, y, x),
-        frame_interval_s=None if other_axes and "T" not in other_axes else metadata.frame_interval_s,
+        pixel_size_um=(z if "Z" in known else None, y, x),
+        frame_interval_s=metadata.frame_interval_s if "T" in known else None,
         channel_names=metadata.channel_names if len(metadata.channel_names) == count else None,
         channel_colors=metadata.channel_colors if len(metadata.channel_colors) == count else None,
         provenance=metadata.provenance,
-        unitless_spacing=metadata.unitless_spacing,
+        unitless_spacing={axis: value for axis, value in metadata.unitless_spacing.items() if axis in known},
     )
 
 
