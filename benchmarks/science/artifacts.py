@@ -1,14 +1,14 @@
-"""Systematic errors of the shipped models where the truth is known: contrast, pits, blobs and detail of each scale.
+"""Systematic errors of the shipped models with a known reference: contrast, pits, blobs and detail of each scale.
 
 Simulated movies of three frames have a noise-free reference. They are degraded with independent and with correlated
 noise and restored by the best Gaussian filter, by BM3D if the package bm3d is installed, and by the shipped models:
 
 - contrast: slope of the restored over the true gray levels on the brightest 2 % of the pixels, from the dark level;
-- pits: how far the darkest 1 % of the pixels beside structures (2 to 6 px from their edge) are below the truth;
+- pits: how far the darkest 1 % of the pixels around structures (2 to 6 px from their edge) are below the reference;
 - blobs: standard deviation of the error in empty areas (more than 12 px from structures) after a Gaussian of 1.5 px;
-- detail: power over that of the truth in three bands of spatial frequency, of the middle frame.
+- detail: power over that of the reference in three bands of spatial frequency, of the middle frame.
 
-One image per kind of scene, with the errors beside it, is written to results/artifacts_*.png.
+One image per kind of scene, with the errors below it, is written to results/artifacts_*.png.
 
     python benchmarks/science/artifacts.py                                     # 3 minutes on one core
     python benchmarks/science/artifacts.py --compare earlier.safetensors       # another still model as a further column
@@ -42,7 +42,7 @@ METHODS = {
 }
 FIGURES = {  # name: (title, factor for the table)
     "contrast": ("contrast of bright pixels, % of the true one", 100),
-    "pits": ("pits beside structures, % of the contrast", 100),
+    "pits": ("pits around structures, % of the contrast", 100),
     "blobs": ("blobs in empty areas, % of the contrast", 100),
     "coarse": ("detail of 8 to 20 px, dB", 1),
     "middle": ("detail of 4 to 8 px, dB", 1),
@@ -79,13 +79,13 @@ def artifacts(result: Array, truth: Array) -> Row:
     bright = true >= np.percentile(true, 98)
     contrast = true[bright].mean() - dark
     distance = distance_transform_edt(true < dark + 0.2 * contrast)
-    beside, empty = (distance >= 2) & (distance <= 6), distance > 12
+    around, empty = (distance >= 2) & (distance <= 6), distance > 12
     error = found - true
     bands = spectrum_ratio(found, true)
     smooth = gaussian_filter(error, 1.5)
     return {
         "contrast": float((found[bright].mean() - dark) / contrast),
-        "pits": float(-np.percentile(error[beside], 1) / contrast) if beside.any() else None,
+        "pits": float(-np.percentile(error[around], 1) / contrast) if around.any() else None,
         "blobs": float(np.std(smooth[empty]) / contrast) if empty.sum() > 100 else None,
         **dict(zip(("coarse", "middle", "fine"), bands, strict=True)),
     }

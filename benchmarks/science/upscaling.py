@@ -25,16 +25,18 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
 
 from benchmarks.harness import corpus
 from benchmarks.harness.results import Benchmark, Job, Row, parser, table
-from decrappify.crappify import BinDown, Blur, Gaussian, Part, Poisson, SampleDown, Speckle
+from decrappify.crappify import BinDown, Blur, CorrelatedNoise, Gaussian, Part, Poisson, SampleDown, Speckle
 
 Array = NDArray[Any]
 
 NOISE = (Poisson(photons=40.0), Gaussian(sigma=0.01))
+CORRELATED = CorrelatedNoise(photons=40.0, read_noise=0.4, sigma=0.7)
 EM_NOISE = (Speckle(variance=0.005), Gaussian(sigma=0.04))
 DEGRADATIONS: dict[int, dict[str, tuple[Part, ...]]] = {
     2: {
         "blur + bin 2": (Blur(sigma=0.8), BinDown(factor=2), *NOISE),
         "sample 2": (SampleDown(factor=2), *NOISE),
+        "bin 2, correlated": (Blur(sigma=0.8), BinDown(factor=2), CORRELATED),
     },
     4: {"sample 4": (SampleDown(factor=4), *EM_NOISE)},
 }
@@ -92,7 +94,7 @@ def measure(label: str, name: str, scale: int, how: str, n_frames: int, model: s
     }
     middle = len(truth) // 2
     shown = {"source": source[middle]} | {METHODS[m]: results[m][middle] for m in ("bicubic", "gaussian", "model")}
-    image = folder / f"upscaling_{label}_{how}.png".replace(" ", "_").replace("_+_", "_")
+    image = folder / f"upscaling_{label}_{how}.png".replace(" ", "_").replace("_+_", "_").replace(",", "")
     return {method: figures(result, truth) for method, result in results.items()} | {
         "file": label,
         "scale": scale,
