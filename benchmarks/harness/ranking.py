@@ -1,4 +1,4 @@
-"""Agreement of figures without a ground truth with the PSNR: order, choice of the best, and failures that are seen."""
+"""Agreement of metrics without a reference with PSNR: order, choice of the best, and failures that are seen."""
 
 from __future__ import annotations
 
@@ -121,8 +121,8 @@ def _is_repeated(rows: Sequence[Row], figure: str) -> bool:
 
 def ranking_table(rows: Sequence[Row], names: Sequence[str], sigmas: Sequence[float]) -> str:
     """Format one line per figure."""
-    header = ["figure", "n", "Spearman", "worst", "Spearman, SSIM", "Kendall", "pairs, %", "within 0.3 dB, %", "lost, dB", "most, dB",
-              "model or Gaussian, %"]  # fmt: skip
+    header = ["metric", "n", "Spearman", "worst", "Spearman, SSIM", "Kendall", "pairs, %"]
+    header += ["within 0.3 dB, %", "lost, dB", "most, dB", "model or Gaussian, %"]
     lines = []
     for key, figure in FIGURES.items():
         found = summary(rows, key, names)
@@ -156,6 +156,6 @@ def failures_table(rows: Sequence[Row], failures: Sequence[str]) -> str:
         if any(share is not None for share in shares.values()) and not _is_repeated(rows, key):
             lines.append([figure.label, *(None if share is None else 100 * share for share in shares.values())])
     about = (
-        "Share of the images, in percent, on which the figure is worse with the failure than for the unspoiled model."
+        "Share of the images, in percent, on which the metric is worse with the failure than for the unspoiled model."
     )
-    return f"{about}\n\n{table(['figure', *failures], lines, 0)}"
+    return f"{about}\n\n{table(['metric', *failures], lines, 0)}"

@@ -1,10 +1,10 @@
-"""How well figures without a ground truth rank restorations, and which gross failures they do not show.
+"""Ranking of restorations by metrics without a reference, and the gross failures that these do not show.
 
 Real noisy exposures and degraded held-out images, all with a reference, are restored by a ladder of methods from too
-little to too much smoothing, and by results with planted failures (no_truth_methods.py). Every figure is computed
+little to too much smoothing, and by results with planted failures (no_truth_methods.py). Every metric is computed
 without the reference and compared with the PSNR against it. Gain and correlation of the noise are those of the
 simulation, and of real pairs measured from the difference of image and reference, as a laboratory would measure them
-from repeated exposures; "gain of the image" uses `calibrate` on the image instead. BM3D is omitted, as the figures need
+from repeated exposures; "gain of the image" uses `calibrate` on the image instead. BM3D is omitted, as the metrics need
 up to eleven restorations of every image.
 
     python benchmarks/science/no_truth_figures.py                  # about 70 s of CPU time
@@ -228,16 +228,16 @@ def section(rows: list[Row]) -> str:
     about = (
         f"{len(rows)} images: {len(independent)} with independent noise, {len(correlated)} with correlated noise. "
         f"Ladder of {len(LADDER)} restorations: {', '.join(LADDER)}. Per image: Spearman and Kendall correlation of "
-        "the figure with the PSNR against the reference (1: same order), and with SSIM, share of the pairs of restorations in the "
-        "right order (of those that differ by 0.3 dB or more), share of the images on which the restoration with the "
-        "best figure is within 0.3 dB of the best one, and the PSNR lost by this choice. Model or Gaussian: share of "
-        "the images on which the figure has the right order of the model and the best Gaussian of the ladder (of those "
-        "that differ by 0.1 dB or more). Ties count half."
+        "the metric with the PSNR against the reference (1: same order), and with SSIM, share of the pairs of "
+        "restorations in the right order (of those that differ by 0.3 dB or more), share of the images on which the "
+        "restoration with the best metric is within 0.3 dB of the best one, and the PSNR lost by this choice. Model "
+        "or Gaussian: share of the images on which the metric has the right order of the model and the best Gaussian "
+        "of the ladder (of those that differ by 0.1 dB or more). Ties count half."
     )
     parts = [
-        "## Figures without a ground truth",
+        "## Metrics without a reference",
         about,
-        "Figures: " + "; ".join(f"*{figure.label}*: {figure.about}" for figure in FIGURES.values()) + ".",
+        "Metrics: " + "; ".join(f"*{figure.label}*: {figure.about}" for figure in FIGURES.values()) + ".",
     ]
     for title, chosen in (("Independent noise", independent), ("Correlated noise", correlated)):
         if chosen:
