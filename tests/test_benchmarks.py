@@ -10,7 +10,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+from benchmarks.harness.ranking import agreement, seen
 from benchmarks.harness.results import Benchmark, Job, parser, table
 
 ROOT = Path(__file__).parents[1]
@@ -92,3 +94,23 @@ def test_benchmark_stores_rows_and_reuses_them(tmp_path, monkeypatch, capsys):
     assert "| first | 3 |" not in text
     made = json.loads((tmp_path / "results" / "trial.json").read_text(encoding="utf-8"))["first"]["made"]
     assert made["command"] == "python benchmarks/speed/scaling.py --threads 2"
+
+
+def test_agreement_of_a_figure_counts_order_and_the_psnr_lost_by_its_choice():
+    psnr = np.array([20.0, 25.0, 30.0, 29.9])
+    right = agreement(-psnr, psnr)
+    assert (right["spearman"], right["pairs"], right["regret"], right["near"]) == (1, 1, 0, 1)
+    reverse = agreement(psnr, psnr)
+    assert (reverse["spearman"], reverse["pairs"], reverse["regret"], reverse["near"]) == (-1, 0, 10, 0)
+    blind = agreement(np.ones(4), psnr)
+    assert (blind["spearman"], blind["pairs"]) == (0, 0.5), "ties count half"
+    assert blind["regret"] == pytest.approx(30 - psnr.mean())
+
+
+def test_failure_is_seen_if_the_figure_becomes_worse():
+    figures = {"f": {"model": 0.1, "spots": 0.2, "shift": 0.3}}
+    row = {"psnr": {"model": 30.0, "spots": 28.0, "shift": 29.9}, "figures": figures}
+    assert seen([row], "f", "spots") == 1
+    assert seen([row], "f", "shift") is None, "it costs less than 0.3 dB"
+    figures["f"]["spots"] = 0.05
+    assert seen([row], "f", "spots") == 0

@@ -84,6 +84,53 @@ def test_halves_with_a_wrong_gain_are_reported_as_dependent(noisy, reference):
     assert wrong.mean("input", "confirmed_px") < right.mean("input", "confirmed_px")
 
 
+def test_held_out_gain_has_the_order_of_the_error_against_the_reference(reference, rng):
+    noisy = 100 + 150.0 * rng.poisson((reference - 100) / 150)
+
+    def blurred(sigma):
+        return lambda movie: gaussian_filter(np.asarray(movie), (0, 0, 0, sigma, sigma))
+
+    spots = np.zeros(reference.shape)
+    spots[:, 5::12, 5::12] = 3000
+    spots = gaussian_filter(spots, (0, 1, 1))[:, None, None]
+    candidates = {
+        "weak": blurred(0.5),
+        "good": blurred(1.5),
+        "strong": blurred(6),
+        "invented": lambda movie: blurred(1.5)(movie) + spots,
+        "constant": lambda movie: np.full(movie.shape, np.asarray(movie).mean()),
+    }
+    found = benchmark(candidates, [(noisy, reference)], baselines=("input",), camera=Camera(150.0, 100.0))
+    gains = {name: found.mean(name, "held_out_gain_db") for name in found.names}
+    errors = {name: found.mean(name, "psnr") for name in found.names}
+    assert max(gains, key=gains.get) == max(errors, key=errors.get) == "good"
+    assert gains["good"] <= 0.1, "the best Gaussian has at least this gain"
+    assert gains["invented"] < gains["good"] - 1
+    assert gains["constant"] < gains["good"] - 1
+    confirmed = {name: found.mean(name, "confirmed_px") for name in ("input", "weak", "good")}
+    assert len(set(np.round(list(confirmed.values()), 1))) == 1, "filters do not change it, as documented"
+
+
+def test_halves_of_correlated_noise_need_its_correlation():
+    rng = np.random.default_rng(2)
+    clean = 100 + 400 * gaussian_filter(rng.random((192, 192)) > 0.995, 3.0, output=np.float64)
+    noise = gaussian_filter(rng.normal(size=clean.shape), 0.7)
+    source = clean + noise / noise.std() * np.sqrt(2.0 * clean)
+    candidates = {"narrow": lambda movie: gaussian_filter(np.asarray(movie), (0, 0, 0, 0.7, 0.7)),
+                  "wide": lambda movie: gaussian_filter(np.asarray(movie), (0, 0, 0, 3, 3))}  # fmt: skip
+    photons, known = (
+        benchmark(
+            candidates, [(source, clean)], baselines=("input",), camera=Camera(2.0, noise_correlation=correlation)
+        )
+        for correlation in (0.0, 0.54)
+    )
+    assert known.mean("wide", "psnr") > known.mean("narrow", "psnr") + 3
+    assert known.mean("wide", "held_out_gain_db") > known.mean("narrow", "held_out_gain_db") + 1
+    assert math.isnan(photons.mean("wide", "held_out_gain_db")), "shared noise hides the error of the best Gaussian"
+    assert "noise is shared by the halves unless noise_correlation is set to it" in photons.views[0].halves
+    assert known.views[0].halves == "split in two by correlated noise"
+
+
 def test_halves_of_a_static_specimen_are_even_and_odd_frames(reference, rng):
     burst = np.repeat(reference[:1], 6, axis=0) + rng.normal(0, 20, reference.shape)
     found = benchmark(

@@ -5,6 +5,7 @@ import pytest
 
 from decrappify.benchmarking.camera import Camera
 from decrappify.errors import InputError
+from decrappify.noise import Estimate, NoiseModel
 
 
 @pytest.mark.parametrize("photons", [3, 10, 100])
@@ -27,7 +28,12 @@ def test_restored_of_no_light_is_the_offset():
 
 
 @pytest.mark.parametrize(
-    ("values", "message"), [({"gain": -2.0}, "gain is -2.0"), ({"gain": 1.0, "read_noise": -2.0}, "read_noise -2.0")]
+    ("values", "message"),
+    [
+        ({"gain": -2.0}, "gain is -2.0"),
+        ({"gain": 1.0, "read_noise": -2.0}, "read_noise -2.0"),
+        ({"gain": 1.0, "noise_correlation": 1.0}, "noise_correlation is 1.0, expected the correlation of the noise"),
+    ],
 )
 def test_camera_raises_for_impossible_values(values, message):
     with pytest.raises(InputError, match=message):
@@ -37,3 +43,16 @@ def test_camera_raises_for_impossible_values(values, message):
 def test_stabilized_without_a_gain_raises():
     with pytest.raises(InputError, match=r"the gain of the camera is unknown; pass Camera\(gain=...\)"):
         Camera(offset=100.0).stabilized(np.zeros(2))
+
+
+def test_camera_from_a_noise_model_has_its_gain_levels_and_correlation():
+    def known(value):
+        return Estimate(value, 0.0, valid=True)
+
+    neighbors = (known(1.0), known(0.5), known(0.1), known(0.0), known(0.0))
+    noise = NoiseModel(gain=known(2.0), intercept=known(-164.0), correlation_x=neighbors)
+    assert Camera.from_noise_model(noise) == Camera(2.0, 82.0, 0.0, 0.25)
+    dark = NoiseModel(gain=known(2.0), intercept=known(-164.0), offset=known(100.0), read_noise=known(6.0))
+    assert Camera.from_noise_model(dark) == Camera(2.0, 100.0, 3.0)
+    with pytest.raises(InputError, match="the gain of this noise model is not determined: not measured"):
+        Camera.from_noise_model(NoiseModel())

@@ -19,7 +19,7 @@ from decrappify.benchmarking.agreement import Agreement, check_agreement
 from decrappify.benchmarking.camera import Camera
 from decrappify.benchmarking.evidence import Evidence, gather
 from decrappify.benchmarking.groups import FIELD, parsed
-from decrappify.benchmarking.halves import Halves, confirmed_resolution, split
+from decrappify.benchmarking.halves import Halves, compare_halves, split
 from decrappify.benchmarking.methods import INPUT, Method, baseline_methods, user_methods
 from decrappify.benchmarking.movies import kept
 from decrappify.benchmarking.options import BenchmarkOptions
@@ -75,9 +75,9 @@ def benchmark(
         (non-local means) and "tv" (total variation), the last two set to the noise estimated from the source, and
         "bm3d" (with the best strength for the reference; needs the package bm3d).
     camera : Camera, optional
-        Gain, offset and read noise. A gain adds the data-confirmed resolution: half of the photons is restored and
-        compared with the raw other half. "nlm", "tv" and "bm3d" use it to stabilize the noise, Richardson-Lucy
-        uses the offset.
+        Gain, offset, read noise and correlation of the noise. A gain adds the held-out gain and the confirmed
+        resolution: half of the photons is restored and compared with the raw other half. "nlm", "tv" and "bm3d" use it
+        to stabilize the noise, Richardson-Lucy uses the offset.
     options : BenchmarkOptions
         Data range, gray levels, point spread function, seed, and how pairs are read.
     inference : InferenceOptions
@@ -209,8 +209,8 @@ def _run_pair(
                 records[name].notes[method.name] = notes[ground.view.channel : ground.view.channel + 1] or notes[:1]
             movie.close()
         if halves is not None and not method.needs_reference:
-            for name, resolution in confirmed_resolution(pair, method, halves).items():
-                scores[name].add(Quantities({"confirmed_px": resolution}))
+            for name, found in compare_halves(pair, method, halves).items():
+                scores[name].add(Quantities(found))
         bar.update(1)
 
 

@@ -1,31 +1,49 @@
-"""Data-confirmed resolution: one restored half of the photons is correlated with the other raw half."""
+"""One restored half of the photons compared with the other raw half: confirmed resolution and held-out gain."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from decrappify._common.argument_names import argument
 from decrappify.benchmarking.camera import Camera
 from decrappify.benchmarking.methods import Method
 from decrappify.benchmarking.movies import memory_budget
 from decrappify.benchmarking.pairs import Pair
+from decrappify.domain import measure_features, sampled_regions
+from decrappify.metrics.baselines import best_gaussian
+from decrappify.metrics.held_out import correlated_halves, held_out_error, held_out_gain_db
 from decrappify.metrics.resolution import BETWEEN_HALVES, binomial_halves, cross_frc, frc
 from decrappify.metrics.spectrum import SMALLEST_SIDE
 from decrappify.movie import Array, ArraySource, Movie
+from decrappify.noise.simulation import kernel_sigma
 
 _FRAMES = 16
 _FINEST, _SHARED = 0.42, 0.1
+# By which the correlation of the noise that is measured in the source may exceed that of the camera.
+_UNEXPECTED = 0.25
 
 
 @dataclass(frozen=True)
 class Halves:
-    """Two movies (T, C, Z, Y, X) of one scene with independent noise."""
+    """Two movies (T, C, Z, Y, X) of one scene with independent noise.
+
+    Attributes
+    ----------
+    first, second : Movie
+        The half to restore, and the half to compare it with.
+    how : str
+        How they were split, with warnings, for the report.
+    gaussian : dict of str to float
+        Per view, the estimated error of the Gaussian filter that predicts the second half best.
+    """
 
     first: Movie
     second: Movie
     how: str
+    gaussian: dict[str, float] = field(default_factory=dict)
 
 
 def split(pair: Pair, *, camera: Camera, static: bool, seed: Sequence[int]) -> Halves | None:
@@ -44,24 +62,71 @@ def split(pair: Pair, *, camera: Camera, static: bool, seed: Sequence[int]) -> H
     where = "" if n_used == n_frames else f" on frames {start}:{start + n_used} of {n_frames}"
     if camera.gain is not None:
         rng = np.random.default_rng(list(seed))
-        halves = [binomial_halves(part.frame(*plane), rng, **asdict(camera)) for plane in part.planes()]
-        stacks = (np.stack([half[k] for half in halves]).reshape(part.shape).astype(np.float32) for k in (0, 1))
+        planes = [_halves_of_plane(part.frame(*plane), rng, camera) for plane in part.planes()]
+        stacks = (np.stack([plane[k] for plane in planes]).reshape(part.shape).astype(np.float32) for k in (0, 1))
         one, two = (part.derived(ArraySource(stack, "TCZYX")) for stack in stacks)
-        return Halves(one, two, f"photons split in two{where}{_warning(pair, one, two)}")
+        is_white = kernel_sigma(camera.noise_correlation) == 0
+        how = "photons split in two" if is_white else "split in two by correlated noise"
+        warnings = _warning(pair, one, two) + _warning_of_correlation(pair, camera.noise_correlation)
+        return Halves(one, two, f"{how}{where}{warnings}", _best_gaussians(pair, one, two))
     n_each = n_used // 2
     one, two = (part.select(frames=slice(k, 2 * n_each, 2)) for k in (0, 1))
-    return Halves(one, two, f"even against odd frames{where}{_warning(pair, one, two)}")
+    how = f"even against odd frames{where}{_warning(pair, one, two)}"
+    return Halves(one, two, how, _best_gaussians(pair, one, two))
 
 
-def confirmed_resolution(pair: Pair, method: Method, halves: Halves) -> dict[str, float]:
-    """Compute, per view, the resolution (source pixels) of the restored first half confirmed by the raw second."""
+def compare_halves(pair: Pair, method: Method, halves: Halves) -> dict[str, dict[str, float]]:
+    """Restore the first half and compare it with the raw second.
+
+    Returns
+    -------
+    dict of str to dict
+        Per view, the confirmed resolution in source pixels and the held-out gain in dB, by the key of the metric.
+    """
     half = replace(pair, source=halves.first, reference=None, scale=1)
     movie, _ = method.run(half)
     found = {}
     for mine, view in zip(half.views, pair.views, strict=True):
-        restored, raw = (_frames(mine.of(each)) for each in (movie, halves.second))
-        found[view.name] = cross_frc(restored, raw).resolution_px(BETWEEN_HALVES)
+        restored, first, second = (_frames(mine.of(each)) for each in (movie, halves.first, halves.second))
+        error = held_out_error(restored, first, second)
+        found[view.name] = {
+            "confirmed_px": cross_frc(restored, second).resolution_px(BETWEEN_HALVES),
+            "held_out_gain_db": held_out_gain_db(error, halves.gaussian[view.name]),
+        }
     return found
+
+
+def _halves_of_plane(plane: Array, rng: np.random.Generator, camera: Camera) -> tuple[Array, Array]:
+    levels = {"gain": camera.known_gain, "offset": camera.offset, "read_noise": camera.read_noise}
+    width = kernel_sigma(camera.noise_correlation)
+    if width == 0:
+        return binomial_halves(plane, rng, **levels)
+    return correlated_halves(plane, rng, noise_width=width, **levels)
+
+
+def _best_gaussians(pair: Pair, first: Movie, second: Movie) -> dict[str, float]:
+    """Return, per view, the estimated error of the Gaussian filter of the first half that predicts the second best."""
+    errors = {}
+    for view in pair.views:
+        one, two = (_frames(view.of(half)) for half in (first, second))
+        if np.ptp(two) > 0:
+            restored = best_gaussian(one, two, in_time=view.kind == "movie").restored
+            errors[view.name] = held_out_error(restored, one, two)
+        else:
+            errors[view.name] = 0.0
+    return errors
+
+
+def _warning_of_correlation(pair: Pair, expected: float) -> str:
+    """Return a warning if the noise of the source is correlated more than expected; halves then share noise."""
+    found = [measure_features(sampled_regions(view.source)) for view in pair.views]
+    highest = max((features["correlation"] for features in found if features is not None), default=0.0)
+    if highest <= expected + _UNEXPECTED:
+        return ""
+    return (
+        f" (the noise of neighboring pixels correlates by about {highest:.2f}: noise is shared by the halves unless "
+        f"{argument('noise_correlation')} is set to it)"
+    )
 
 
 def _warning(pair: Pair, first: Movie, second: Movie) -> str:

@@ -54,7 +54,7 @@ from decrappify.cli.options import FOLDER_AS, PATH, taken
     help="Searched in the names of the images: its first group is the field of view, which counts once in every "
     "interval; named groups, such as (?P<channel>c[0-9]), add tables.",
 )
-@click.option("--gain", type=float, help="Gray levels per photon; adds the resolution confirmed by half the photons.")
+@click.option("--gain", type=float, help="Gray levels per photon; adds the comparison with half of the photons.")
 @click.option("--offset", type=float, default=0.0, show_default=True, help="Gray level without light.")
 @click.option(
     "--read-noise",
@@ -62,6 +62,13 @@ from decrappify.cli.options import FOLDER_AS, PATH, taken
     default=0.0,
     show_default=True,
     help="Standard deviation of the read noise in photons, with --gain.",
+)
+@click.option(
+    "--noise-correlation",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Correlation of the noise of neighboring pixels, as measured by calibrate, with --gain.",
 )
 @click.option(
     "--static", is_flag=True, help="The scene is static: without --gain, even and odd frames are the two halves."
@@ -79,6 +86,7 @@ def benchmark(
     gain: float | None,
     offset: float,
     read_noise: float,
+    noise_correlation: float,
     overwrite: bool,
     **settings: Any,
 ) -> None:
@@ -101,7 +109,7 @@ def benchmark(
     if high is None and (low / "low").is_dir() and (low / "high").is_dir():
         pairs = low
     names = [name for name in baselines.split(",") if name]
-    camera = Camera(gain, offset, read_noise)
+    camera = Camera(gain, offset, read_noise, noise_correlation)
     methods = unique_names(models)
     inference, options = taken(InferenceOptions, settings), taken(BenchmarkOptions, settings)
     with begun_report(output, overwrite=overwrite):

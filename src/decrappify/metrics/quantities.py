@@ -37,6 +37,7 @@ QUANTITIES = {
     "ssim_terms": "`SSIMTerms` of the sampled frames, without background",
     "micro_ssim_gain": "gain for the whole dataset",
     "megapixels_per_s": "output megapixels per second",
+    "held_out_gain_db": "gain over the best Gaussian filter, estimated from independent photons",
     "confirmed_px": "resolution confirmed by independent photons, in source pixels",
 }
 

@@ -52,7 +52,13 @@ def facts(view: ViewRecord, evidence: Evidence) -> str:
 
 def remarks(results: Results) -> list[str]:
     """Return the remarks that apply to these results."""
-    return [*_on_frc(results), *_on_limits(results), *_on_sampling(results), *_on_levels(results)]
+    return [
+        *_on_frc(results),
+        *_on_limits(results),
+        *_on_sampling(results),
+        *_on_levels(results),
+        *_without_reference(results),
+    ]
 
 
 def _on_frc(results: Results) -> Iterator[str]:
@@ -102,8 +108,21 @@ def _on_levels(results: Results) -> Iterator[str]:
         )
     elif any(view.has_reference for view in results.views):
         yield "Gray levels: no result was fitted to the reference, of baselines and models alike."
+
+
+def _without_reference(results: Results) -> Iterator[str]:
+    yield (
+        "Residual whiteness and noise estimate describe the removed and the remaining noise. They do not rank methods: "
+        "a result can have a whiteness near 0 and be worse than a Gaussian filter, or contain invented detail."
+    )
     if any(view.halves for view in results.views):
         yield (
+            "Held-out gain: error of the restored half of the data, estimated from the raw other half, below that of "
+            "the Gaussian filter that predicts this half best. It applies to half of the light, and is wrong if the "
+            "halves share noise (gain, offset or correlation of the noise)."
+        )
+        yield (
             "Confirmed resolution, in source pixels: the restored half of the data against the raw other half, "
-            "threshold 1/7. Detail that only the method added does not count."
+            "threshold 1/7. Detail that only the method added does not count; it does not rank methods, since blur, "
+            "contrast and offset have no effect."
         )
