@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -43,6 +42,7 @@ def train(
     and ends with exit code 130; --resume continues. Without a terminal, the progress is logged once a minute.
     """
     from decrappify.training.config.run_file import train_from_file
+    from decrappify.training.nogan.report import report_lines
     from decrappify.training.supervised.report import summary
 
     log_status()
@@ -66,21 +66,12 @@ def train(
             "weights so far; its card states that it is unfinished)"
         )
     if "verdict" in model.card:
-        _report_nogan(folder, model.card)
+        first, *lines = report_lines(model.card)
+        echo(f"{folder / 'model.safetensors'}: {first}")
+        for line in lines:
+            echo(line)
         return
     step = f"step {model.card['best_step']} of {model.card['steps']}"
     echo(f"{folder / 'model.safetensors'}: {summary(model.card['validation'])} ({step})")
     if "longer_training" in model.card:
         echo(model.card["longer_training"])
-
-
-def _report_nogan(folder: Path, card: dict[str, Any]) -> None:
-    from decrappify.training.nogan.fidelity import PLOT
-    from decrappify.training.nogan.fidelity import summary as path_summary
-    from decrappify.training.supervised.report import summary
-
-    echo(f"{folder / 'model.safetensors'}: {card['verdict']}")
-    if "validation" in card:
-        echo(summary(card["validation"]))
-    if "fidelity_path" in card:
-        echo(f"{path_summary(card['fidelity_path'])} (see {folder / PLOT}); 'decrappify restore --fidelity' sets it")

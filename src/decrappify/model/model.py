@@ -135,9 +135,11 @@ class Model:
             )
         from copy import deepcopy
 
+        from decrappify.limits.weights import check_preparing
         from decrappify.model.interpolation import interpolate_weights
 
         selected = self.network.state_dict()
+        check_preparing(selected.values())
         network = deepcopy(self.network)
         network.load_state_dict(interpolate_weights(selected, self._complete_pretrained(), fidelity))
         return Model(network, self.normalization, self.crappifier, self.card | {"fidelity": fidelity})

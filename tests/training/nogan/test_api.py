@@ -29,6 +29,7 @@ from decrappify.training.engine.training_log import TrainingLog
 from decrappify.training.monitors.inflection import Verdict
 from decrappify.training.monitors.measure import Monitors
 from decrappify.training.nogan import selection
+from decrappify.training.nogan.report import report_lines
 from decrappify.training.nogan.schedule import plan
 
 WIDER = {"base_channels": 32, "depth": 1, "stem": 1}
@@ -289,6 +290,11 @@ def test_nogan_runs_are_validated_on_patches_with_content_in_all_phases(straight
     assert (entry["patches"], entry["patches_with_content"], entry["movies"]) == (32, 32, 1)
     pretrained = load_model(folder / "pretrained.safetensors").card
     assert pretrained["validation"]["psnr_db"] == round(pretrained["pretrained_psnr"], 2)
+    checkpoint = load_model(min((folder / "checkpoints").iterdir())).card["validation"]
+    assert (checkpoint["noise_draw"], entry["noise_draw"] > 0) == (None, True)
+    lines = report_lines(model.card)
+    assert lines[0] == model.card["verdict"]
+    assert lines[1].startswith("validation: source 14.1, best Gaussian ")
     with Image.open(folder / "pretrained.png") as image:
         assert min(image.size) > 100
 

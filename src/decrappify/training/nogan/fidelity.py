@@ -43,25 +43,13 @@ def card_entry(rows: Sequence[MonitorRow]) -> list[dict[str, Any]]:
     return [
         {
             "fidelity": fidelity,
-            "psnr_db": round(row.psnr, 2),
+            "psnr_db": _rounded(row.to_dict()["psnr"], 2),
             "noise_dependence": _rounded(row.to_dict()["noise_draw"], 2),
             "finest_band_db": _rounded(row.to_dict()["band_power"][2], 2),
             "kid": _rounded(row.to_dict()["kid"], 4),
         }
         for fidelity, row in zip(FIDELITIES, rows, strict=True)
     ]
-
-
-def summary(path: Sequence[Mapping[str, Any]]) -> str:
-    """Return the path of a model card in one line.
-
-    Examples
-    --------
-    >>> summary([{"fidelity": 1.0, "psnr_db": 31.2, "kid": 0.41}, {"fidelity": 0.0, "psnr_db": 30.9, "kid": 0.1}])
-    'fidelity 1, 0: PSNR 31.2, 30.9 dB; KID 0.41, 0.1'
-    """
-    columns = [", ".join(f"{each[key]:.3g}" for each in path) for key in ("fidelity", "psnr_db", "kid")]
-    return f"fidelity {columns[0]}: PSNR {columns[1]} dB; KID {columns[2]}"
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

@@ -118,7 +118,8 @@ def _gan(run: NoganRun, selection: CheckpointSelection, validation: GeneratorVal
     selection.check_space(-(-(total - run.trainer.position.step) // every))
 
     def evaluate(step: int, images: int) -> tuple[dict[str, float], bool]:
-        scores = validation.score()  # first, as it is part of the card of the checkpoint
+        # First, as it is part of the card of the checkpoint; the monitors compare noise draws.
+        scores = validation.score(second_draw=False)
         return scores, selection.evaluate(step, images)
 
     gan_phase(run, evaluate, name)

@@ -43,10 +43,10 @@ class GeneratorValidation:
                 report.info("%s", self._patches)
         self._validator = Validator(self._patches or samples, _BATCH, data_range)
 
-    def score(self, *, preview_at: int | None = None) -> dict[str, float]:
+    def score(self, *, preview_at: int | None = None, second_draw: bool = True) -> dict[str, float]:
         """Score the current weights; return the values for the log, and write images at a step of the pretraining."""
         run = self._run
-        score = self._validator.score(run.generator, run.fabric.device)
+        score = self._validator.score(run.generator, run.fabric.device, second_draw=second_draw)
         if self._patches is not None:
             run.history["validation"] = card_entry(score.values(), self._patches)
         if preview_at is not None:
