@@ -122,11 +122,12 @@ def plot_fidelity(
     errors = np.array([0.0, *(row.kid_error for row in rows[1:])])
     axes[6].fill_between(fidelities, kids - errors, kids + errors, color=_LINES[0], alpha=0.18, linewidth=0)
     _draw_panel(axes[6], _KID_TITLE, list(fidelities), {"": [row.kid for row in rows]}, (np.nan, np.nan))
+    _limit_view(axes[6], [*(kids - errors), *(kids + errors)], (np.nan, np.nan), n_labels=0)
     for axis in axes[:7]:
         axis.tick_params(labelsize=8)
         axis.spines[["top", "right"]].set_visible(False)
     axes[3].tick_params(labelbottom=True)  # the panel below it has no axis
-    _draw_allowed_key(axes[7], "1: pretrained generator\n0: selected checkpoint of the GAN phase")
+    _draw_allowed_key(axes[7], "1: pretrained generator\n0: selected GAN checkpoint")
     figure.supxlabel("fidelity", fontsize=11)
     with atomic_output(path, overwrite=overwrite) as partial:
         figure.savefig(partial, dpi=130, format="png")
