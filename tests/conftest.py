@@ -113,6 +113,21 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
+@pytest.fixture(scope="session")
+def nogan_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """File of a tiny model with a fidelity: at 1 it returns the input, at 0 also a part of random features."""
+    import torch
+
+    from decrappify.model import Model
+    from decrappify.networks import create
+
+    network = create("small", base_channels=16, depth=1, n_frames=1)
+    pretrained = {key: value.clone() for key, value in network.state_dict().items()}
+    torch.nn.init.constant_(network.tail.weight, 0.02)
+    path = tmp_path_factory.mktemp("nogan") / "nogan.safetensors"
+    return Model(network, card={"name": "tiny-nogan"}, pretrained=pretrained).save(path)
+
+
 @pytest.fixture
 def command() -> Callable[..., Result]:
     """Run `decrappify` with arguments; an unexpected exit code or an exception fails the test."""

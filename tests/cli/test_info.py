@@ -47,6 +47,13 @@ def test_info_of_a_run_folder_is_one_line(tmp_path, command):
     assert not found.stderr
 
 
+def test_info_of_a_model_prints_its_card_with_its_fidelity(nogan_model, tiny_models, command):
+    lines = command("info", nogan_model).stdout.splitlines()
+    assert "name: tiny-nogan" in lines
+    assert any(line.startswith("fidelity: any from 0 (the selected checkpoint") for line in lines)
+    assert "fidelity" not in command("info", tiny_models["still"]).stdout
+
+
 def test_info_of_the_output_of_an_unfinished_run_states_its_path(unfinished, command):
     error = command("info", unfinished, exit_code=2).stderr
     assert "is not complete: repeat the command that writes it" in error

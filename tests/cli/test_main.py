@@ -384,3 +384,15 @@ def test_long_arguments_are_shortened_in_errors(command):
     lines = command("info", "cells.tif", "x" * 5000, exit_code=2).stderr
     assert len(lines) < 300
     assert "x..." in lines
+
+
+def test_restore_accepts_a_fidelity(cells, tmp_path, nogan_model, tiny_models, command):
+    output = tmp_path / "restored.ome.tif"
+    command("restore", cells, output, "--model", nogan_model, "--fidelity", 0.4, "--device", "cpu")
+    assert open_movie(output).provenance["restoration"]["fidelity"] == 0.4
+    error = command(
+        "restore", cells, tmp_path / "b.ome.tif", "--model", tiny_models["still"], "--fidelity", 1, exit_code=2
+    )
+    assert "model 'tiny-still' has one set of weights, so --fidelity 1.0 does not apply; omit it, or" in error.stderr
+    error = command("restore", cells, tmp_path / "b.ome.tif", "--model", nogan_model, "--fidelity", 2, exit_code=2)
+    assert "--fidelity is 2.0, expected a number from 0 (GAN phase) to 1 (pretrained)" in error.stderr

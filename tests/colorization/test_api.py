@@ -211,3 +211,24 @@ def test_colorizer_is_exported():
     from decrappify.colorization.colorizer import Colorizer as Defined
 
     assert Colorizer is Defined
+
+
+def test_colorize_with_a_fidelity_states_it_in_the_metadata(tmp_path, color_model, photo):
+    from copy import deepcopy
+
+    before = deepcopy(color_model.network)
+    with torch.no_grad():
+        for parameter in before.parameters():
+            parameter.mul_(1.1)
+    model = Model(color_model.network, IMAGENET, None, color_model.card, before.state_dict())
+    path = model.save(tmp_path / "nogan.safetensors")
+    Image.fromarray(photo).save(tmp_path / "gray.png")
+    images = {}
+    for fidelity in (0.0, 0.5):
+        options = ColorizationOptions(fidelity=fidelity)
+        colorize(tmp_path / "gray.png", tmp_path / f"{fidelity}.png", model=path, options=options, **FAST)
+        assert f", fidelity {fidelity:g}, render_factor 4" in read_description(tmp_path / f"{fidelity}.png")
+        images[fidelity] = np.asarray(Image.open(tmp_path / f"{fidelity}.png"))
+    assert (images[0.0] != images[0.5]).any()
+    with pytest.raises(InputError, match=r"has one set of weights, so fidelity=0\.5 does not apply"):
+        colorize(photo, model=color_model, options=ColorizationOptions(fidelity=0.5), **FAST)

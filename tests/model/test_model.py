@@ -156,11 +156,12 @@ def test_load_model_rejects_a_truncated_file(model, tmp_path, kept):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format_version": 99}, "format version 99, this decrappify .* reads version 1; update decrappify"),
+        ({"format_version": 99}, "format version 99, this decrappify .* reads versions 1 and 2; update decrappify"),
         ({"architecture": {"name": "small", "n_frames": 1}}, "weights that do not fit its architecture"),
         ({"architecture": {"name": "swin"}}, "cannot build: unknown network 'swin'"),
         ({"architecture": {"name": "small", "heads": 8}}, "cannot build: .*heads"),
         ({"normalization": {"mean": 0}}, "cannot build: .*mean"),
+        ({"format_version": 2}, r"a damaged 'decrappify' header \(its 'pretrained_sha256' is None\)"),
     ],
 )
 def test_load_model_rejects_an_unsuitable_header(model, tmp_path, changes, message):

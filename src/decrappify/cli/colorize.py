@@ -10,7 +10,7 @@ import click
 from decrappify._common.terminal import echo
 from decrappify.cli.common import progress_bars
 from decrappify.cli.group import Command
-from decrappify.cli.options import NO_RESUME, PATH, device_options, taken
+from decrappify.cli.options import FIDELITY, NO_RESUME, PATH, device_options, taken
 
 
 @click.command(cls=Command)
@@ -18,6 +18,7 @@ from decrappify.cli.options import NO_RESUME, PATH, device_options, taken
 @click.argument("output", metavar="OUT", type=PATH)
 @click.option("--preset", help="Preset: artistic, stable, video or own; that of the model by default.")
 @click.option("--model", help="A model file, or published weights such as ColorizeArtistic_gen.pth.")
+@FIDELITY
 @click.option(
     "--render-factor",
     help="Render factor, an integer such as 35, or auto; lower values yield more color, higher ones more stable color.",

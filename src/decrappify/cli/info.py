@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from decrappify._common.indented import indented
-from decrappify._common.terminal import echo
+from decrappify._common.terminal import echo, echo_lines
 from decrappify.cli.common import describe, open_input
 from decrappify.cli.group import Command
 from decrappify.cli.options import PATH, input_options
@@ -23,8 +23,13 @@ from decrappify.errors import DecrappifyError, InputError
 def info(source: Path, scene: str | None, **options: Any) -> None:
     """Show the metadata of IN: scenes, axes, data type, pixel size, frame interval, channels.
 
-    Of the folder of a training run, show its state.
+    Of the folder of a training run, show its state; of a model file, its card.
     """
+    if source.suffix == ".safetensors" and source.is_file():
+        from decrappify.model.card import card_text
+
+        echo_lines(card_text(str(source)))
+        return
     from decrappify.io import scenes
     from decrappify.training.engine.run_folder import describe_run
 

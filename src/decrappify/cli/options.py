@@ -37,6 +37,14 @@ FOLDER_AS = click.option(
 NO_RESUME = click.option("--no-resume", is_flag=True, help="Start from scratch instead of resuming an unfinished run.")
 
 
+FIDELITY = click.option(
+    "--fidelity",
+    type=float,
+    help="For NoGAN models that have one (see `info`): from 0, the weights of the GAN phase (the default), to 1, those "
+    "before it, closest to the data.",
+)
+
+
 def taken(kind: type[T], options: dict[str, Any]) -> T:
     """Create an options object, such as `InferenceOptions`, from the entries of `options` with the names of its fields.
 

@@ -11,7 +11,7 @@ from decrappify._common.counting import counted
 from decrappify._common.terminal import echo
 from decrappify.cli.common import describe, open_input, progress_bars
 from decrappify.cli.group import Command
-from decrappify.cli.options import NO_RESUME, PATH, device_options, input_options, taken, tile_options
+from decrappify.cli.options import FIDELITY, NO_RESUME, PATH, device_options, input_options, taken, tile_options
 from decrappify.errors import InputError
 
 
@@ -19,6 +19,7 @@ from decrappify.errors import InputError
 @click.argument("source", metavar="IN", type=PATH)
 @click.argument("output", metavar="OUT", type=PATH)
 @click.option("--model", required=True, help="A shipped model (see `decrappify models`) or a .safetensors file.")
+@FIDELITY
 @input_options
 @click.option("--frames", help="Frames to restore, such as 10:50 or, every second one, ::2; all by default.")
 @tile_options

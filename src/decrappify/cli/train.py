@@ -42,6 +42,7 @@ def train(
     and ends with exit code 130; --resume continues. Without a terminal, the progress is logged once a minute.
     """
     from decrappify.training.config.run_file import train_from_file
+    from decrappify.training.nogan.report import report_lines
     from decrappify.training.supervised.report import summary
 
     log_status()
@@ -65,7 +66,10 @@ def train(
             "weights so far; its card states that it is unfinished)"
         )
     if "verdict" in model.card:
-        echo(f"{folder / 'model.safetensors'}: {model.card['verdict']}")
+        first, *lines = report_lines(model.card)
+        echo(f"{folder / 'model.safetensors'}: {first}")
+        for line in lines:
+            echo(line)
         return
     step = f"step {model.card['best_step']} of {model.card['steps']}"
     echo(f"{folder / 'model.safetensors'}: {summary(model.card['validation'])} ({step})")

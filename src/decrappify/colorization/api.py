@@ -37,7 +37,7 @@ PathLike = str | os.PathLike[str]
 
 _MORE_FILMS = frozenset({".gif", ".wmv", ".flv", ".ts", ".mts", ".m2ts", ".vob", ".ogv", ".3gp", ".mxf"})
 _PUBLISHED = ("artistic", "stable", "video")
-_MOVED = moved_into("options=ColorizationOptions", "preset", "watermark", "steady", "damaged") | moved_into(
+_MOVED = moved_into("options=ColorizationOptions", "preset", "watermark", "steady", "damaged", "fidelity") | moved_into(
     "inference=InferenceOptions", "device", "precision", "backend", "batch_size"
 )
 
@@ -74,7 +74,7 @@ def colorize(
         The network input is a square of ``16 * render_factor`` pixels: lower for more color and old, blurred images,
         higher for steadier, duller color. By default that of the preset; ``"auto"`` depends on each image's size.
     options : ColorizationOptions
-        Preset, watermark, and the handling of films.
+        Preset, watermark, fidelity, and the handling of films.
     inference : InferenceOptions
         Device, precision, backend and batch size.
     overwrite : bool
@@ -125,6 +125,8 @@ def colorize(
     inference.check_unused("tile_size", "tile_overlap", by="colorize")
     _check_target(kind, path, target, overwrite=overwrite)
     loaded, preset = _load(model, options.preset)
+    if options.fidelity is not None:
+        loaded = loaded.with_fidelity(options.fidelity)
     colorizer = Colorizer(loaded, render_factor=render_factor, inference=inference, preset=preset)
     if path is None or target is None:
         colorized = colorizer(source if isinstance(source, np.ndarray) else read_photograph(Path(source)).pixels)

@@ -109,6 +109,8 @@ class Colorizer:
         )
         self.identity = f"{STATEMENT} by decrappify {RELEASE}, preset {self.preset.name}, model {model.name}"
         self.identity += f" (sha256 {model.sha256})"
+        if model.fidelity is not None:
+            self.identity += f", fidelity {model.fidelity:g}"
         self._mean, self._std = (
             torch.tensor(values, device=self.network.device).view(1, 3, 1, 1)
             for values in (statistics.mean, statistics.std)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from decrappify.colorization.presets import colorization_preset
 from decrappify.io.media.damage import check_damaged
+from decrappify.model.fidelity import check_fidelity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +27,14 @@ class ColorizationOptions:
         For films, frames that are missing, cannot be decoded or are incomplete: raise an error that lists them, omit
         them, or color incomplete ones as decoded. The sound remains synchronous, and the comment of the result states
         what is missing. In a folder, images that cannot be read are listed in the error at the end.
+    fidelity : float, optional
+        For NoGAN models that contain the weights before and after their GAN phase: from 0, the selected checkpoint of
+        the GAN phase (as by default), to 1, the pretrained generator, with fewer artifacts and duller colors.
 
     Raises
     ------
     InputError
-        If `preset` or `damaged` is not known.
+        If `preset` or `damaged` is not known, or `fidelity` is not from 0 to 1.
 
     Examples
     --------
@@ -42,8 +46,11 @@ class ColorizationOptions:
     watermark: bool = False
     steady: float = 0.0
     damaged: str = "error"
+    fidelity: float | None = None
 
     def __post_init__(self) -> None:
         if self.preset is not None:
             colorization_preset(self.preset)
         check_damaged(self.damaged)
+        if self.fidelity is not None:
+            check_fidelity(self.fidelity)

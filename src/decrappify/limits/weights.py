@@ -47,15 +47,22 @@ def check_tensors(path: Path, tensors: Iterable[Any]) -> None:
     _check(path, sum(tensor.numel() * tensor.element_size() for tensor in tensors), _SHARED, "declares weights of")
 
 
-def check_loading(path: Path) -> None:
+def check_loading(path: Path, share: float = 1.0) -> None:
     """Raise an error if a model file does not fit into memory, before it is read.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    share : float
+        Share of its values that are read.
 
     Raises
     ------
     DeviceMemoryError
         If it does not fit.
     """
-    _check_room(_LOADING * path.stat().st_size, f"loading {path}")
+    _check_room(_LOADING * share * path.stat().st_size, f"loading {path}")
 
 
 def check_preparing(weights: Iterable[Any]) -> None:

@@ -9,6 +9,7 @@ from decrappify._common.lazy import lazy_names
 if TYPE_CHECKING:
     from decrappify.model.catalog import find_model as find_model
     from decrappify.model.catalog import shipped_models as shipped_models
+    from decrappify.model.header import has_fidelity as has_fidelity
     from decrappify.model.header import read_card as read_card
     from decrappify.model.loading import load_model as load_model
     from decrappify.model.model import Model as Model
@@ -18,6 +19,7 @@ _HOMES = {
     "Model": "model",
     "check_unused": "model",
     "find_model": "catalog",
+    "has_fidelity": "header",
     "load_model": "loading",
     "read_card": "header",
     "shipped_models": "catalog",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from decrappify._common.counting import counted
 from decrappify._common.indented import indented
 from decrappify.errors import printable
-from decrappify.model import find_model, read_card, shipped_models
+from decrappify.model import find_model, has_fidelity, read_card, shipped_models
+
+_RANGE = "any from 0 (the selected checkpoint of the GAN phase, the default) to 1 (the pretrained generator)"
 
 
 def model_table() -> str:
@@ -29,6 +31,7 @@ def card_text(name_or_path: str) -> str:
         "network": header["architecture"],
         "normalization": header["normalization"],
         "crappifier": header["crappifier"],
+        **({"fidelity": _RANGE} if has_fidelity(header) else {}),
         "file": f"{megabytes:.1f} MB, format version {header['format_version']}, {header['written_by']}",
     }
     return "\n".join(map(printable, indented(shown)))

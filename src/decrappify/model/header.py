@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FORMAT_VERSION = 1
+WITH_FIDELITY = 2  # version of files that also contain the weights before the GAN phase, unknown to earlier releases
+PRETRAINED = "pretrained."  # prefix of those of them that differ
+_READ = (FORMAT_VERSION, WITH_FIDELITY)
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -37,10 +40,11 @@ def read_card(path: Path) -> dict[str, Any]:
         raise ModelFileError(
             f"{path} has a damaged 'decrappify' header ({reason(error)}); copy or download it again"
         ) from error
-    if header.get("format_version") != FORMAT_VERSION:
+    if header.get("format_version") not in _READ:
         raise ModelFileError(
             f"{path} has model format version {short(header.get('format_version'))}, this decrappify {__version__} "
-            f"reads version {FORMAT_VERSION}; update decrappify (written by {short(header.get('written_by'))})"
+            f"reads versions {' and '.join(map(str, _READ))}; update decrappify (written by "
+            f"{short(header.get('written_by'))})"
         )
     return header
 
@@ -49,7 +53,7 @@ def _header_of(value: Any) -> dict[str, Any]:
     """Return a header if all its entries have the expected type; raise ValueError otherwise."""
     if not isinstance(value, dict):
         raise ValueError(f"it is a {type(value).__name__}, expected a table")
-    if "format_version" in value and value["format_version"] != FORMAT_VERSION:
+    if "format_version" in value and value["format_version"] not in _READ:
         return value  # another version may have other entries
     for key, kind, called in (
         ("architecture", dict, "a table"),
@@ -60,7 +64,20 @@ def _header_of(value: Any) -> dict[str, Any]:
     ):
         if key not in value or not isinstance(value[key], kind):
             raise ValueError(f"its {key!r} is {short(value.get(key))}, expected {called}")
+    if (value.get("format_version") == WITH_FIDELITY) != isinstance(value.get("pretrained_sha256"), str):
+        raise ValueError(f"its 'pretrained_sha256' is {short(value.get('pretrained_sha256'))}")
     return value
+
+
+def has_fidelity(header: Mapping[str, Any]) -> bool:
+    """Return whether a model file contains the weights before and after a GAN phase, so that a fidelity can be set.
+
+    Parameters
+    ----------
+    header : mapping
+        Result of `read_card`.
+    """
+    return header.get("format_version") == WITH_FIDELITY
 
 
 def check_intact(header: Mapping[str, Any], weights: Mapping[str, Tensor], path: Path) -> None:
@@ -97,8 +114,21 @@ def digest(architecture: Mapping[str, Any], normalization: Mapping[str, Any], we
     return digest.hexdigest()
 
 
-def check_shapes(path: Path, name: str, settings: Mapping[str, Any]) -> None:
-    """Raise RuntimeError if the shapes of the weights in the file differ from the architecture; allocate neither."""
+def check_shapes(path: Path, name: str, settings: Mapping[str, Any]) -> tuple[list[str], float]:
+    """Check the shapes of the weights in a file by those of its architecture; allocate neither.
+
+    Returns
+    -------
+    names : list of str
+        Weights of the network, without those before a GAN phase.
+    share : float
+        Their share of all values in the file.
+
+    Raises
+    ------
+    RuntimeError
+        If the shapes differ.
+    """
     from safetensors import safe_open
 
     from decrappify.networks import create
@@ -108,5 +138,10 @@ def check_shapes(path: Path, name: str, settings: Mapping[str, Any]) -> None:
         needed = {key: list(tensor.shape) for key, tensor in create(name, **settings).state_dict().items()}
     with safe_open(path, framework="numpy") as file:
         found = {key: file.get_slice(key).get_shape() for key in file.keys()}  # noqa: SIM118  # not a mapping
-    if needed != found:
+    names = [key for key in found if key in needed]
+    others = {key.removeprefix(PRETRAINED): shape for key, shape in found.items() if key not in needed}
+    are_pretrained = all(f"{PRETRAINED}{key}" in found and needed.get(key) == others[key] for key in others)
+    if {key: found[key] for key in names} != needed or not are_pretrained:
         raise RuntimeError(f"weights of {path} and its architecture differ")
+    count = sum(math.prod(found[key]) for key in names)
+    return names, count / max(1, sum(map(math.prod, found.values())))

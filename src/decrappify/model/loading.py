@@ -14,7 +14,8 @@ from decrappify.limits.reached import raise_if_limit
 from decrappify.limits.weights import check_loading
 from decrappify.model.catalog import find_model
 from decrappify.model.fastai_import.kinds import is_checkpoint
-from decrappify.model.header import check_finite, check_intact, check_shapes, read_card
+from decrappify.model.fidelity import StoredWeights
+from decrappify.model.header import check_finite, check_intact, check_shapes, has_fidelity, read_card
 from decrappify.model.model import Model
 from decrappify.normalization import normalization_from_dict
 
@@ -68,8 +69,7 @@ def _from_checkpoint(path: Path, preset: str | None) -> Model:
 
 
 def _read_model(path: Path) -> Model:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors import SafetensorError, safe_open
 
     from decrappify.networks import create
 
@@ -77,12 +77,15 @@ def _read_model(path: Path) -> Model:
     try:
         settings = dict(header["architecture"])
         name = settings.pop("name")
-        check_shapes(path, name, settings)
-        check_loading(path)
+        names, share = check_shapes(path, name, settings)
+        check_loading(path, share)
         network = create(name, **settings)
-        weights = load_file(path)
+        with safe_open(path, framework="pt") as file:
+            weights = {key: file.get_tensor(key) for key in names}
         network.load_state_dict(weights)
-        model = Model(network, normalization_from_dict(header["normalization"]), header["crappifier"], header["card"])
+        normalization = normalization_from_dict(header["normalization"])
+        pretrained = StoredWeights(path, header["pretrained_sha256"]) if has_fidelity(header) else None
+        model = Model(network, normalization, header["crappifier"], header["card"], pretrained)
     except (DeviceMemoryError, Warning):
         raise
     except Exception as error:  # networks, torch and safetensors raise many types of errors for invalid input

@@ -327,6 +327,7 @@ class Job:
             "software": f"decrappify {__version__}",
             "model": self.model.name,
             "model_sha256": self.model.sha256,
+            **({} if self.model.fidelity is None else {"fidelity": self.model.fidelity}),
             "n_frames": self.model.n_frames,
             "scale": self.model.scale,
             "window_axis": self.window_axis,

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING
 
 from decrappify._common.argument_names import setting
 from decrappify.errors import InputError
+from decrappify.model.fidelity import check_fidelity
 from decrappify.normalization import check_nan
 from decrappify.restoration.frames.choice import parse_frames
 from decrappify.restoration.frames.missing import check_missing
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import DTypeLike
+
+    from decrappify.model import Model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,9 @@ class RestorationOptions:
     outliers : {"replace", "keep"}
         Replace isolated hot and dead pixels by values from their surroundings before the network, and prevent flash
         frames from changing their neighbors; both are reported. Movies without them have equal results to the last bit.
+    fidelity : float, optional
+        For NoGAN models that contain the weights before and after their GAN phase: from 0, the selected checkpoint of
+        the GAN phase (as by default), to 1, the pretrained generator, which is closest to the data.
 
     Raises
     ------
@@ -56,6 +64,7 @@ class RestorationOptions:
     nan: str = "error"
     missing: str = "blank"
     outliers: str = "replace"
+    fidelity: float | None = None
 
     def __post_init__(self) -> None:
         parse_frames(self.frames)
@@ -65,3 +74,18 @@ class RestorationOptions:
         check_missing(self.missing)
         if self.outliers not in ("replace", "keep"):
             raise InputError(f"{setting('outliers', self.outliers)} is not known, expected 'replace' or 'keep'")
+        if self.fidelity is not None:
+            check_fidelity(self.fidelity)
+
+    def model(self, given: Model | str | Path) -> Model:
+        """Load a model, or return a loaded one, with the fidelity of these options.
+
+        Raises
+        ------
+        InputError
+            If a fidelity is set and the model has one set of weights.
+        """
+        from decrappify.model import load_model
+
+        loaded = load_model(given)
+        return loaded if self.fidelity is None else loaded.with_fidelity(self.fidelity)

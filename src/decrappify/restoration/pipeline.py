@@ -38,7 +38,9 @@ PathLike = str | os.PathLike[str]
 
 _MOVED = (
     moved_into("inference=InferenceOptions", "tile_size", "tile_overlap", "device", "precision", "backend")
-    | moved_into("options=RestorationOptions", "frames", "dtype", "window_axis", "nan", "missing", "outliers")
+    | moved_into(
+        "options=RestorationOptions", "frames", "dtype", "window_axis", "nan", "missing", "outliers", "fidelity"
+    )
     | {
         name: f"open_movie(path, {name}=...) as the movie"
         for name in ("scene", "channel", "axes", "folder_as", "absent_chunks")
@@ -81,7 +83,7 @@ def restore(
     inference : InferenceOptions
         Tiles, device, precision and backend.
     options : RestorationOptions
-        Frames, window axis, dtype, and the handling of NaN, missing planes and outliers.
+        Frames, window axis, dtype, fidelity, and the handling of NaN, missing planes and outliers.
     overwrite : bool
         Whether to replace an existing output once the new one is complete.
     resume : bool
@@ -125,7 +127,6 @@ def restore(
     from decrappify.io import open_movie
     from decrappify.io.missing_planes import missing_reported
     from decrappify.io.registry import writer_for
-    from decrappify.model import load_model
 
     place = None if output is None else Path(output)
     if place is not None:
@@ -135,7 +136,7 @@ def restore(
     check_instance(RestorationOptions, options=options)
     inference.check_unused("batch_size", by="restore")
     _check_order(movie, model)
-    loaded = load_model(model)
+    loaded = options.model(model)
     with missing_reported():  # by this run
         opened = open_movie(movie)
     inputs = InputRecord(opened)

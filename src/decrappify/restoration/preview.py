@@ -58,10 +58,10 @@ class Preview:
         inference: InferenceOptions = InferenceOptions(),
         options: RestorationOptions = RestorationOptions(),
     ) -> None:
-        self._movie, self._model = movie, model
+        self._movie, self._model = movie, options.model(model)
         self._options = replace(options, frames=None, dtype=None, missing="blank")
-        self._channels = Job(movie, model, self._options).measure()
-        self._restorer = Restorer(model, inference=inference)
+        self._channels = Job(movie, self._model, self._options).measure()
+        self._restorer = Restorer(self._model, inference=inference)
 
     def region(self, t: int, c: int, z: int, rows: slice, columns: slice, *, cancel: Cancel | None = None) -> Array:
         """Restore a rectangle of one frame.

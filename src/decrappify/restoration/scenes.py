@@ -106,11 +106,10 @@ def restore_scenes(
     from decrappify.io import open_movie, scenes
     from decrappify.io.missing_planes import missing_reported
     from decrappify.io.scene_names import scene_outputs
-    from decrappify.model import load_model
 
     check_instance(InferenceOptions, inference=inference)
     check_instance(RestorationOptions, options=options)
-    loaded = load_model(model)
+    loaded = options.model(model)
     folder_as = (opening or {}).get("folder_as", "auto")
     names = scenes(path, folder_as=folder_as)
     outputs = scene_outputs(output, names) if len(names) > 1 else [Path(output)]

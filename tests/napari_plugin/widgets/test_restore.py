@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QCheckBox,
     QComboBox,
+    QDoubleSpinBox,
     QLineEdit,
     QProgressBar,
     QPushButton,
@@ -251,6 +252,25 @@ def test_preview_equals_the_restoration(viewer, widget, qtbot, rng, results, tin
     assert viewer.layers[-1].data.shape[1] < 96
     click(qtbot, widget, "clear")
     assert [layer.name for layer in viewer.layers] == ["cells"]
+
+
+def test_fidelity_is_visible_for_nogan_models_and_recorded(scene, widget, qtbot, rng, results, nogan_model):
+    source = scene.add_image(noisy(rng, (2, 40, 32)), name="cells")
+    box = widget.findChild(QDoubleSpinBox, "restore_fidelity")
+    assert (box.isVisible(), box.fidelity) == (False, None)
+    widget._model.add_file(nogan_model)
+    assert (box.isVisible(), box.fidelity) == (True, 0.0)
+    box.setValue(0.5)
+    click(qtbot, widget, "run")
+    wait_for_end(qtbot, widget)
+    restored = scene.layers["cells [nogan]"]
+    expected = restore(source.data, nogan_model, options=RestorationOptions(fidelity=0.5))
+    np.testing.assert_array_equal(np.asarray(restored.data), np.asarray(expected)[:, 0, 0])
+    assert restored.metadata["decrappify"]["fidelity"] == 0.5
+    widget._model.setCurrentText("fluorescence-movie")
+    assert (box.isVisible(), box.fidelity) == (False, None)
+    widget._model.add_file(nogan_model)
+    assert box.value() == 0
 
 
 def test_grid_shows_layers_side_by_side(viewer, widget):

@@ -7,18 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decrappify.errors import InputError
-from decrappify.networks import create
 from decrappify.training.monitors.inflection import (
     InflectionDetector,
     Limits,
     choose,
     cusum_alarm,
-    interpolate_weights,
     smoothed_kid,
     texture_turn,
     within_limits,
@@ -235,25 +232,3 @@ def test_choose_selects_the_best_checkpoint_within_the_limits(kids, data):
 def test_limits_rejects_invalid_values(settings, message):
     with pytest.raises(InputError, match=message):
         Limits(**settings)
-
-
-def test_interpolate_weights_returns_either_network_at_the_ends():
-    one, two = (create("residual-unet", n_frames=1, base_channels=16, depth=1, blocks=1) for _ in range(2))
-    mixed = create("residual-unet", n_frames=1, base_channels=16, depth=1, blocks=1)
-    for alpha, like in ((0.0, one), (1.0, two)):
-        mixed.load_state_dict(interpolate_weights(one.state_dict(), two.state_dict(), alpha))
-        torch.testing.assert_close(mixed(torch.ones(1, 1, 32, 32)), like(torch.ones(1, 1, 32, 32)))
-
-
-def test_interpolate_weights_rejects_different_networks():
-    with pytest.raises(InputError, match=r"alpha is 1\.5, expected 0 to 1"):
-        interpolate_weights({}, {}, 1.5)
-    with pytest.raises(InputError, match=r"different networks \(first difference: a\), expected two of one network"):
-        interpolate_weights({"a": torch.zeros(1)}, {"b": torch.zeros(1)}, 0.5)
-    with pytest.raises(InputError, match=r"first difference: a"):
-        interpolate_weights({"a": torch.zeros(1)}, {"a": torch.zeros(2)}, 0.5)
-
-
-def test_interpolate_weights_takes_counters_from_the_first_network():
-    counters = [{"n": torch.tensor(3)}, {"n": torch.tensor(9)}]
-    assert interpolate_weights(*counters, 0.5)["n"] == 3

@@ -9,7 +9,7 @@ from PIL import Image
 
 from decrappify.errors import InputError, OutputExistsError
 from decrappify.training.monitors.inflection import Verdict, choose
-from decrappify.training.monitors.plots import contact_sheet, plot_monitors
+from decrappify.training.monitors.plots import contact_sheet, plot_fidelity, plot_monitors
 
 from .monitor_rows import BASE
 
@@ -53,6 +53,17 @@ def test_plot_monitors_marks_the_chosen_point_and_the_limits(tmp_path):
     assert contains(image, FRAME)
     assert contains(image, (0xD9, 0xEF, 0xD8))
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_plot_fidelity_draws_the_monitors_and_the_limits(tmp_path):
+    path = plot_fidelity(tmp_path / "fidelity.png", (1, 0.5, 0), [BASE, *rows(2)])
+    image = pixels(path)
+    assert image.shape[1] > 1000
+    assert contains(image, (0xD9, 0xEF, 0xD8))
+    with pytest.raises(OutputExistsError):
+        plot_fidelity(path, (1, 0), [BASE, BASE])
+    with pytest.raises(InputError, match=r"the fidelities are \[0, 1\], expected one for each of 2 rows, from 1"):
+        plot_fidelity(tmp_path / "other.png", (0, 1), [BASE, BASE])
 
 
 def test_plot_monitors_draws_empty_and_missing_signals(tmp_path):

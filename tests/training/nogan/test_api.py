@@ -26,8 +26,10 @@ from decrappify.movie import Movie
 from decrappify.training import NoganConfig, RunOptions, train_nogan
 from decrappify.training.engine.run_folder import describe_run
 from decrappify.training.engine.training_log import TrainingLog
+from decrappify.training.monitors.inflection import Verdict
 from decrappify.training.monitors.measure import Monitors
 from decrappify.training.nogan import selection
+from decrappify.training.nogan.report import report_lines
 from decrappify.training.nogan.schedule import plan
 
 WIDER = {"base_channels": 32, "depth": 1, "stem": 1}
@@ -39,6 +41,7 @@ def without_drawings():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TrainingLog, "plot", lambda self, *, final=True: None)
         patch.setattr(selection, "plot_monitors", lambda *arguments, **settings: None)
+        patch.setattr(selection, "plot_fidelity", lambda *arguments, **settings: None)
         patch.setattr(selection, "contact_sheet", lambda *arguments, **settings: None)
         yield
 
@@ -249,6 +252,60 @@ def test_train_nogan_without_pretraining_starts_from_a_model_and_a_critic(straig
     first, second = (load_model(run / "pretrained.safetensors").sha256 for run in (folder, tmp_path))
     assert first == second
     assert {row["phase"] for row in log_rows(tmp_path)} == {"cycle 1: GAN"}
+
+
+@undrawn_run
+def test_model_of_a_selected_checkpoint_also_has_the_pretrained_weights(straight, tmp_path, monkeypatch):
+    folder, _ = straight
+    monkeypatch.setattr(selection, "choose", lambda _, rows: Verdict(0, rows[0], "the first", (True,) * len(rows)))
+    config = replace(CONFIG, items=80, checkpoint_share=0.1, pretrain=(), critic_steps=())
+    model = tiny_nogan(
+        tmp_path, config, start_from=folder / "pretrained.safetensors", critic_from=folder / "critic.safetensors"
+    )
+    loaded = load_model(tmp_path / "model.safetensors")
+    checkpoint = load_model(min((tmp_path / "checkpoints").iterdir()))
+    assert loaded.sha256 == model.sha256 == checkpoint.sha256
+    pretrained = load_model(tmp_path / "pretrained.safetensors")
+    assert loaded.with_fidelity(1).sha256 == model.with_fidelity(1).sha256 == pretrained.sha256 != loaded.sha256
+    path = model.card["fidelity_path"]
+    assert [entry["fidelity"] for entry in path] == [1.0, 0.75, 0.5, 0.25, 0.0]
+    assert path[0]["noise_dependence"] == 1
+    rows = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["history"]["rows"]
+    assert path[-1]["psnr_db"] == round(rows[0]["psnr"], 2)
+    assert (tmp_path / "fidelity.png").exists()
+    assert "fidelity_path" not in checkpoint.card
+    assert "fidelity_path" not in pretrained.card
+
+
+def test_nogan_runs_are_validated_on_patches_with_content_in_all_phases(straight):
+    folder, model = straight
+    rows = {row["phase"]: row for row in log_rows(folder) if row["val_psnr"]}
+    assert list(rows) == ["pretrain", "cycle 1: GAN"]
+    for row in rows.values():
+        assert float(row["val_psnr_gaussian"]) > float(row["val_psnr_source"])
+        assert float(row["val_psnr"]) == pytest.approx(
+            float(row["val_psnr_source"]) + float(row["val_gain_content"]), abs=0.2
+        )
+    entry = model.card["validation"]
+    assert (entry["patches"], entry["patches_with_content"], entry["movies"]) == (32, 32, 1)
+    pretrained = load_model(folder / "pretrained.safetensors").card
+    assert pretrained["validation"]["psnr_db"] == round(pretrained["pretrained_psnr"], 2)
+    checkpoint = load_model(min((folder / "checkpoints").iterdir())).card["validation"]
+    assert (checkpoint["noise_draw"], entry["noise_draw"] > 0) == (None, True)
+    lines = report_lines(model.card)
+    assert lines[0] == model.card["verdict"]
+    assert lines[1].startswith("validation: source 14.1, best Gaussian ")
+    with Image.open(folder / "pretrained.png") as image:
+        assert min(image.size) > 100
+
+
+@undrawn_run
+def test_pretraining_without_use_is_reported(tmp_path, caplog):
+    config = replace(CONFIG, items=80, pretrain=(replace(CONFIG.pretrain[0], share=0.05),), checkpoint_share=1.0)
+    with caplog.at_level("INFO", "decrappify.training.supervised.report"):
+        tiny_nogan(tmp_path, config)
+    assert "32 validation patches, 32 with content, from 1 movie" in caplog.text
+    assert re.search(r"pretraining: the model (does not improve its input|is below the best Gaussian)", caplog.text)
 
 
 @undrawn_run

@@ -13,6 +13,7 @@ from napari_decrappify.layers.attributes import restored_attributes
 from napari_decrappify.layers.image import METADATA
 from napari_decrappify.layers.region import current_position
 from napari_decrappify.widgets.device_choice import DeviceChoice
+from napari_decrappify.widgets.fidelity_choice import FidelityChoice
 from napari_decrappify.widgets.forms import button, form, named, row
 from napari_decrappify.widgets.layer_choice import LayerChoice
 from napari_decrappify.widgets.model_choice import ModelChoice
@@ -60,6 +61,7 @@ class ColorizeWidget(RunWidget):
             "Import weights…",
             "Convert published weights, such as ColorizeArtistic_gen.pth, to a model file in the same folder",
         )
+        self._fidelity = FidelityChoice("colorize_fidelity")
         self._render_factor = named(
             QSpinBox(),
             "colorize_render_factor",
@@ -90,6 +92,7 @@ class ColorizeWidget(RunWidget):
         choice = row(self._model, self._import)
         choice.setStretch(0, 1)
         fields.addRow("Model", choice)
+        self._fidelity.add_to(fields)
         fields.addRow("Render factor", self._render_factor)
         fields.addRow("Device", self._device)
         layout = QVBoxLayout(self)
@@ -107,6 +110,7 @@ class ColorizeWidget(RunWidget):
         self._connect_runner()
 
     def _update_buttons(self) -> None:
+        self._fidelity.follow(self._model.header)
         has_model = self._model.chosen is not None
         self._panel.allow(has_model and self._layer.layer is not None)
         self._import.setEnabled(not self._runner.is_running)
@@ -134,6 +138,7 @@ class ColorizeWidget(RunWidget):
             render_factor=factor if factor > _AUTOMATIC else "auto",
             device=self._device.device,
             watermark=self._watermark.isChecked(),
+            fidelity=self._fidelity.fidelity,
             planes=tuple(np.ndindex(n_t, n_z)) if self._all.isChecked() else displayed,
             channel=position.get("C", 0),
         )
@@ -160,6 +165,7 @@ class ColorizeWidget(RunWidget):
             "coloured_from": image.name,
             "model": str(settings.model),
             "render_factor": settings.render_factor,
+            **({} if settings.fidelity is None else {"fidelity": settings.fidelity}),
             "statement": result.statement,
         }
         self._viewer.add_image(_stacked(result, axes), name=name, rgb=True, metadata={METADATA: recorded}, **attributes)

@@ -13,6 +13,7 @@ from napari_decrappify.layers.growing import GrowingStore, PlaneDone
 from napari_decrappify.layers.live import LiveResult
 from napari_decrappify.layers.region import displayed_region
 from napari_decrappify.widgets.device_choice import DeviceChoice
+from napari_decrappify.widgets.fidelity_choice import FidelityChoice
 from napari_decrappify.widgets.forms import folder_box, form
 from napari_decrappify.widgets.input_choice import InputChoice
 from napari_decrappify.widgets.model_choice import ModelChoice
@@ -56,6 +57,7 @@ class RestoreWidget(RunWidget):
     def _create_controls(self) -> None:
         self._input = InputChoice(self._viewer, "restore")
         self._model = ModelChoice("restore_model", "restore/model", accepts=restores, default="fluorescence-movie")
+        self._fidelity = FidelityChoice("restore_fidelity")
         self._device = DeviceChoice("restore_device")
         self._folder = folder_box(
             "restore_folder",
@@ -78,6 +80,7 @@ class RestoreWidget(RunWidget):
         fields = form()
         self._input.add_to(fields)
         fields.addRow("Model", self._model)
+        self._fidelity.add_to(fields)
         fields.addRow("Device", self._device)
         fields.addRow("Output folder", self._folder)
         layout = QVBoxLayout(self)
@@ -88,11 +91,16 @@ class RestoreWidget(RunWidget):
 
     def _connect(self) -> None:
         self._input.chosen.connect(self._on_input)
-        self._model.model_changed.connect(self._update_buttons)
+        self._model.model_changed.connect(self._on_model)
         self._preview.start.clicked.connect(lambda: self._start_preview())
         self._panel.run_clicked.connect(self._start)
         self._runner.progressed.connect(lambda _: self._refresh_live())
         self._connect_runner()
+        self._on_model()
+
+    def _on_model(self) -> None:
+        self._fidelity.follow(self._model.header)
+        self._update_buttons()
 
     def _on_input(self) -> None:
         self._input.follow_image(self._image(self._input.layer, self._input.axes))
@@ -125,6 +133,7 @@ class RestoreWidget(RunWidget):
             stop=stop,
             channel=self._input.channel,
             device=self._device.device,
+            fidelity=self._fidelity.fidelity,
         )
         self._runner.start(restore_layer, self._settings)
 
@@ -170,7 +179,9 @@ class RestoreWidget(RunWidget):
             self._panel.show_error("the preview requires the 2D view; switch the canvas to 2D")
             return
         region = displayed_region(self._viewer, layer, image, self._input.channel)
-        settings = PreviewSettings(image=image, model=model, device=self._device.device, region=region)
+        settings = PreviewSettings(
+            image=image, model=model, device=self._device.device, region=region, fidelity=self._fidelity.fidelity
+        )
         self._runner.start(self._previewer.preview, settings)
 
     def _show_preview(self, previewed: Previewed) -> None:
@@ -186,6 +197,7 @@ class RestoreWidget(RunWidget):
     def showEvent(self, event: QShowEvent | None) -> None:
         """Add newly trained models to the list."""
         self._model.refresh()
+        self._on_model()
         super().showEvent(event)
 
     def _release(self) -> None:

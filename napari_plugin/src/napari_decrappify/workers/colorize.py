@@ -38,6 +38,8 @@ class ColorizeSettings:
         Indices (t, z) of the planes to colorize; t varies slowest.
     channel : int
         Channel of a gray layer with several channels.
+    fidelity : float or None
+        As for `decrappify.ColorizationOptions`.
     """
 
     image: LayerImage
@@ -47,6 +49,7 @@ class ColorizeSettings:
     watermark: bool
     planes: tuple[tuple[int, int], ...]
     channel: int = 0
+    fidelity: float | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,10 @@ def colorize_layer(settings: ColorizeSettings, task: Task) -> Colorized:
         )
     task.report("loading the model …")
     inference = InferenceOptions(device=settings.device)
-    colorizer = Colorizer(load_model(settings.model), render_factor=settings.render_factor, inference=inference)
+    model = load_model(settings.model)
+    if settings.fidelity is not None:
+        model = model.with_fidelity(settings.fidelity)
+    colorizer = Colorizer(model, render_factor=settings.render_factor, inference=inference)
     bar = task.progress(total=len(settings.planes), desc="colorizing", unit="image")
     images: list[NDArray[np.uint8]] = []
     factor = 0

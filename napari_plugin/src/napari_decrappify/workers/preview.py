@@ -24,12 +24,13 @@ _FIRST_PIXELS = 256 * 256
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewSettings:
-    """Model, device and region to preview, as for `RestoreSettings`."""
+    """Model, device, fidelity and region to preview, as for `RestoreSettings`."""
 
     image: LayerImage
     model: str | Path
     device: str
     region: Region
+    fidelity: float | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Previewed:
 
 
 class Previewer:
-    """Restoration of regions, with model, movie and normalization cached per layer, model and device.
+    """Restoration of regions, with model, movie and normalization cached per layer, model, fidelity and device.
 
     Not thread-safe.
     """
@@ -75,14 +76,14 @@ class Previewer:
         from decrappify import InferenceOptions, RestorationOptions
         from decrappify.restoration import Preview
 
-        key = (id(settings.image.data), settings.image.axes, str(settings.model), settings.device)
+        key = (id(settings.image.data), settings.image.axes, str(settings.model), settings.device, settings.fidelity)
         if self._preview is None or key != self._key:
             self.close()
             task.report("measuring the movie and loading the model …")
             model = load_model(settings.model)
             self._movie = settings.image.movie()
             inference = InferenceOptions(device=settings.device)
-            options = RestorationOptions(window_axis=window_axis(self._movie, model))
+            options = RestorationOptions(window_axis=window_axis(self._movie, model), fidelity=settings.fidelity)
             self._preview = Preview(self._movie, model, inference=inference, options=options)
             self._key, self._scale, self._pixels_per_second = key, model.scale, 0.0
         return self._preview

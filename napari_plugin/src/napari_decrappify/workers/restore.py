@@ -39,6 +39,8 @@ class RestoreSettings:
         Channel to restore; None for all.
     device : str
         As for `decrappify.restore`.
+    fidelity : float or None
+        As for `decrappify.RestorationOptions`.
     """
 
     image: LayerImage
@@ -48,6 +50,7 @@ class RestoreSettings:
     stop: int
     channel: int | None = None
     device: str = "auto"
+    fidelity: float | None = None
 
     @property
     def model_name(self) -> str:
@@ -58,7 +61,8 @@ class RestoreSettings:
     @property
     def recorded(self) -> dict[str, Any]:
         """Settings that are recorded in the metadata of the layers."""
-        return {"model": self.model_name, "frames": [self.first, self.stop], "device": self.device}
+        recorded = {"model": self.model_name, "frames": [self.first, self.stop], "device": self.device}
+        return recorded if self.fidelity is None else recorded | {"fidelity": self.fidelity}
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ def _restore(settings: RestoreSettings, task: Task, movie: Movie, model: Model, 
         model,
         output,
         inference=InferenceOptions(device=settings.device),
-        options=RestorationOptions(frames=frames, window_axis=window_axis(movie, model)),
+        options=RestorationOptions(frames=frames, window_axis=window_axis(movie, model), fidelity=settings.fidelity),
         progress=task.progress,
         cancel=task.cancel,
         on_plane=on_plane,

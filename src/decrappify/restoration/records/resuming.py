@@ -40,6 +40,7 @@ def settings_of(job: Job) -> Settings:
     """Return all settings that determine the pixels of a result, except network execution, as plain values."""
     return {
         "software": RELEASE,
+        "fidelity": job.model.fidelity,
         "model": f"{job.model.name} {job.model.sha256[:12]}",
         "movie_shape": list(job.movie.shape),
         "movie_dtype": job.movie.dtype.name,

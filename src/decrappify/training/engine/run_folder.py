@@ -28,7 +28,8 @@ _RUN_FILES = (
         "pretrained_critic.safetensors",
         "checkpoints/*.safetensors",
     ),
-    *("log.csv", "loss.png", "log.png", "monitors.png", "checkpoints.png", "preview_*.png", _EVENTS),
+    *("log.csv", "loss.png", "log.png", "monitors.png", "checkpoints.png", "fidelity.png", "pretrained.png"),
+    *("preview_*.png", _EVENTS),
     *("images/cycle_*/*/*.tif", "images/cycle_*/*/*.png"),
 )
 _BEFORE_TRAINING = ("log.csv", "loss.png", "preview_0000000.png", _EVENTS)

@@ -90,8 +90,18 @@ class Validator:
             self._psnr_gaussian = self._mean_db(_squared(torch.from_numpy(np.stack(self._gaussian)), targets))
 
     @torch.no_grad()
-    def score(self, network: RestorationNetwork, device: torch.device) -> ValidationScore:
-        """Compute the score of `network` in eval mode, and restore its mode."""
+    def score(self, network: RestorationNetwork, device: torch.device, *, second_draw: bool = True) -> ValidationScore:
+        """Compute the score of `network` in eval mode, and restore its mode.
+
+        Parameters
+        ----------
+        network : RestorationNetwork
+            The network.
+        device : torch.device
+            Device of the network.
+        second_draw : bool
+            Whether to predict from the second noise draws too, in twice the time; `noise_draw` is NaN without them.
+        """
         was_training = network.training
         network.eval()
         errors, source_errors, draws = [], [], []
@@ -102,7 +112,7 @@ class Validator:
             source = network.middle_frame(batch["source"].to(device))
             errors.append(_squared(prediction, target))
             source_errors.append(_squared(upsample(source, target.shape[-2:]), target))
-            if "source_2" in batch:
+            if second_draw and "source_2" in batch:
                 draws.append(_squared(prediction, network(batch["source_2"].to(device)).float()).mean(dim=(1, 2)) / 2)
             for index in self._shown:
                 at = index - number * self._batch_size

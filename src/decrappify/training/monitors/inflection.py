@@ -7,12 +7,11 @@ noisy and a GAN oscillates, so the lowest single value is mostly due to chance: 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from decrappify.errors import InputError
 from decrappify.training.monitors.measure import MonitorRow
@@ -299,35 +298,3 @@ def texture_turn(rows: Sequence[MonitorRow]) -> int | None:
         if confirmed <= 0 < invented:
             return k - 1
     return None
-
-
-def interpolate_weights(
-    theta_0: Mapping[str, Tensor], theta_k: Mapping[str, Tensor], alpha: float
-) -> dict[str, Tensor]:
-    """Interpolate two state dicts, ``theta_0 + alpha (theta_k - theta_0)`` (as in ESRGAN, Wang et al. 2018).
-
-    A continuous transition from the pretrained generator to a GAN checkpoint trained from it. Integers (counters) are
-    taken from `theta_0`. Fold spectral norms first: their power iteration cannot be interpolated.
-
-    Parameters
-    ----------
-    theta_0, theta_k : mapping
-        State dicts with the same keys and shapes.
-    alpha : float
-        0 is `theta_0`, 1 is `theta_k`.
-
-    >>> import torch
-    >>> interpolate_weights({"w": torch.zeros(2)}, {"w": torch.ones(2)}, 0.25)
-    {'w': tensor([0.2500, 0.2500])}
-    """
-    if not 0 <= alpha <= 1:
-        raise InputError(f"alpha is {alpha!r}, expected 0 to 1")
-    odd = sorted(set(theta_0) ^ set(theta_k)) or [k for k in theta_0 if theta_0[k].shape != theta_k[k].shape]
-    if odd:
-        raise InputError(
-            f"the weights are of different networks (first difference: {odd[0]}), expected two of one network"
-        )
-    return {
-        key: weight.lerp(theta_k[key].to(weight), alpha) if weight.is_floating_point() else weight.clone()
-        for key, weight in theta_0.items()
-    }

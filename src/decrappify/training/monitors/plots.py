@@ -22,6 +22,7 @@ _ALLOWED, _CHOSEN, _REFUSED = "#d9efd8", "#c2185b", "0.88"
 _LINES = ("#1f5fa8", "#d9822b", "#3b8f4f")
 _LEAST_SIDE, _GAP, _FRAME = 128, 6, 4  # pixels of the contact sheet
 _LABEL, _LINE_HEIGHT = 15, 20
+_KID_TITLE = "KID (lower: closer to real images)"
 
 Lines = dict[str, list[float]]
 
@@ -81,6 +82,67 @@ def plot_monitors(
     return Path(path)
 
 
+def plot_fidelity(
+    path: str | os.PathLike[str],
+    fidelities: Sequence[float],
+    rows: Sequence[MonitorRow],
+    limits: Limits | None = None,
+    *,
+    overwrite: bool = False,
+) -> Path:
+    """Plot each monitor against the fidelity, from the GAN checkpoint (0) to the pretrained generator (1), as a PNG.
+
+    Parameters
+    ----------
+    path : path
+        The PNG to write.
+    fidelities : sequence of float
+        Fidelity of each row; the first is 1.
+    rows : sequence of MonitorRow
+        Monitors relative to the pretrained generator.
+    limits : Limits, optional
+        Limits of checkpoints, which are green.
+    overwrite : bool
+        Whether to replace `path`.
+
+    Returns
+    -------
+    Path
+        `path`.
+    """
+    check_output(path, overwrite=overwrite)
+    if len(fidelities) != len(rows) or not rows or fidelities[0] != 1:
+        raise InputError(f"the fidelities are {list(fidelities)}, expected one for each of {len(rows)} rows, from 1")
+    figure = new_figure(13, 6.2)
+    figure.subplots_adjust(left=0.04, right=0.99, bottom=0.1, top=0.94, wspace=0.2, hspace=0.22)
+    axes = list(figure.subplots(2, 4, sharex=True).flat)
+    for axis, (title, lines, allowed) in zip(axes, _panels(rows, limits or Limits()), strict=False):
+        _draw_panel(axis, title, list(fidelities), lines, allowed)
+    kids = np.array([row.kid for row in rows])
+    errors = np.array([0.0, *(row.kid_error for row in rows[1:])])
+    axes[6].fill_between(fidelities, kids - errors, kids + errors, color=_LINES[0], alpha=0.18, linewidth=0)
+    _draw_panel(axes[6], _KID_TITLE, list(fidelities), {"": [row.kid for row in rows]}, (np.nan, np.nan))
+    _limit_view(axes[6], [*(kids - errors), *(kids + errors)], (np.nan, np.nan), n_labels=0)
+    for axis in axes[:7]:
+        axis.tick_params(labelsize=8)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[3].tick_params(labelbottom=True)  # the panel below it has no axis
+    _draw_allowed_key(axes[7], "1: pretrained generator\n0: selected GAN checkpoint")
+    figure.supxlabel("fidelity", fontsize=11)
+    with atomic_output(path, overwrite=overwrite) as partial:
+        figure.savefig(partial, dpi=130, format="png")
+    return Path(path)
+
+
+def _draw_allowed_key(axis: Any, text: str) -> None:
+    from matplotlib.patches import Patch
+
+    axis.axis("off")
+    handles = [Patch(color=_ALLOWED, label="allowed range of checkpoints")]
+    axis.legend(handles=handles, loc="upper left", frameon=False, fontsize=10)
+    axis.text(0.03, 0.7, text, transform=axis.transAxes, va="top", fontsize=10)
+
+
 def _panels(rows: Sequence[MonitorRow], limits: Limits) -> list[tuple[str, Lines, tuple[float, float]]]:
     """Return title, lines and allowed range of all panels except that of KID; the first row is the baseline."""
 
@@ -137,7 +199,7 @@ def _draw_kid(axis: Any, share: list[float], baseline: MonitorRow, rows: Sequenc
     axis.plot(share, kids, color=_LINES[0], linewidth=0.8, marker=".", markersize=3, label="each checkpoint")
     axis.plot(share[1:], smoothed_kid(baseline, rows), color="black", linewidth=1.8, label="median of 5")
     axis.axhline(baseline.kid, color="0.5", linestyle=":", linewidth=1, label="before the GAN phase")
-    axis.set_title("KID (lower: closer to real images)", fontsize=10)
+    axis.set_title(_KID_TITLE, fontsize=10)
     _limit_view(axis, list(kids), (np.nan, np.nan), n_labels=3)
 
 

@@ -54,6 +54,8 @@ def train_nogan(
     repeated.
     Checkpoints of the GAN phase are compared on held-out data, and the model has the weights of the best of them, or
     the pretrained weights if no checkpoint is better: see ``monitors.png`` and ``checkpoints.png`` in the run folder.
+    In the first case it also contains the pretrained weights, and `Model.with_fidelity` interpolates between both; see
+    ``fidelity.png``.
 
     Parameters
     ----------
@@ -146,6 +148,8 @@ class _Describe:
     def __call__(self, note: str) -> Model:
         from copy import deepcopy
 
+        from decrappify.training.nogan.selection import PRETRAINED
+
         run, config = self._run, self._run.config
         described: dict[str, Any] = {"name": run.folder.name} | self._card
         if config.task == "colorization":
@@ -157,6 +161,12 @@ class _Describe:
         for key in ("verdict", "stopped", "critic_accuracy", "psnr_source", "pretrained_psnr"):
             if run.history.get(key) not in (None, ""):
                 described[key] = run.history[key]
+        if "validation" in run.history:
+            described["validation"] = run.history["validation"]
+        # Once a checkpoint has been selected, the generator has its weights, except within a later GAN phase.
+        path = [] if note else run.history.get("fidelity_path", [])
+        if path:
+            described["fidelity_path"] = path
         described |= {
             "trained_with": f"decrappify {__version__}",
             "training_seconds": round(run.trainer.seconds),
@@ -172,6 +182,7 @@ class _Describe:
             IMAGENET if config.task == "colorization" else self._rule,
             None if crappifier is None else crappifier.to_dict(),
             described,
+            load_model(run.folder / PRETRAINED).network.state_dict() if path else None,
         )
 
 

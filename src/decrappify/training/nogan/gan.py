@@ -16,8 +16,8 @@ from decrappify.training.nogan.run import NoganRun
 _MOST_STEPS_BETWEEN = 100  # between two checkpoints
 _BETAS = (0.0, 0.9)
 
-# Evaluates a checkpoint: takes step and images of this phase, returns validation PSNR and whether to stop.
-Evaluate = Callable[[int, int], tuple[float, bool]]
+# Evaluates a checkpoint: takes step and images of this phase, returns values for the log and whether to stop.
+Evaluate = Callable[[int, int], tuple[dict[str, float], bool]]
 
 
 def gan_steps(run: NoganRun) -> tuple[int, int]:
@@ -61,8 +61,8 @@ def gan_phase(run: NoganRun, evaluate_checkpoint: Evaluate, name: str) -> None:
         return numbers
 
     def evaluate(number: int, means: dict[str, float]) -> bool:
-        means["val_psnr"], stop = evaluate_checkpoint(number, number * images_a_step)
-        means["generator_steps"] = notes["generator_steps"]
+        values, stop = evaluate_checkpoint(number, number * images_a_step)
+        means |= values | {"generator_steps": notes["generator_steps"]}
         return stop
 
     phase = Phase(

@@ -9,14 +9,14 @@ from decrappify.training.config.nogan import PretrainStep
 from decrappify.training.engine.generator import generator_loss
 from decrappify.training.engine.optimization import OptimizedNetwork, group_rates
 from decrappify.training.engine.trainer import Phase
-from decrappify.training.engine.validation import Validator
 from decrappify.training.engine.weight_average import WeightAverage
 from decrappify.training.nogan.run import NoganRun
+from decrappify.training.nogan.validation import GeneratorValidation
 
 _EVALUATIONS = 10  # per phase
 
 
-def pretrain(run: NoganRun, step: PretrainStep, name: str, validator: Validator) -> None:
+def pretrain(run: NoganRun, step: PretrainStep, name: str, validation: GeneratorValidation) -> None:
     """Run one step of the pretraining schedule."""
     config = run.config
     total = run.steps(step.share, step.batch_size)
@@ -39,11 +39,10 @@ def pretrain(run: NoganRun, step: PretrainStep, name: str, validator: Validator)
         average.update(run.generator)
         return {"content": loss, "stability": stability}
 
-    def evaluate(_: int, means: dict[str, float]) -> bool:
+    def evaluate(number: int, means: dict[str, float]) -> bool:
         with average.applied_to(run.generator):
-            score = validator.score(run.generator, run.fabric.device)
-        means["val_psnr"] = score.psnr
-        run.history["psnr_source"], run.history["pretrained_psnr"] = score.psnr_source, score.psnr
+            means |= validation.score(preview_at=number)
+        run.history["psnr_source"], run.history["pretrained_psnr"] = means["val_psnr_source"], means["val_psnr"]
         return False
 
     phase = Phase(

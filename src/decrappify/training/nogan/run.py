@@ -15,6 +15,7 @@ from decrappify.training.data.training_data import TrainingData
 from decrappify.training.engine.processes import folder_errors
 from decrappify.training.engine.trainer import Phase, Trainer, learning_rates
 from decrappify.training.engine.training_log import Row, TrainingLog
+from decrappify.training.engine.validation import SCORES
 
 COLUMNS = (
     "phase",
@@ -25,7 +26,7 @@ COLUMNS = (
     "adversarial",
     "critic",
     "accuracy",
-    "val_psnr",
+    *(f"val_{name}" for name in SCORES),
     "val_accuracy",
     "generator_steps",
     "generator_rate",
@@ -138,7 +139,18 @@ def plot_log(rows: Sequence[Row], folder: Path) -> None:
             if chosen:
                 minutes = [float(row["seconds"]) / 60 for row in chosen]
                 axes.plot(minutes, [float(row[key]) for row in chosen], ".-", label=phase)
+        if key == "val_psnr":
+            _draw_compared(axes, rows)
         axes.set(xlabel="minutes", title=label)
         if axes.lines:
             axes.legend(fontsize=7)
     figure.savefig(folder / "log.png", dpi=120)
+
+
+def _draw_compared(axes: Any, rows: Sequence[Row]) -> None:
+    """Draw the PSNR of the source and of the best Gaussian filter as horizontal lines."""
+    for key, label, style in (("val_psnr_gaussian", "best Gaussian", "-."), ("val_psnr_source", "source", "--")):
+        values = [float(row[key]) for row in rows if row[key]]
+        if values:
+            label = f"{label}, {values[-1]:.1f} dB"
+            axes.axhline(values[-1], color="0.45", linestyle=style, linewidth=1.1, label=label)

@@ -12,7 +12,6 @@ from decrappify.normalization import IMAGENET
 from decrappify.training.config.nogan import NoganConfig
 from decrappify.training.engine.processes import folder_errors
 from decrappify.training.engine.trainer import Stopped
-from decrappify.training.engine.validation import Validator
 from decrappify.training.nogan.critic_files import save_critic
 from decrappify.training.nogan.critic_training import train_critic
 from decrappify.training.nogan.gan import gan_phase, gan_steps
@@ -20,11 +19,11 @@ from decrappify.training.nogan.generated import save_generated
 from decrappify.training.nogan.pretraining import pretrain
 from decrappify.training.nogan.run import NoganRun
 from decrappify.training.nogan.selection import CheckpointSelection
+from decrappify.training.nogan.validation import GeneratorValidation
 
 log = logging.getLogger(__name__)
 
 _COLOR_RANGE = 3 / sum(IMAGENET.std)  # black to white in ImageNet-normalized units
-_BATCH = 8
 PRETRAINED_CRITIC = "pretrained_critic.safetensors"
 
 
@@ -71,7 +70,7 @@ def run_phases(run: NoganRun, describe: Callable[[str], Any]) -> None:
     is_color = config.task == "colorization"
     data_range = _COLOR_RANGE if is_color else 1.0
     samples = _held_out(run)
-    validator = Validator(samples, _BATCH, data_range)
+    validation = GeneratorValidation(run, samples, data_range)
     phases = plan(config)
     selection: CheckpointSelection | None = None
     try:
@@ -80,17 +79,21 @@ def run_phases(run: NoganRun, describe: Callable[[str], Any]) -> None:
             log.info("%s", phase)
             images = run.folder / "images" / f"cycle_{phase.cycle}"
             if phase.kind == "pretrain":
-                pretrain(run, config.pretrain[phase.index], str(phase), validator)
+                pretrain(run, config.pretrain[phase.index], str(phase), validation)
+                if phase.index == phase.of - 1:
+                    validation.warn()
             elif phase.kind == "save images":
                 save_generated(run, images, str(phase))
             elif phase.kind == "critic":
                 train_critic(run, critic_steps(config, phase.cycle)[phase.index], images, str(phase))
             else:
-                if "rows" not in run.history and run.trainer.is_first:
-                    with folder_errors(run.folder):
-                        save_critic(run.critic, run.folder / PRETRAINED_CRITIC)
+                if "rows" not in run.history:
+                    validation.score()  # for the card of the pretrained generator
+                    if run.trainer.is_first:
+                        with folder_errors(run.folder):
+                            save_critic(run.critic, run.folder / PRETRAINED_CRITIC)
                 selection = selection or CheckpointSelection(run, samples, data_range, describe)
-                if not _gan(run, selection, str(phase)):
+                if not _gan(run, selection, validation, str(phase)):
                     break
             run.trainer.end_phase()
             with folder_errors(run.folder):
@@ -100,6 +103,7 @@ def run_phases(run: NoganRun, describe: Callable[[str], Any]) -> None:
         log.info("%s", run.unfinished)
         if selection is not None and selection.rows:
             selection.choose()  # the best so far; a finished phase has already selected its checkpoint
+            validation.score()
     if run.trainer.is_first:
         with folder_errors(run.folder):
             if not run.unfinished:
@@ -107,14 +111,21 @@ def run_phases(run: NoganRun, describe: Callable[[str], Any]) -> None:
             run.log.plot()
 
 
-def _gan(run: NoganRun, selection: CheckpointSelection, name: str) -> bool:
+def _gan(run: NoganRun, selection: CheckpointSelection, validation: GeneratorValidation, name: str) -> bool:
     """Run one GAN phase and load its best checkpoint; return whether another cycle may improve on it."""
     selection.begin_cycle()
     total, every = gan_steps(run)
     selection.check_space(-(-(total - run.trainer.position.step) // every))
-    gan_phase(run, selection.evaluate, name)
+
+    def evaluate(step: int, images: int) -> tuple[dict[str, float], bool]:
+        # First, as it is part of the card of the checkpoint; the monitors compare noise draws.
+        scores = validation.score(second_draw=False)
+        return scores, selection.evaluate(step, images)
+
+    gan_phase(run, evaluate, name)
     with folder_errors(run.folder):
         verdict = selection.choose()
+    validation.score()
     log.info("%s", verdict.reason)
     return verdict.index is not None and verdict.index >= run.trainer.position.notes["first_row"]
 

@@ -15,7 +15,8 @@ from decrappify.model import Model, load_model
 from decrappify.training.monitors.images import as_image
 from decrappify.training.monitors.inflection import InflectionDetector, Verdict, choose
 from decrappify.training.monitors.measure import MonitorRow, Monitors
-from decrappify.training.monitors.plots import contact_sheet, plot_monitors
+from decrappify.training.monitors.plots import contact_sheet, plot_fidelity, plot_monitors
+from decrappify.training.nogan.fidelity import FIDELITIES, PLOT, card_entry, measure_path
 from decrappify.training.nogan.run import NoganRun
 
 PRETRAINED = "pretrained.safetensors"
@@ -78,18 +79,18 @@ class CheckpointSelection:
                 f"{self.run.folder}, where {free / 1e9:.1f} GB are free; free some space, or raise checkpoint_share"
             )
 
-    def evaluate(self, step: int, images: int) -> tuple[float, bool]:
-        """Measure and save a checkpoint; return its PSNR and whether to stop."""
+    def evaluate(self, step: int, images: int) -> bool:
+        """Measure and save a checkpoint; return whether to stop."""
         row = self._monitors.measure(self.run.generator, step=self._steps + step, images_seen=self._images + images)
         row = self._agreed(row)
         if self.run.trainer.is_first:
             note = f"checkpoint of the GAN phase after {row.images_seen} images"
             self._describe(note).save(self._path(row), overwrite=True)
         self.run.history["rows"].append(row.to_dict())
-        return row.psnr, self._detector.add(row) and self.run.config.detect
+        return self._detector.add(row) and self.run.config.detect
 
     def choose(self) -> Verdict:
-        """Select among all checkpoints, load the selected weights, and plot the monitors."""
+        """Select among all checkpoints, load the selected weights, and plot the monitors, also along the fidelity."""
         run, rows = self.run, self.rows
         verdict = choose(self.baseline, rows)
         path = self._start if verdict.row is None else self._path(verdict.row)
@@ -102,7 +103,26 @@ class CheckpointSelection:
         run.generator.load_state_dict(_load(path).network.state_dict())
         run.history["verdict"] = verdict.reason
         run.history["stopped"] = self._detector.reason
+        self._follow_fidelity(verdict.row)
         return verdict
+
+    def _follow_fidelity(self, selected: MonitorRow | None) -> None:
+        """Measure and plot the monitors from the pretrained generator to the selected checkpoint, if there is one."""
+        run = self.run
+        run.history["fidelity_path"] = []
+        if selected is None:
+            (run.folder / PLOT).unlink(missing_ok=True)  # of an earlier cycle
+            return
+
+        def measure() -> MonitorRow:
+            row = self._monitors.measure(run.generator, step=selected.step, images_seen=selected.images_seen)
+            return self._agreed(row)
+
+        now = {key: value.clone() for key, value in run.generator.state_dict().items()}
+        rows = measure_path(run.generator, now, _load(self._start).network.state_dict(), measure)
+        run.history["fidelity_path"] = card_entry(rows)
+        if run.trainer.is_first:
+            plot_fidelity(run.folder / PLOT, FIDELITIES, rows, overwrite=True)
 
     def _agreed(self, row: MonitorRow) -> MonitorRow:
         """Return the row of the first process on all processes: batch norms, and thus decisions, may differ."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -164,7 +163,7 @@ def _measured(result: TrainingResult, used: list[str]) -> dict[str, Any]:
     """Return the entries of the model card from the run itself."""
     import torch
 
-    from decrappify.training.supervised.report import longer_training
+    from decrappify.training.supervised.report import card_entry, longer_training
 
     config, score, patches = result.config, result.score, result.patches
     entries = {
@@ -174,13 +173,7 @@ def _measured(result: TrainingResult, used: list[str]) -> dict[str, Any]:
         "best_step": score["step"],
         "training_seconds": round(result.seconds),
         "runtime": result.runtime,
-        "validation": {
-            **{f"{key}_db": _rounded(value, 2) for key, value in score.items() if key not in ("step", "noise_draw")},
-            "noise_draw": _rounded(score["noise_draw"], 5),
-            "patches": len(patches.samples),
-            "patches_with_content": patches.n_with_content,
-            "movies": patches.n_movies,
-        },
+        "validation": card_entry(score, patches),
         "trained_on": used,
     }
     if result.last_step < (config.max_steps or 0):
@@ -188,11 +181,6 @@ def _measured(result: TrainingResult, used: list[str]) -> dict[str, Any]:
     elif (worth := longer_training(result.curve)) is not None:
         entries["longer_training"] = worth
     return entries
-
-
-def _rounded(value: float, digits: int) -> float | None:
-    """Return None for NaN, which JSON does not have: pairs with one source have no second noise draw."""
-    return round(value, digits) if math.isfinite(value) else None
 
 
 def _channels(config: TrainingConfig) -> dict[str, Any]:

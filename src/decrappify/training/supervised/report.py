@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from decrappify.training.engine.validation_patches import ValidationPatches
 
 _SMALL = 0.05  # dB: not a rise
 _FEWEST_POINTS = 5
@@ -33,7 +36,33 @@ def summary(score: Mapping[str, Any]) -> str:
     return f"validation: {psnr} dB" + (f"; gain over the input {', '.join(gains)}" if gains else "")
 
 
-def warning(score: Mapping[str, float], *, started_from: str | None = None) -> str | None:
+def card_entry(score: Mapping[str, float], patches: ValidationPatches) -> dict[str, Any]:
+    """Return the entry on the validation for a model card, with None for values that do not exist.
+
+    Parameters
+    ----------
+    score : mapping
+        Values of a `ValidationScore`.
+    patches : ValidationPatches
+        The validation patches.
+    """
+    return {
+        **{f"{key}_db": _rounded(value, 2) for key, value in score.items() if key not in ("step", "noise_draw")},
+        "noise_draw": _rounded(score["noise_draw"], 5),
+        "patches": len(patches.samples),
+        "patches_with_content": patches.n_with_content,
+        "movies": patches.n_movies,
+    }
+
+
+def _rounded(value: float, digits: int) -> float | None:
+    """Return None for NaN, which JSON does not have: pairs with one source have no second noise draw."""
+    return round(value, digits) if math.isfinite(value) else None
+
+
+def warning(
+    score: Mapping[str, float], *, started_from: str | None = None, images: str = "preview_*.png"
+) -> str | None:
     """Return a warning for a model that is not better than its input, the best Gaussian or its initial weights.
 
     Parameters
@@ -42,12 +71,14 @@ def warning(score: Mapping[str, float], *, started_from: str | None = None) -> s
         ``step``, ``psnr``, ``psnr_source`` and ``psnr_gaussian`` of the weights of the model.
     started_from : str, optional
         Name of the model from which the training started.
+    images : str
+        Name of the images that show source, prediction and target.
     """
     psnr, source, gaussian = score["psnr"], score["psnr_source"], score["psnr_gaussian"]
     if psnr <= source + _SMALL:
         return (
             f"the model does not improve its input (validation {psnr:.2f} dB, source {source:.2f} dB); do not use it: "
-            "check in preview_*.png that source and target show the same structures, then train longer"
+            f"check in {images} that source and target show the same structures, then train longer"
         )
     if psnr < gaussian:
         return (
