@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from decrappify import crappifier_preset, load_model, restore
 from decrappify.crappify import crappify_movie
+from decrappify.inference.network import MIN_AGREEMENT_DB
 from decrappify.inference.options import InferenceOptions
+from decrappify.inference.precision import has_fast_bfloat16
 from decrappify.metrics.baselines import best_gaussian
 from decrappify.metrics.fidelity import psnr
 from decrappify.model import shipped_models
@@ -25,6 +29,9 @@ NEEDS = {
     "fluorescence-movie-x2": (3, 2),
     "fluorescence-still": (1, 1),
 }
+FAST_BFLOAT16 = pytest.mark.skipif(
+    not has_fast_bfloat16(torch.device("cpu")), reason="this processor only emulates bfloat16, which takes too long"
+)
 
 
 def test_shipped_models_are_complete():
@@ -78,13 +85,38 @@ def test_restored_x2_movie_exceeds_cubic_interpolation_by_two_decibels(sample):
     "name",
     ["fluorescence-movie", *(pytest.param(n, marks=pytest.mark.slow) for n in NEEDS if n != "fluorescence-movie")],
 )
-def test_tiled_restoration_differs_by_less_than_a_thousandth(name, sample):
+@pytest.mark.parametrize("precision", ["float32", pytest.param("bfloat16", marks=FAST_BFLOAT16)])
+def test_tiled_restoration_differs_by_less_than_a_thousandth(name, precision, sample):
     model = load_model(name)
+    options = InferenceOptions(device="cpu", precision=precision)
     frame = measure(sample.noisy).apply(sample.noisy.frame(2))
     window = np.tile(frame, (model.n_frames, 2, 2))
-    whole = Restorer(model, inference=InferenceOptions(tile_size=512, device="cpu")).restore_window(window)
-    tiled = Restorer(model, inference=InferenceOptions(tile_size=192, device="cpu")).restore_window(window)
+    whole = Restorer(model, inference=replace(options, tile_size=512)).restore_window(window)
+    tiled = Restorer(model, inference=replace(options, tile_size=192)).restore_window(window)
     assert np.abs(whole - tiled).max() < 1e-3 * np.ptp(whole)
+
+
+@FAST_BFLOAT16
+@pytest.mark.parametrize(
+    "name",
+    ["fluorescence-movie", *(pytest.param(n, marks=pytest.mark.slow) for n in NEEDS if n != "fluorescence-movie")],
+)
+def test_bfloat16_is_chosen_and_changes_less_than_the_own_error_of_the_model(name, sample):
+    model = load_model(name)
+    on_cpu = InferenceOptions(device="cpu")
+    network = Restorer(model, inference=on_cpu).network
+    assert network.precision == "bfloat16"
+    assert 62 < network.agreement_db < 80
+    frames = slice(0, model.n_frames)
+    source = np.asarray(sample.noisy)[frames, 0, 0].astype(np.float32)
+    exact, rounded = (
+        np.asarray(restore(Movie.from_array(source), model, inference=replace(on_cpu, precision=precision)))[:, 0, 0]
+        for precision in ("float32", "bfloat16")
+    )
+    assert psnr(rounded, exact) > MIN_AGREEMENT_DB
+    target = np.asarray(sample.truth)[frames, 0, 0].astype(np.float32)
+    if model.scale == 1:
+        assert psnr(rounded, target) == pytest.approx(psnr(exact, target), abs=0.01)
 
 
 def test_restoration_does_not_depend_on_gain_and_offset(sample):

@@ -86,7 +86,7 @@ class PerSize:
     Parameters
     ----------
     make : callable
-        Takes a random source, and returns a function that predicts from sources of its size.
+        Takes a simulated source, and returns a function that predicts from sources of its size.
 
     Examples
     --------

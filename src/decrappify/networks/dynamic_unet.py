@@ -221,6 +221,7 @@ class DynamicUNet(RestorationNetwork):
             layers += [nn.Identity(), MergedBlock(width, norm=norm, bottleneck=bottleneck)]
         layers.append(conv_layer(width, out_channels, 1, norm=norm, activation=False))
         self.layers = nn.ModuleList(layers)
+        self.spec = replace(self.spec, output_layer=f"layers.{len(layers) - 1}")
 
     def forward(self, source: Tensor) -> Tensor:
         """Predict the middle frame; see the class for shapes."""
@@ -302,6 +303,7 @@ class UpsampledUNet(RestorationNetwork):
             size_multiple=multiple,
             tile_multiple=_COARSEST // math.gcd(_COARSEST, scale),
             margin=-(-_MARGIN // scale // multiple) * multiple,
+            output_layer=f"model.{self.model.spec.output_layer}",
         )
         self.architecture: dict[str, Any] = self.model.architecture | {"name": "upsampled-unet", "scale": scale}
 

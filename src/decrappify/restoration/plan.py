@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ class RestorationPlan:
         Settings that a resumed run must share, see `decrappify.restoration.records.resuming.settings_of`.
     tile_size, tile_overlap, device, precision, backend
         Values chosen for the network.
+    agreement_db : float or None
+        PSNR (dB) of bfloat16 against float32 if it determined the precision, see `InferenceNetwork`.
     channels : tuple of Channel
         Normalization and outlier limits of each channel.
     runtime : mapping
@@ -45,6 +48,7 @@ class RestorationPlan:
     device: str
     precision: str
     backend: str
+    agreement_db: float | None
     channels: tuple[Channel, ...]
     runtime: Mapping[str, Any]
     begun: Mapping[str, Any]
@@ -54,6 +58,9 @@ class RestorationPlan:
         begun_with = self.begun.get("provenance", {}).get("restoration", {})
         present = self._network_settings() | dict(self.runtime)
         recorded = {name: begun_with.get(name, value) for name, value in present.items()}
+        agreement = begun_with.get("bfloat16_agreement_db") if self.begun else self.agreement_db
+        if agreement is not None:
+            recorded["bfloat16_agreement_db"] = agreement
         return self.job.provenance(self.channels, recorded)
 
     def record(self, read: list[list[Any]]) -> dict[str, Any]:
@@ -116,7 +123,13 @@ def make_plan(
         device=restorer.network.device.type,
         precision=restorer.network.precision,
         backend=restorer.network.backend,
+        agreement_db=_recorded_agreement(restorer.network.agreement_db),
         channels=tuple(channels),
         runtime=runtime,
         begun=begun,
     )
+
+
+def _recorded_agreement(decibels: float | None) -> float | None:
+    """Round an agreement for the record; None for one that JSON cannot represent: equal or not finite predictions."""
+    return None if decibels is None or not math.isfinite(decibels) else round(decibels, 1)

@@ -13,6 +13,7 @@ from decrappify._common.argument_names import setting
 from decrappify.errors import InputError
 from decrappify.inference.network import choose_device
 from decrappify.inference.options import InferenceOptions
+from decrappify.inference.precision import has_fast_bfloat16
 from decrappify.limits.memory import check_memory
 from decrappify.restoration.job import Job
 from decrappify.restoration.restorer import Restorer
@@ -57,6 +58,12 @@ def prepared_restorer(
         If one window does not fit into memory.
     """
     names = ("tile_size", "tile_overlap", "precision", "backend")
+    if begun.get("precision") == "bfloat16" and not has_fast_bfloat16(device):
+        logger.warning(
+            "the run began in bfloat16, which this processor only emulates: the remaining planes may take several "
+            "times longer; finish it on the first machine, or discard it with %s",
+            setting("overwrite", True),
+        )
     used = replace(inference, device=str(device), **{name: begun[name] for name in names if name in begun})
     restorer = Restorer(job.model, inference=used, expected_pixels=job.n_pixels, cancel=cancel)
     restorer.grid(_frame_shape(job))  # raises on unsuitable tiles before anything is written

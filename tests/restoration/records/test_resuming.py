@@ -195,6 +195,34 @@ def test_resumed_run_uses_its_original_number_of_threads(movie, tmp_path, caplog
     assert not runtime_messages(caplog)
 
 
+def test_resumed_run_keeps_the_automatic_precision_of_its_start(movie, tmp_path, caplog, monkeypatch):
+    def supported(answer):
+        for module in ("inference.network", "restoration.preparing"):
+            monkeypatch.setattr(f"decrappify.{module}.has_fast_bfloat16", lambda device: answer)
+
+    model, whole, output = as_model(PoolingNetwork(3)), tmp_path / "whole.ome.zarr", tmp_path / "restored.ome.zarr"
+    auto = {"inference": replace(ON_CPU, precision="auto")}
+    supported(True)
+    with restore(movie, model, whole, **auto) as restored:
+        record = restored.provenance["restoration"]
+    assert record["precision"] == "bfloat16"
+    assert record["bfloat16_agreement_db"] == round(record["bfloat16_agreement_db"], 1) > 59
+    with pytest.raises(ValueError, match="network"):
+        restore(movie, as_model(Breaks(6, ValueError("network"))), output, **auto)
+    supported(False)
+    with caplog.at_level(logging.WARNING), restore(movie, model, output, **auto) as restored:
+        assert restored.provenance["restoration"] == record
+    assert "the run began in bfloat16, which this processor only emulates" in caplog.text
+    assert files_of(output) == files_of(whole)
+
+
+def test_record_has_no_agreement_if_the_precision_is_set(movie, tmp_path):
+    restored = restore(movie, as_model(PoolingNetwork(3)), inference=replace(ON_CPU, precision="bfloat16"))
+    record = restored.provenance["restoration"]
+    assert record["precision"] == "bfloat16"
+    assert "bfloat16_agreement_db" not in record
+
+
 @pytest.mark.parametrize("recorded", [None, {"threads": 1, "processor": "riscv64"}])
 def test_resuming_on_another_or_unknown_processor_warns(movie, tmp_path, caplog, recorded):
     output = tmp_path / "restored.ome.zarr"
