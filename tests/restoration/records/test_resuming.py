@@ -206,7 +206,7 @@ def test_resumed_run_keeps_the_automatic_precision_of_its_start(movie, tmp_path,
     with restore(movie, model, whole, **auto) as restored:
         record = restored.provenance["restoration"]
     assert record["precision"] == "bfloat16"
-    assert record["bfloat16_agreement_db"] == round(record["bfloat16_agreement_db"], 1) > 59
+    assert record["bfloat16_agreement_db"] == round(record["bfloat16_agreement_db"], 1) > 55
     with pytest.raises(ValueError, match="network"):
         restore(movie, as_model(Breaks(6, ValueError("network"))), output, **auto)
     supported(False)
