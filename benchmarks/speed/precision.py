@@ -178,7 +178,7 @@ def main() -> None:
     from benchmarks.harness.scoring import identity
 
     arguments = parser(__doc__)
-    arguments.add_argument("--model", action="append", default=[], help="also this model file; may be repeated")
+    arguments.add_argument("--model", nargs="+", default=[], help="also these model files")
     args = arguments.parse_args()
     torch.set_num_threads(args.threads)
     settings = {
