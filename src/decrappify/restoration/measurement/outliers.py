@@ -101,8 +101,8 @@ def _noise_along_rows(plane: Array) -> PixelNoise:
     wide = plane.astype(np.float64)
     difference = (wide[1:-1, 1:-1] - (wide[1:-1, :-2] + wide[1:-1, 2:]) / 2).ravel() ** 2 / 1.5
     level = np.minimum(wide[:-2, 1:-1], wide[2:, 1:-1]).ravel()  # not the level of an adjacent hot pixel
-    order = np.argsort(level)
     ends = np.unique((np.array([0.0, *_NOISE_GROUPS, 100.0]) / 100 * level.size).astype(int))
+    order = np.argpartition(level, ends[1:-1])  # several times as fast as sorting, which the groups do not need
     found = []
     for start, end in pairwise(ends.tolist()):
         if end - start >= min(_ENOUGH_DIFFERENCES, level.size // 4):
