@@ -4,6 +4,8 @@
         decrappify train src/decrappify/model/shipped/$name.toml --output runs/$name
         python benchmarks/harness/ship.py runs/$name
     done
+    decrappify train src/decrappify/model/shipped/em-denoise.toml --output runs/em-denoise
+    python benchmarks/harness/ship.py runs/em-denoise --range-of em-x4
     python benchmarks/science/held_out.py
     python benchmarks/science/upscaling.py
     python benchmarks/harness/ship.py --scores
@@ -43,17 +45,22 @@ CLASSICAL = {
 }
 
 
-def ship(run: Path) -> Path:
-    """Copy the model of a run folder to the file named on its card."""
+def ship(run: Path, range_of: str | None = None) -> Path:
+    """Copy the model of a run folder to the file named on its card.
+
+    `range_of` is the name of the model on whose training images the learned range is measured, such as ``em-x4`` for a
+    model that was also trained on textures of other kinds of images than those it is meant for.
+    """
     model = load_model(run / "model.safetensors")
     run_file = SHIPPED / f"{model.name}.toml"
     if not run_file.is_file():
         sys.exit(f"{run} trained {model.name!r}, expected one with a run file in {SHIPPED}")
     model.card |= tomllib.loads(run_file.read_text(encoding="utf-8"))["card"]  # corrected since the training
-    if CARD_KEY not in model.card:
+    if CARD_KEY not in model.card or range_of is not None:
         crappifier = None if model.crappifier is None else Crappifier.from_dict(model.crappifier)
         n_patches = model.card["steps"] * model.card["settings"]["batch_size"]
-        model.card |= learned_range(data_from_file(run_file, crappifier), n_patches)
+        images = run_file if range_of is None else SHIPPED / f"{range_of}.toml"
+        model.card |= learned_range(data_from_file(images, crappifier), n_patches)
     return _save(model, half_precision=True)
 
 
@@ -132,10 +139,11 @@ def _save(model: Model, *, half_precision: bool) -> Path:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("runs", nargs="*", type=Path, help="run folders whose models are copied")
+    options.add_argument("--range-of", metavar="NAME", help="measure the learned range on the data of this model")
     options.add_argument("--scores", action="store_true", help="add held-out scores to the cards")
     args = options.parse_args()
     for run in args.runs:
-        print(ship(run))
+        print(ship(run, args.range_of))
     if args.scores:
         for path in [*add_scores(), write_page(ROOT / "docs" / "models.md")]:
             print(path)

@@ -24,6 +24,7 @@ from decrappify.samples import simulate
 from decrappify.training import TrainingConfig
 
 NEEDS = {
+    "em-denoise": (1, 1),
     "em-x4": (1, 4),
     "fluorescence-movie": (3, 1),
     "fluorescence-movie-x2": (3, 2),
