@@ -7,7 +7,10 @@ from decrappify.crappify import CorrelatedNoise, PoissonGaussian, crappify_movie
 from decrappify.errors import FormatError, InputError, OutputExistsError
 from decrappify.movie import Movie
 from decrappify.noise import Estimate, NoiseModel, calibrate
+from decrappify.noise.correlation import Correlation
 from decrappify.noise.dark import Dark, hot_estimates
+from decrappify.noise.gain import fit_gain
+from decrappify.noise.kernels import LAPLACIAN
 from decrappify.noise.sample import sample_regions
 from decrappify.normalization import Normalization
 from decrappify.samples import simulate
@@ -126,10 +129,46 @@ def test_calibrate_excludes_saturated_pixels_and_reports_the_bit_depth():
 
 
 def test_calibrate_does_not_mistake_motion_for_correlated_noise():
-    noise = calibrate(camera(light(photons=150))).noise
+    noise = calibrate(camera(light(photons=150))).noise  # flat places exist
+    assert noise.correlation_x[1].value == pytest.approx(0, abs=0.05)
+    assert noise.gain.value == pytest.approx(GAIN, rel=0.05)
+    assert noise.gain.error < 0.1 * GAIN
+
+
+def test_calibrate_assumes_white_noise_with_a_larger_error_if_everything_moves():
+    noise = calibrate(camera(light(3, 96, speed=3, photons=300))).noise
     assert noise.correlation_x[1].value is None
     assert "moving structure" in noise.correlation_x[1].note
-    assert noise.gain.value == pytest.approx(GAIN, rel=0.05)
+    assert "assumed to be white" in noise.gain.note
+    assert noise.gain.value == pytest.approx(GAIN, abs=2 * noise.gain.error)
+    assert noise.gain.error > 0.1 * GAIN
+
+
+@pytest.mark.parametrize("sigma", [0.4, 0.52, 0.714])
+def test_gain_is_within_two_standard_errors_among_dense_moving_structure(sigma):
+    """Few places are flat, and dark ones have the noise of the digitizer: correlated noise was taken for motion."""
+    from scipy.ndimage import gaussian_filter, shift
+
+    texture = np.square(
+        np.maximum(gaussian_filter(np.random.default_rng(3).standard_normal((96, 96)), 3, mode="wrap"), 0)
+    )
+    frames = [shift(30 * texture / texture.max(), (0, t / 2), order=1, mode="grid-wrap") for t in range(20)]
+    gain = calibrate(camera(np.stack(frames).astype(np.float32), sigma)).noise.gain
+    assert gain.value == pytest.approx(GAIN, abs=2 * gain.error)
+    assert gain.error < 0.2 * GAIN
+    assert "correlated" in gain.note
+
+
+@pytest.mark.parametrize("neighbors", [0.33, 0.45])  # of the second, the Laplacian would pass a negative variance
+def test_gain_has_no_value_if_the_correction_for_correlation_is_not_exact(neighbors):
+    values = np.zeros((9, 9))
+    values[4, 4] = 1
+    values[4, 3] = values[4, 5] = values[3, 4] = values[5, 4] = neighbors
+    found = Correlation(values, np.full((9, 9), 0.05), 40)
+    assert found.response_error(LAPLACIAN) == pytest.approx(0.118, rel=0.01)
+    fit = fit_gain([camera(light(4)).astype(np.float64)], found)
+    assert fit.gain.value is None
+    assert "correlation of the noise is not exact enough" in fit.gain.note
 
 
 def test_calibrate_returns_no_gain_if_read_noise_dominates():
@@ -215,6 +254,11 @@ def test_estimate_without_a_value_is_not_valid_and_nan_raises():
 def test_calibrate_measures_simulated_movies(kind):
     noise = calibrate(simulate(kind, n_frames=20, seed=4).noisy).noise
     assert noise.gain.value == pytest.approx(2.2, rel=0.05)
+
+
+def test_noise_of_a_computed_image_is_not_determined():
+    ramp = 1000 + np.add.outer(3 * np.arange(64), 16 * np.arange(80)).astype(np.uint16)
+    assert calibrate(ramp).noise.noise_sd.value is None
 
 
 @pytest.mark.parametrize("sigma", [0.0, 1.0])

@@ -17,11 +17,16 @@ from decrappify.noise.transfer import Transfer, join, photon_transfer, residuals
 Array = NDArray[Any]
 # Relative error added to the standard error of a fit, chosen from the typical error over simulated scenes; not fitted.
 _MODEL_ERROR = {"movie": 0.015, "correlated": 0.04, "image": 0.06}
+_HIDDEN = 0.17  # largest relative error of noise that is assumed to be white since motion hides its correlation
 _LARGEST_ERROR = 0.25  # of the gain, relative; a gain with a larger one is not determined
 _PRECISE = 0.08  # relative error up to which the narrow band of the fourth difference is used in a single image
 _PRECISE_MOVIE = 0.03  # as above, of movies
 _LARGEST_MISFIT = 10.0  # of a valid gain
 _STRONG = 0.45  # correlation of neighbors from which the response of the Laplacian is too small to be exact
+_INEXACT = (
+    "the correlation of the noise is not exact enough to correct the variance; record more frames, or a specimen that "
+    "moves less"
+)
 _LINEAR = 5.0  # misfit up to which the kernel with the wider reach is used
 
 
@@ -61,13 +66,17 @@ def fit_gain(
     used = [region for region in regions if (len(region) > 1) == in_time]
     colored = correlation is not None and not correlation.is_white
     matrix = correlation.values if colored and correlation is not None else None
-    fit, errors = None, np.zeros(2)
-    for kernel in _kernels(in_time, correlation if colored else None):
+    fit, errors, passed = None, np.zeros(2), 0.0
+    kernels = [kernel for kernel in _kernels(in_time, correlation if colored else None) if response(kernel, matrix) > 0]
+    if not kernels:
+        return GainFit(unknown(_INEXACT), unknown(_INEXACT), None)
+    for kernel in kernels:
         one = photon_transfer(join([residuals(region, kernel, response(kernel, matrix), limits) for region in used]))
         if one is None:
             continue
         spread = max(one.misfit, 1) * redundancy(kernel, matrix, in_time=in_time)
         fit, errors = one, np.sqrt(np.diag(one.covariance) * spread)
+        passed = _relative_error(kernel, correlation) if in_time else 0.0
         if colored:
             if one.misfit < _LINEAR:
                 break
@@ -76,7 +85,34 @@ def fit_gain(
     if fit is None:
         reason = "fewer than 3 gray levels with enough flat, unsaturated pixels; record dim and bright areas"
         return GainFit(unknown(reason), unknown(reason), None)
-    return _judged(fit, errors, "image" if not in_time else "correlated" if colored else "movie")
+    kind = "image" if not in_time else "correlated" if colored else "movie"
+    assumed = in_time and (correlation is None or correlation.is_motion)
+    return _judged(fit, errors, float(np.hypot(_MODEL_ERROR[kind], passed)), _notes(kind, assumed=assumed))
+
+
+def _relative_error(kernel: Array, correlation: Correlation | None) -> float:
+    """Return the relative error of the variance by the correlation of the noise, after the correction for it.
+
+    A correlation that is too small to be corrected changes the variance behind a difference filter by up to 15 %, and
+    one that is hidden by motion by up to 25 %.
+    """
+    if correlation is None:
+        return 0.0
+    passed, error = response(kernel, correlation.values), correlation.response_error(kernel)
+    if correlation.is_motion:
+        return min(abs(passed - 1) / 2, _HIDDEN)
+    if correlation.is_white:
+        return max(abs(passed - 1) - error, 0.0)
+    return error / passed if passed > error else 1.0
+
+
+def _notes(kind: str, *, assumed: bool) -> list[str]:
+    """Return the conditions of a measurement of this kind; `assumed` states that its noise is assumed to be white."""
+    if kind == "correlated":
+        return ["noise is correlated between neighbors: the variance is corrected by its autocorrelation"]
+    if kind == "image":
+        return ["from single images: structure may raise the variance, and the noise is assumed to be white"]
+    return ["the noise is assumed to be white, as its correlation is not determined"] if assumed else []
 
 
 def _kernels(in_time: bool, correlation: Correlation | None) -> tuple[Array, ...]:
@@ -87,22 +123,20 @@ def _kernels(in_time: bool, correlation: Correlation | None) -> tuple[Array, ...
     return (STRIDED, LAPLACIAN) if strong or not in_time else (LAPLACIAN,)
 
 
-def _judged(fit: Transfer, errors: Array, kind: str) -> GainFit:
-    total = float(np.hypot(errors[0], _MODEL_ERROR[kind] * fit.gain))
+def _judged(fit: Transfer, errors: Array, relative: float, notes: list[str]) -> GainFit:
+    """Return the estimates of a fit: `errors` are those of its line, `relative` is the error of the variance itself."""
+    total = float(np.hypot(errors[0], relative * fit.gain))
     if fit.gain <= 0 or total > _LARGEST_ERROR * fit.gain:
         reason = (
             f"the variance does not rise measurably with the mean (slope {fit.gain:.3g} ± {errors[0]:.2g}): the read "
             "noise dominates or the gray levels cover too small a range; record a brighter specimen"
         )
+        if errors[0] <= _LARGEST_ERROR * fit.gain:
+            reason = f"{_INEXACT} (slope {fit.gain:.3g} ± {total:.2g})"
         return GainFit(unknown(reason), unknown(reason), fit)
-    notes = []
-    if kind == "correlated":
-        notes.append("noise is correlated between neighbors: the variance is corrected by its autocorrelation")
-    elif kind == "image":
-        notes.append("from single images: structure may raise the variance, and the noise is assumed to be white")
     valid = fit.misfit <= _LARGEST_MISFIT
     if not valid:
         notes.append(f"mean and variance are not on a line (chi squared {fit.misfit:.0f} per degree of freedom)")
     note = "; ".join(notes)
-    intercept_error = float(np.hypot(errors[1], _MODEL_ERROR[kind] * abs(fit.intercept)))
+    intercept_error = float(np.hypot(errors[1], relative * abs(fit.intercept)))
     return GainFit(Estimate(fit.gain, total, valid, note), Estimate(fit.intercept, intercept_error, valid, note), fit)

@@ -18,6 +18,7 @@ from decrappify.noise.patterns import hot_level, hot_pixels, line_noise
 from decrappify.noise.transfer import truncated_variance
 
 Array = NDArray[Any]
+_ROUNDING = 1e-20  # of the squares of float64 numbers, behind a filter
 _PERCENTILES = (1.0, 99.8)  # as of the normalization of a crappifier
 _BELOW_STEP = "most pixels do not differ from their surroundings: the noise is below the step between gray levels"
 
@@ -72,7 +73,7 @@ def _correlation(regions: Sequence[Array], differences: Sequence[Array]) -> Corr
 
 def _lags(found: Correlation | None, axis: int) -> tuple[Estimate, ...]:
     if found is None:
-        return (unknown("requires successive frames with noise, of at least 8 tiles of 32 pixels"),) * (LAGS + 1)
+        return (unknown("requires successive frames with noise, of at least 32 tiles of 16 pixels"),) * (LAGS + 1)
     if found.is_motion:
         return (unknown("moving structure dominates the differences; two filters agree that the noise is white"),) * (
             LAGS + 1
@@ -95,7 +96,7 @@ def _deviation(regions: Sequence[Array], differences: Sequence[Array], found: Co
     images = [image for one in (differences or regions) for image in one]
     filtered = np.concatenate([correlate(image, FOURTH)[3:-3, 3:-3].ravel() for image in images])
     variance = truncated_variance(filtered) / response(FOURTH, None)
-    if variance <= 0:
+    if variance <= _ROUNDING * max(float(np.square(image).max()) for image in images):
         return unknown(_BELOW_STEP)
     spread = redundancy(FOURTH, in_time=bool(differences)) / (2 * filtered.size)
     return Estimate(variance**0.5, (variance * spread) ** 0.5)
