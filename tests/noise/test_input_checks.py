@@ -56,3 +56,9 @@ def test_check_dark_level_warns_of_dark_frames_brighter_than_the_background():
     check_dark_level("dark", Dark(offset=Estimate(102.0)), median=150.0, darkest=100.0, noise_sd=3.0)
     with pytest.warns(UserWarning, match=r"\(mean gray level 104\) are brighter than the background"):
         check_dark_level("dark", Dark(offset=Estimate(104.0)), median=150.0, darkest=100.0, noise_sd=3.0)
+
+
+def test_calibrate_warns_of_dark_frames_with_more_noise_than_the_movie(movie, rng):
+    dark = rng.normal(100, 40, movie.shape).clip(0).round().astype(np.uint16)
+    with pytest.warns(UserWarning, match=r"have more noise \(standard deviation .*\) than the movie \(.*\): check"):
+        calibrate(movie, dark=dark)

@@ -10,6 +10,8 @@ from decrappify.errors import InputError
 from decrappify.movie import Movie
 from decrappify.noise.dark import Dark
 
+_MORE_NOISE = 1.3  # read noise relative to the noise of the movie, which contains it
+
 
 def hint_at_slices(low: Movie) -> None:
     """Warn if a movie is a single frame of several slices, which are often the frames of a stack without metadata.
@@ -55,7 +57,7 @@ def check_dark_movie(low: Movie, dark: Movie) -> None:
 
 
 def check_dark_level(name: str, dark: Dark, median: float, darkest: float, noise_sd: float) -> None:
-    """Raise InputError if dark frames are brighter than half of the movie; warn if they exceed its darkest parts.
+    """Raise InputError if dark frames are brighter than half of the movie; warn if they exceed its background or noise.
 
     Light only adds to the gray level without light, so that dark frames of the same settings are not brighter than any
     part of the movie.
@@ -90,6 +92,12 @@ def check_dark_level(name: str, dark: Dark, median: float, darkest: float, noise
         warn_caller(
             f"the dark frames {name} (mean gray level {level:.4g}) are brighter than the background of the movie "
             f"({darkest:.4g}): check that they were recorded without light and at the same settings"
+        )
+    read_noise = dark.read_noise.value or 0.0
+    if noise_sd and read_noise > _MORE_NOISE * noise_sd:
+        warn_caller(
+            f"the dark frames {name} have more noise (standard deviation {read_noise:.3g}) than the movie "
+            f"({noise_sd:.3g}): check that both have the same gain and readout settings, and that the movie is raw"
         )
 
 
