@@ -28,8 +28,10 @@ class Estimate:
 
     Examples
     --------
-    >>> Estimate(2.2, 0.05).text(3), Estimate(1.0, 0.0).text(3), unknown("no dark frames").text(3)
-    ('2.2 ± 0.05', '1', 'not determined')
+    >>> Estimate(2.2, 0.05).text(3), Estimate(4095.0, 0.0).text(3), unknown("no dark frames").text(3)
+    ('2.2 ± 0.05', '4095', 'not determined')
+    >>> Estimate(99.9712, 0.006).text(3)
+    '99.971 ± 0.006'
     """
 
     value: float | None
@@ -50,9 +52,16 @@ class Estimate:
             object.__setattr__(self, "valid", False)
 
     def text(self, digits: int = 3) -> str:
-        """Return value and standard error as text, with significant digits; without an error that is None or 0."""
+        """Return value and standard error as text; without an error that is None or 0.
+
+        The value has at least `digits` significant digits, those that its error leaves, and 6 if it is exact.
+        """
         if self.value is None:
             return "not determined"
+        if self.error == 0:
+            digits = 6
+        elif self.error and self.value:
+            digits = max(digits, math.floor(math.log10(abs(self.value))) - math.floor(math.log10(self.error)) + 1)
         value = f"{self.value:.{digits}g}"
         return f"{value} ± {self.error:.2g}" if self.error else value
 
