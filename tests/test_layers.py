@@ -27,7 +27,8 @@ LAYERS = [
     {"losses", "metrics"},
     {"io", "crappify"},
     {"samples", "model", "datasets", "noise", "domain"},
-    {"restoration", "trust"},
+    {"trust"},  # below the restoration, which ends with a trust map if required
+    {"restoration"},
     {"colorization", "training"},
     {"benchmarking"},
     {"cli"},

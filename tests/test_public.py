@@ -24,6 +24,7 @@ NAMES = {
     "RestorationOptions",
     "RunOptions",
     "TrainingConfig",
+    "TrustMap",
     "benchmark",
     "calibrate",
     "colorize",
@@ -37,6 +38,7 @@ NAMES = {
     "scenes",
     "train",
     "train_nogan",
+    "trust_map",
 }
 HEAVY = ("torch", "torchvision", "lightning_fabric", "zarr", "av", "pylibCZIrw", "skimage", "scipy", "matplotlib")
 FOR_WRITING = ("psutil", "socket", "tempfile", "decrappify.io.store.locks", "decrappify.io.store.durable")

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from decrappify.training import TrainingConfig as TrainingConfig
     from decrappify.training import train as train
     from decrappify.training import train_nogan as train_nogan
+    from decrappify.trust import TrustMap as TrustMap
+    from decrappify.trust import trust_map as trust_map
 
 _HOMES = {
     "BenchmarkOptions": "benchmarking.options",
@@ -52,6 +54,7 @@ _HOMES = {
     "RestorationOptions": "restoration.options",
     "RunOptions": "training",
     "TrainingConfig": "training",
+    "TrustMap": "trust",
     "benchmark": "benchmarking",
     "calibrate": "noise",
     "colorize": "colorization",
@@ -65,12 +68,13 @@ _HOMES = {
     "scenes": "io",
     "train": "training",
     "train_nogan": "training",
+    "trust_map": "trust",
 }
 
 # Sub-packages available as attributes (`dc.networks.create(...)`) without an explicit import.
 _SUBPACKAGES = frozenset(
     {"benchmarking", "colorization", "crappify", "datasets", "io", "losses", "metrics", "networks", "noise"}
-    | {"restoration", "samples", "training"}
+    | {"restoration", "samples", "training", "trust"}
 )
 
 # Modules of version 0.1.0 that were renamed.

@@ -27,6 +27,7 @@ DESTRUCTIVE = {"--overwrite", "--no-resume"}  # never suggested for a mistyped o
 _DEBUG, _VERBOSE, _PLUGINS = "decrappify.debug", "decrappify.verbose", "decrappify.plugins"
 _KEPT = {
     "restore": "finished frames, if any, are kept; repeat the command without --no-resume or --overwrite to resume",
+    "trust": "finished frames, if any, are kept; repeat the command without --no-resume or --overwrite to resume",
     "colorize": "finished images and frames are kept; repeat the command without --no-resume or --overwrite to resume",
     "train": "the last checkpoint, if any, is kept; resume with --resume",
     "benchmark": "no report was written",

@@ -23,6 +23,7 @@ from decrappify.cli.listing import models, presets
 from decrappify.cli.messages import LineFormatter
 from decrappify.cli.restore import restore
 from decrappify.cli.train import train
+from decrappify.cli.trust import trust
 
 
 class _Once(logging.Filter):
@@ -76,5 +77,19 @@ def main(context: click.Context) -> None:
     warnings.showwarning = show
 
 
-for command in (restore, crappify, calibrate, train, colorize, import_weights, benchmark, models, presets, info, demo):
+COMMANDS = [
+    restore,
+    trust,
+    crappify,
+    calibrate,
+    train,
+    colorize,
+    import_weights,
+    benchmark,
+    models,
+    presets,
+    info,
+    demo,
+]
+for command in COMMANDS:
     main.add_command(command)

@@ -45,6 +45,13 @@ FIDELITY = click.option(
 )
 
 
+NOISE = click.option(
+    "--noise",
+    type=PATH,
+    help="For trust maps: noise model (.toml) that `calibrate` wrote; by default it is measured in IN.",
+)
+
+
 def taken(kind: type[T], options: dict[str, Any]) -> T:
     """Create an options object, such as `InferenceOptions`, from the entries of `options` with the names of its fields.
 

@@ -11,7 +11,7 @@ from decrappify._common.counting import counted
 from decrappify._common.terminal import echo
 from decrappify.cli.common import describe, open_input, progress_bars
 from decrappify.cli.group import Command
-from decrappify.cli.options import FIDELITY, NO_RESUME, PATH, device_options, input_options, taken, tile_options
+from decrappify.cli.options import FIDELITY, NO_RESUME, NOISE, PATH, device_options, input_options, taken, tile_options
 from decrappify.errors import InputError
 
 
@@ -54,6 +54,8 @@ from decrappify.errors import InputError
     type=click.Choice(["replace", "keep"]),
     help="Hot and dead pixels and flash frames: replace them before the network, or keep them.",
 )
+@click.option("--trust", is_flag=True, help="Also write OUT_trust: what the data confirm, cannot test, or contradict.")
+@NOISE
 @click.option("--overwrite", is_flag=True, help="Replace OUT and any unfinished run of it.")
 @NO_RESUME
 def restore(
@@ -63,6 +65,8 @@ def restore(
     scene: str | None,
     no_resume: bool,
     overwrite: bool,
+    trust: bool,
+    noise: Path | None,
     **settings: Any,
 ) -> None:
     """Restore the movie IN with a model and write OUT (.ome.zarr, .ome.tif or .mp4).
@@ -79,7 +83,11 @@ def restore(
         "resume": not no_resume,
         "progress": progress_bars(),
     }
+    if noise is not None and not trust:
+        raise InputError("--noise is used by --trust only; add --trust, or omit --noise")
     if scene == "all":
+        if trust:
+            raise InputError("--trust needs one scene, found --scene all; run `decrappify trust` for each output")
         _restore_all_scenes(source, model, output, opening=settings, run=run)
         return
     from decrappify.io.missing_planes import missing_reported
@@ -87,7 +95,18 @@ def restore(
 
     with missing_reported():  # by the run
         movie = open_input(source, output=output, scene=scene, **settings)
-    echo(f"{output}: {describe(restore_movie(movie, model, output, **run))}")
+    echo(f"{output}: {describe(restore_movie(movie, model, output, trust=trust, noise=noise, **run))}")
+    if trust:
+        _echo_trust(output)
+
+
+def _echo_trust(output: Path) -> None:
+    from decrappify.io import open_movie
+    from decrappify.trust import recorded_summary, trust_path
+
+    path = trust_path(output)
+    with open_movie(path) as movie:
+        echo(f"{path}: {recorded_summary(movie.provenance)}")
 
 
 def _restore_all_scenes(

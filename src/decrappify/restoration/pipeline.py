@@ -30,6 +30,7 @@ from decrappify.restoration.restorer import Restorer
 from decrappify.restoration.results import Result, open_result
 from decrappify.restoration.run_state import RunState
 from decrappify.restoration.running import OnPlane, run_windows
+from decrappify.restoration.trusted import planned_trust
 
 if TYPE_CHECKING:
     from decrappify.model import Model
@@ -57,6 +58,8 @@ def restore(
     *,
     inference: InferenceOptions = InferenceOptions(),
     options: RestorationOptions = RestorationOptions(),
+    trust: bool = False,
+    noise: Any = None,
     overwrite: bool = False,
     resume: bool = True,
     progress: Progress | bool | None = None,
@@ -84,6 +87,11 @@ def restore(
         Tiles, device, precision and backend.
     options : RestorationOptions
         Frames, window axis, dtype, fidelity, and the handling of NaN, missing planes and outliers.
+    trust : bool
+        Whether to compare the result with the data afterwards, and write the map next to `output`, such as
+        ``cells_trust.ome.zarr`` (`decrappify.trust_map`).
+    noise : NoiseModel, Calibration, path, or list with one per channel, optional
+        Noise of the camera for `trust`; by default it is calibrated from the movie.
     overwrite : bool
         Whether to replace an existing output once the new one is complete.
     resume : bool
@@ -112,8 +120,8 @@ def restore(
     OutputError
         If another process writes this output, or it cannot be written.
     InputError
-        If movie, model and options do not match, a frame contains NaN, or the output is the input, contains it, or is
-        inside it.
+        If movie, model and options do not match, a frame contains NaN, the output is the input, contains it, or is
+        inside it, or the noise for `trust` is not determined.
     DeviceMemoryError
         If the smallest tile does not fit into memory.
     Cancelled
@@ -143,11 +151,16 @@ def restore(
     state = None
     try:
         job = Job(inputs.movie, loaded, options)
+        trusted = planned_trust(opened, loaded, place, noise, overwrite=overwrite) if trust else None
         state = RunState(job, inputs, place, inference, overwrite=overwrite, resume=resume)
         if state.complete and place is not None:
-            return open_result(place)
-        with threads_put_back(), limit_errors(f"restoring {opened.name}"):
-            return _restored(state, inference, bars, cancel, on_plane)
+            restored = open_result(place)
+        else:
+            with threads_put_back(), limit_errors(f"restoring {opened.name}"):
+                restored = _restored(state, inference, bars, cancel, on_plane)
+        if trusted is not None:
+            trusted.write(restored, overwrite=overwrite, resume=resume, progress=bars, cancel=cancel)
+        return restored
     finally:
         if state is not None:
             state.close()

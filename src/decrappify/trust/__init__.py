@@ -1,0 +1,35 @@
+"""Trust maps: restored movies compared with the measured ones, with the noise of the camera."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from decrappify._common.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from decrappify.trust.api import TrustMap as TrustMap
+    from decrappify.trust.api import recorded_summary as recorded_summary
+    from decrappify.trust.api import trust_map as trust_map
+    from decrappify.trust.api import trust_path as trust_path
+    from decrappify.trust.camera import PlaneNoise as PlaneNoise
+    from decrappify.trust.camera import plane_noise as plane_noise
+    from decrappify.trust.evaluation import Label as Label
+    from decrappify.trust.evaluation import PlaneTrust as PlaneTrust
+    from decrappify.trust.evaluation import evaluate_plane as evaluate_plane
+    from decrappify.trust.inputs import channel_noise as channel_noise
+
+_HOMES = {
+    "Label": "evaluation",
+    "PlaneNoise": "camera",
+    "PlaneTrust": "evaluation",
+    "TrustMap": "api",
+    "channel_noise": "inputs",
+    "evaluate_plane": "evaluation",
+    "plane_noise": "camera",
+    "recorded_summary": "api",
+    "trust_map": "api",
+    "trust_path": "api",
+}
+
+__all__ = sorted(_HOMES)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

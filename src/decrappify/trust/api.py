@@ -1,0 +1,241 @@
+"""`trust_map`: the pixels of a restored movie that the measured one confirms, cannot test, or contradicts."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from decrappify._common.checks import short
+from decrappify._common.progress import Cancel, Progress, cancellable, checked_progress, progress_bar
+from decrappify._version import __version__
+from decrappify.errors import InputError
+from decrappify.movie import Movie, Plane, Shape5
+from decrappify.noise import NoiseModel
+from decrappify.trust.camera import PlaneNoise
+from decrappify.trust.evaluation import FALSE_DISCOVERIES, REGION, Label, evaluate_plane
+from decrappify.trust.inputs import Noise, channel_noise, excluded_pixels, frames_of, terms_of
+from decrappify.trust.maps import MAPS, Maps, MemoryMaps, StoredMaps, check_format, map_names
+from decrappify.trust.summary import note_of, shares, summary_line
+
+_CANCELLED = "cancelled while the trust map was computed; finished planes are kept, repeat the call to resume"
+
+
+@dataclass(frozen=True, slots=True)
+class TrustMap:
+    """Result of `trust_map`.
+
+    Attributes
+    ----------
+    movie : Movie
+        float32, three channels for each of the restored movie: ``trust`` (1 confirmed, 2 untestable, 3 contradicted, 0
+        without data), ``score`` (deviation of the data from the result as a normal score, negative where the result is
+        too bright) and ``limit`` (peak of the faintest spot that would be detected, in photons).
+    shares : dict of str to float
+        Shares of confirmed, untestable and contradicted pixels.
+    summary : str
+        The same in one line.
+    """
+
+    movie: Movie
+    shares: dict[str, float]
+    summary: str
+
+
+def trust_map(
+    measured: Any,
+    restored: Any,
+    noise: Noise | Sequence[Noise] = None,
+    output: str | os.PathLike[str] | None = None,
+    *,
+    spot_px: float = 1.0,
+    overwrite: bool = False,
+    resume: bool = True,
+    progress: Progress | bool | None = None,
+    cancel: Cancel | None = None,
+) -> TrustMap:
+    """Compare a restored movie with the measured one, plane by plane, and label every pixel.
+
+    See ``docs/trust.md`` for the tests and their limits. Memory does not grow with the length of the movie if `output`
+    is set; an interrupted call is resumed by repeating it.
+
+    Parameters
+    ----------
+    measured : path, Movie or array
+        The movie that was restored: raw camera data.
+    restored : path, Movie or array
+        The result, on the same grid and in the same gray levels.
+    noise : NoiseModel, Calibration, path, or list with one per channel, optional
+        Noise of the camera; by default it is calibrated from `measured`.
+    output : path, optional
+        ``.ome.zarr`` or ``.ome.tif``; by default the maps are kept in memory.
+    spot_px : float
+        Standard deviation of the smallest spot (the point spread function) in pixels.
+    overwrite : bool
+        Replace an existing output.
+    resume : bool
+        Whether to resume an unfinished output of the same inputs.
+    progress : bool or callable, optional
+        True, or a callable like ``tqdm``.
+    cancel : threading.Event, optional
+        When set, the computation stops after the current plane.
+
+    Returns
+    -------
+    TrustMap
+        Maps, shares and summary.
+
+    Raises
+    ------
+    InputError
+        If the movies do not fit each other, or the noise is not determined.
+    OutputExistsError, OutputError, FormatError
+        If the output cannot be written.
+    Cancelled
+        If `cancel` was set.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> expected = np.tile(np.linspace(20, 400, 128), (6, 128, 1))
+    >>> measured = 100 + 2.0 * rng.poisson(expected)
+    >>> result = 100 + 2.0 * expected
+    >>> result[3, 64, 20:23] += 400
+    >>> trust = trust_map(measured, result)
+    >>> [int(trust.movie.frame(t)[64, 21]) for t in (2, 3)]
+    [1, 3]
+    """
+    from decrappify.io import open_movie
+
+    if not isinstance(spot_px, int | float) or isinstance(spot_px, bool) or not 0.3 <= spot_px <= 20:
+        raise InputError(f"spot_px is {short(spot_px)}, expected the sigma of a spot of 0.3 to 20 pixels")
+    place = None if output is None else Path(output)
+    if place is not None:
+        check_format(place)
+    bars = checked_progress(progress)
+    source, result = open_movie(measured), open_movie(restored)
+    try:
+        run = _Run(source, result, channel_noise(source, noise), float(spot_px))
+        maps: Maps
+        if place is None:
+            maps = MemoryMaps(run.shape, run.metadata)
+        else:
+            maps = StoredMaps(place, run.shape, run.metadata, run_key=run.key(), overwrite=overwrite, resume=resume)
+        try:
+            run.evaluate(maps, cancellable(bars, cancel, _CANCELLED))
+            return run.finished(maps)
+        finally:
+            maps.close()
+    finally:
+        for given, opened in ((measured, source), (restored, result)):
+            if isinstance(given, str | os.PathLike):
+                opened.close()
+
+
+class _Run:
+    """Planes to evaluate, and the properties of the maps."""
+
+    def __init__(self, measured: Movie, restored: Movie, models: list[NoiseModel], spot_px: float) -> None:
+        self._measured, self._restored, self._models, self._spot_px = measured, restored, models, spot_px
+        self._frames = frames_of(restored, measured)
+        self._terms: list[PlaneNoise] = terms_of(measured, models)
+        self._excluded = [excluded_pixels(restored, c) for c in range(restored.shape[1])]
+        n_t, n_c, n_z, n_y, n_x = restored.shape
+        self.shape: Shape5 = (n_t, n_c * len(MAPS), n_z, n_y, n_x)
+        self._blank = {plane for plane in restored.planes() if self._lacks_data(plane)}
+        self.metadata: dict[str, Any] = {
+            "name": f"{restored.name} trust",
+            "pixel_size_um": restored.pixel_size_um,
+            "frame_interval_s": restored.frame_interval_s,
+            "unitless_spacing": restored.unitless_spacing,
+            "channel_names": map_names(restored),
+            "missing": sorted((t, len(MAPS) * c + k, z) for t, c, z in self._blank for k in range(len(MAPS))),
+        }
+
+    def key(self) -> str:
+        """Return a digest of the inputs, which identifies an unfinished output."""
+        planes = [(self._restored.version(*plane), self._measured.version(self._frames[plane[0]], *plane[1:]))
+                  for plane in self._restored.planes()]  # fmt: skip
+        values = [self._settings(), self._restored.provenance, self.shape, planes]
+        return blake2b(json.dumps(values, default=str).encode(), digest_size=16).hexdigest()
+
+    def evaluate(self, maps: Maps, progress: Progress | None) -> None:
+        """Evaluate the planes that are not finished."""
+        planes = list(self._restored.planes())
+        done = [plane for plane in planes if maps.is_done(plane)]
+        finished = set(done)
+        with progress_bar(
+            progress, total=len(planes), desc=f"trust of {self._restored.name}", unit="plane", initial=len(done)
+        ) as bar:
+            for plane in planes:
+                if plane not in finished:
+                    self._evaluate(plane, maps)
+                    bar.update(1)
+
+    def finished(self, maps: Maps) -> TrustMap:
+        """Complete the maps, with the summary in their provenance."""
+        notes = dict(maps.notes)
+        found = shares(notes.values())
+        lines = []
+        for c, name in enumerate(self._restored.channel_names):
+            line = summary_line({plane: note for plane, note in notes.items() if plane[1] == c})
+            lines.append(line if self._restored.shape[1] == 1 else f"{name}: {line}")
+        summary = "; ".join(lines)
+        entry = self._settings() | {"shares": found, "summary": summary}
+        return TrustMap(maps.finish(self._restored.provenance | {"trust": entry}), found, summary)
+
+    def _evaluate(self, plane: Plane, maps: Maps) -> None:
+        t, c, z = plane
+        if plane in self._blank:
+            maps.write(plane, None, {})
+            return
+        trust = evaluate_plane(
+            self._measured.frame(self._frames[t], c, z),
+            self._restored.frame(t, c, z),
+            self._terms[c],
+            spot_px=self._spot_px,
+            excluded=self._excluded[c],
+        )
+        maps.write(plane, trust, note_of(trust))
+
+    def _lacks_data(self, plane: Plane) -> bool:
+        t, c, z = plane
+        return plane in self._restored.missing or (self._frames[t], c, z) in self._measured.missing
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "software": f"decrappify {__version__}",
+            "labels": {label.name.lower(): int(label) for label in Label},
+            "spot_px": self._spot_px,
+            "region_px": REGION,
+            "false_discovery_rate": FALSE_DISCOVERIES,
+            "noise": [_recorded(model) for model in self._models],
+        }
+
+
+def _recorded(model: NoiseModel) -> dict[str, Any]:
+    return {"gain": model.gain.value, "intercept": model.intercept.value, "source": model.source}
+
+
+def trust_path(output: str | os.PathLike[str]) -> Path:
+    """Return the path of the trust map of an output: ``cells_trust.ome.zarr`` of ``cells.ome.zarr``.
+
+    >>> trust_path("out/cells.ome.tif").as_posix()
+    'out/cells_trust.ome.tif'
+    """
+    path = Path(output)
+    lower = path.name.lower()
+    suffix = next((end for end in (".ome.zarr", ".ome.tif", ".ome.tiff") if lower.endswith(end)), path.suffix)
+    stem = path.name[: len(path.name) - len(suffix)]
+    return path.with_name(f"{stem}_trust{path.name[len(stem) :]}")
+
+
+def recorded_summary(provenance: Mapping[str, Any]) -> str:
+    """Return the summary in the provenance of a trust map; empty without one."""
+    entry = provenance.get("trust", {})
+    return str(entry.get("summary", "")) if isinstance(entry, Mapping) else ""

@@ -1,0 +1,125 @@
+"""Inputs of a trust map: the measured frames of a restored movie, and the noise of each channel."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from decrappify._common.counting import counted
+from decrappify.errors import InputError
+from decrappify.movie import Array, Movie
+from decrappify.noise import Calibration, NoiseModel, calibrate
+from decrappify.trust.camera import PlaneNoise, plane_noise
+
+Noise = NoiseModel | Calibration | str | os.PathLike[str] | None
+
+
+def channel_noise(measured: Movie, noise: Noise | Sequence[Noise]) -> list[NoiseModel]:
+    """Return the noise model of each channel; those that are None are calibrated from the movie.
+
+    Raises
+    ------
+    InputError
+        If the gain of a channel is not determined, or `noise` has another number of entries than the movie channels.
+    """
+    n_channels = measured.shape[1]
+    each = list(noise) if isinstance(noise, list | tuple) else [noise] * n_channels
+    if len(each) != n_channels:
+        raise InputError(f"noise has {counted(len(each), 'entry', 'entries')}, expected {n_channels}, one per channel")
+    models = [_model(measured, one, c) for c, one in enumerate(each)]
+    for c, (one, model) in enumerate(zip(each, models, strict=True)):
+        plane_noise(model, channel_name(measured, c), measured_here=one is None)
+    return models
+
+
+def _model(measured: Movie, noise: Any, channel: int) -> NoiseModel:
+    if noise is None:
+        return calibrate(measured.select(channels=channel)).noise
+    if isinstance(noise, Calibration):
+        return noise.noise
+    if isinstance(noise, NoiseModel):
+        return noise
+    if isinstance(noise, str | os.PathLike):
+        return NoiseModel.load(Path(noise))
+    raise InputError(
+        f"noise has type {type(noise).__name__}, expected a NoiseModel, a Calibration, the path of a .toml file, or "
+        "None to calibrate the movie"
+    )
+
+
+def terms_of(measured: Movie, models: Sequence[NoiseModel]) -> list[PlaneNoise]:
+    """Return the noise of each channel as the maps need it."""
+    return [plane_noise(model, channel_name(measured, c)) for c, model in enumerate(models)]
+
+
+def channel_name(movie: Movie, c: int) -> str:
+    """Return the name of a movie, and of a channel if there are several."""
+    return movie.name if movie.shape[1] == 1 else f"channel {movie.channel_names[c]} of {movie.name}"
+
+
+def frames_of(restored: Movie, measured: Movie) -> list[int]:
+    """Return the measured frame of each restored one, from the record of the restoration in the movie.
+
+    Raises
+    ------
+    InputError
+        If the movies do not fit each other.
+    """
+    _check_fit(restored, measured)
+    n_restored, n_measured = restored.shape[0], measured.shape[0]
+    recorded = parse_selection(str(restored.provenance.get("restoration", {}).get("frames", "")), n_measured)
+    if len(recorded) == n_restored and all(0 <= t < n_measured for t in recorded):
+        return recorded
+    if n_restored == n_measured:
+        return list(range(n_restored))
+    raise InputError(
+        f"{restored.name} has {counted(n_restored, 'frame')} and {measured.name} {n_measured}, expected the movie from "
+        "which it was restored"
+    )
+
+
+def _check_fit(restored: Movie, measured: Movie) -> None:
+    if restored.shape[3:] != measured.shape[3:]:
+        raise InputError(
+            f"{restored.name} has {restored.shape[3:]} pixels (Y, X), expected those of {measured.name}, "
+            f"{measured.shape[3:]}: trust maps need a model of scale 1 and the movie that was restored"
+        )
+    if restored.shape[1:3] != measured.shape[1:3]:
+        raise InputError(
+            f"{restored.name} has {restored.shape[1:3]} channels and slices, expected those of {measured.name}, "
+            f"{measured.shape[1:3]}: trust maps need a model that keeps channels, and the movie that was restored"
+        )
+
+
+def parse_selection(text: str, count: int) -> list[int]:
+    """Return the frames of a recorded selection; empty for a text that is none.
+
+    >>> parse_selection("0:3, 5, 8:10", 12), parse_selection("4::-2", 12), parse_selection("", 12)
+    ([0, 1, 2, 5, 8, 9], [4, 2, 0], [])
+    """
+    frames: list[int] = []
+    for part in text.split(","):
+        try:
+            bounds = [int(word) if word.strip() else None for word in part.split(":")]
+        except ValueError:
+            return []
+        if len(bounds) == 1 and bounds[0] is not None:
+            frames.append(bounds[0])
+        elif len(bounds) in (2, 3) and bounds[2:] != [0]:
+            frames += range(count)[slice(*bounds)]
+    return frames
+
+
+def excluded_pixels(restored: Movie, c: int) -> Array | None:
+    """Return the hot and dead pixels that the restoration replaced in all planes, (Y, X); None without any."""
+    recorded = restored.provenance.get("restoration", {}).get("static_outliers", {})
+    places = recorded.get(str(c), []) if isinstance(recorded, dict) else []
+    if not places:
+        return None
+    found = np.zeros(restored.shape[3:], bool)
+    found[tuple(np.transpose(np.asarray(places, int)))] = True
+    return found

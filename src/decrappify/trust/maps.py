@@ -1,0 +1,143 @@
+"""Destinations of the maps: memory, or a growing OME-Zarr store that is resumable and exported if needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from decrappify._common.progress import Progress
+from decrappify.errors import FormatError
+from decrappify.movie import Array, Movie, Plane, Shape5
+from decrappify.trust.evaluation import PlaneTrust
+
+MAPS = ("trust", "score", "limit")  # output channels of each input channel
+DTYPE = np.dtype(np.float32)
+_STEP = 1 / 64  # of stored scores and limits, so that they compress
+
+
+class Maps(Protocol):
+    """Maps of a movie, written plane by plane."""
+
+    @property
+    def notes(self) -> dict[Plane, dict[str, Any]]:
+        """Numbers of the finished planes (t, c, z) of the input."""
+
+    def is_done(self, plane: Plane) -> bool:
+        """Return whether the maps of a plane are finished."""
+
+    def write(self, plane: Plane, trust: PlaneTrust | None, note: Mapping[str, Any]) -> None:
+        """Write the maps of a plane; None for one without data."""
+
+    def finish(self, provenance: Mapping[str, Any]) -> Movie:
+        """Complete the maps and open them."""
+
+    def close(self) -> None:
+        """Stop writing; finished planes are kept if they are on disk."""
+
+
+def map_names(movie: Movie) -> list[str]:
+    """Return the names of the output channels."""
+    several = movie.shape[1] > 1
+    return [f"{name} {kind}" if several else kind for name in movie.channel_names for kind in MAPS]
+
+
+def planes_of(trust: PlaneTrust | None, shape: tuple[int, ...]) -> list[Array]:
+    """Return the output planes of a plane; zeros without data."""
+    if trust is None:
+        return [np.zeros(shape, DTYPE) for _ in MAPS]
+    rounded = [np.round(np.nan_to_num(each) / _STEP) * _STEP for each in (trust.score, trust.limit)]
+    return [each.astype(DTYPE) for each in (trust.labels, *rounded)]
+
+
+class MemoryMaps:
+    """Maps as an array."""
+
+    def __init__(self, shape: Shape5, metadata: Mapping[str, Any]) -> None:
+        self.notes: dict[Plane, dict[str, Any]] = {}
+        self._array, self._metadata = np.zeros(shape, DTYPE), dict(metadata)
+
+    def is_done(self, plane: Plane) -> bool:
+        """Return False: there are no planes of an earlier run."""
+        return False
+
+    def write(self, plane: Plane, trust: PlaneTrust | None, note: Mapping[str, Any]) -> None:
+        """Write the maps of a plane."""
+        t, c, z = plane
+        first = len(MAPS) * c
+        self._array[t, first : first + len(MAPS), z] = planes_of(trust, self._array.shape[3:])
+        if note:
+            self.notes[plane] = dict(note)
+
+    def finish(self, provenance: Mapping[str, Any]) -> Movie:
+        """Return the array as a movie."""
+        return Movie.from_array(self._array, "TCZYX", **(self._metadata | {"provenance": dict(provenance)}))
+
+    def close(self) -> None:
+        """Do nothing: an array is not closed."""
+
+
+class StoredMaps:
+    """Maps as an OME-Zarr store `path`, or exported to `path` as OME-TIFF when all planes are finished."""
+
+    def __init__(
+        self, path: Path, shape: Shape5, metadata: Mapping[str, Any], *, run_key: str, overwrite: bool, resume: bool
+    ) -> None:
+        from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
+        from decrappify.io.registry import writer_for
+
+        self._path, self._is_store = path, writer_for(path).is_working_store
+        check_format(path)
+        self._metadata, self._missing = dict(metadata), metadata["missing"]
+        self._writer = ZarrMovieWriter(
+            path, shape=shape, dtype=DTYPE, run_key=run_key, overwrite=overwrite, resume=resume, **metadata
+        )
+
+    @property
+    def notes(self) -> dict[Plane, dict[str, Any]]:
+        """Numbers of the finished planes, with the channels of the input."""
+        return {(t, c // len(MAPS), z): note for (t, c, z), note in self._writer.notes.items()}
+
+    def is_done(self, plane: Plane) -> bool:
+        """Return whether all maps of a plane are on disk."""
+        t, c, z = plane
+        return all(self._writer.is_done(t, len(MAPS) * c + k, z) for k in range(len(MAPS)))
+
+    def write(self, plane: Plane, trust: PlaneTrust | None, note: Mapping[str, Any]) -> None:
+        """Write the maps of a plane."""
+        t, c, z = plane
+        first = len(MAPS) * c
+        if note:
+            self._writer.write_note(t, first, z, note)
+        for k, values in enumerate(planes_of(trust, self._writer.shape[3:])):
+            self._writer.write_plane(t, first + k, z, values)
+
+    def finish(self, provenance: Mapping[str, Any], progress: Progress | None = None) -> Movie:
+        """Complete the store or the export and open it."""
+        from decrappify.io import open_movie, save_movie
+
+        self._writer.update_metadata(provenance=provenance, missing=self._missing)
+        if self._is_store:
+            self._writer.finish()
+        else:
+            self._writer.finish_store()
+            exported = self._writer.working_folder.empty_folder("export") / self._path.name
+            with open_movie(self._writer.partial_path) as store:
+                save_movie(store.replace(name=self._metadata["name"], origin=None), exported, progress=progress)
+            self._writer.place(exported)
+        return open_movie(self._path)
+
+    def close(self) -> None:
+        """Stop writing; finished planes are kept for resuming."""
+        self._writer.close()
+
+
+def check_format(path: Path) -> None:
+    """Raise FormatError if maps cannot be stored in this format without loss."""
+    from decrappify.io.registry import writer_for
+
+    writer_for(path)
+    if not path.name.lower().endswith((".ome.zarr", ".ome.tif", ".ome.tiff")):
+        raise FormatError(f"{path} cannot contain trust maps, expected a name that ends in .ome.zarr or .ome.tif")

@@ -1,0 +1,73 @@
+"""Shares of the labels of a movie, and their summary in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from decrappify.movie import Array, Plane
+from decrappify.trust.evaluation import REGION, Label, PlaneTrust
+
+
+def note_of(trust: PlaneTrust) -> dict[str, Any]:
+    """Return the numbers of a plane from which the summary is computed: small JSON values."""
+    contradicted = trust.labels == Label.CONTRADICTED
+    note: dict[str, Any] = {
+        "labels": [int(np.count_nonzero(trust.labels == label)) for label in Label],
+        "limit": round(float(np.median(trust.limit)), 2),
+    }
+    if contradicted.any():
+        y, x, count = _densest(contradicted)
+        note["densest"] = [y, x, count]
+    return note
+
+
+def shares(notes: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the shares of confirmed, untestable and contradicted pixels of all planes.
+
+    >>> shares([{"labels": [3, 1, 0]}, {"labels": [4, 0, 0]}])
+    {'confirmed': 0.875, 'untestable': 0.125, 'contradicted': 0.0}
+    """
+    counts = np.sum([note["labels"] for note in notes], axis=0, initial=0) * np.ones(len(Label), np.int64)
+    total = max(int(counts.sum()), 1)
+    return {label.name.lower(): int(count) / total for label, count in zip(Label, counts, strict=True)}
+
+
+def summary_line(notes: Mapping[Plane, Mapping[str, Any]]) -> str:
+    """Summarize the planes (t, c, z) of one channel in one line.
+
+    >>> summary_line({(4, 0, 0): {"labels": [93, 6, 1], "limit": 8.0, "densest": [96, 40, 1]}})
+    '93 % confirmed, 6 % below the detection limit of 8 photons, 1 % contradicted, most in frame 4 near y 96, x 40'
+    """
+    found = shares(notes.values())
+    limit = float(np.median([note["limit"] for note in notes.values()])) if notes else float("nan")
+    line = (
+        f"{_percent(found['confirmed'])} confirmed, {_percent(found['untestable'])} below the detection limit of "
+        f"{limit:.2g} photons, {_percent(found['contradicted'])} contradicted"
+    )
+    places = {plane: note["densest"] for plane, note in notes.items() if "densest" in note}
+    if not places:
+        return line
+    (t, _, z), (y, x, _) = max(places.items(), key=lambda place: place[1][2])
+    several_slices = any(plane[2] for plane in notes)
+    return f"{line}, most in frame {t}{f', slice {z}' if several_slices else ''} near y {y}, x {x}"
+
+
+def _percent(share: float) -> str:
+    text = f"{100 * share:.2g}" if share < 0.1 else f"{100 * share:.0f}"
+    return f"{'0' if share == 0 else '< 0.01' if share < 1e-4 else text} %"
+
+
+def _densest(found: Array) -> tuple[int, int, int]:
+    """Return the middle of the region with the most pixels, and their number."""
+    rows, columns = (np.arange(0, length, REGION) for length in found.shape)
+    counts = np.add.reduceat(np.add.reduceat(found.astype(np.int32), rows, axis=0), columns, axis=1)
+    y, x = np.unravel_index(np.argmax(counts), counts.shape)
+    half = REGION // 2
+    return (
+        min(int(y) * REGION + half, found.shape[0] - 1),
+        min(int(x) * REGION + half, found.shape[1] - 1),
+        int(counts.max()),
+    )
