@@ -39,6 +39,30 @@ def test_trust_map_labels_the_false_spot_and_summarizes(pair):
     assert trust.movie.provenance["trust"]["summary"] == trust.summary
 
 
+def test_trust_map_evaluates_each_channel_with_its_noise_and_replaced_pixels(pair):
+    measured, restored = (np.repeat(np.asarray(movie)[2:3], 2, axis=1) for movie in pair)
+    measured[0, 1] = 100 + (measured[0, 1] - 100) * 3  # three times the gain
+    restored[0, 1] = 100 + (restored[0, 1] - 100) * 3
+    restored[0, 0, 0, 50, 50] = 60000
+    movie = Movie.from_array(restored, channel_names=["GFP", "RFP"])
+    replaced = movie.replace(provenance={"restoration": {"static_outliers": {"0": [[50, 50]]}}})
+    triple = NoiseModel(gain=Estimate(6.0), intercept=Estimate(-600.0), levels=(100, 340))
+    trust = dc.trust_map(measured, replaced, [NOISE, triple])
+    maps = np.asarray(trust.movie)[0, :, 0]
+    assert trust.movie.channel_names[::3] == ("GFP trust", "RFP trust")
+    np.testing.assert_allclose(maps[2, :40, :40], maps[5, :40, :40], rtol=0.05)
+    assert [maps[0, 32, 20], maps[3, 32, 20], maps[0, 50, 50]] == [3, 3, 2]
+    assert trust.summary.count("contradicted") == 2
+    assert dc.trust_map(measured, movie, [NOISE, triple]).movie.frame(0, 0)[50, 50] == 3
+
+
+def test_trust_map_leaves_missing_planes_without_labels(pair):
+    measured, restored = pair
+    maps = np.asarray(dc.trust_map(measured.replace(missing=[(1, 0, 0)]), restored, NOISE).movie)
+    assert not maps[1].any()
+    assert maps[0].any()
+
+
 @pytest.mark.parametrize("name", ["map.ome.zarr", "map.ome.tif"])
 def test_trust_map_output_equals_the_map_in_memory(pair, tmp_path, name):
     trust = dc.trust_map(*pair, NOISE, tmp_path / name)
