@@ -11,6 +11,7 @@ import click
 
 from decrappify._common.terminal import echo
 from decrappify._version import __version__
+from decrappify.cli.adapt import adapt
 from decrappify.cli.benchmark import benchmark
 from decrappify.cli.calibrate import calibrate
 from decrappify.cli.colorize import colorize
@@ -76,5 +77,18 @@ def main(context: click.Context) -> None:
     warnings.showwarning = show
 
 
-for command in (restore, crappify, calibrate, train, colorize, import_weights, benchmark, models, presets, info, demo):
+for command in (
+    restore,
+    crappify,
+    calibrate,
+    train,
+    adapt,
+    colorize,
+    import_weights,
+    benchmark,
+    models,
+    presets,
+    info,
+    demo,
+):
     main.add_command(command)

@@ -23,6 +23,8 @@ class Sample(TypedDict):
         X2: the same window degraded a second time, independently; absent for pairs with one measured source.
     target : Tensor
         The original middle frame, (C, H * scale, W * scale).
+    target_2 : Tensor
+        Target of X2; absent if it is that of X1.
     movie : int
         Number of the movie or pair from which the window was taken; absent for photographs.
     """
@@ -30,6 +32,7 @@ class Sample(TypedDict):
     source: Tensor
     source_2: NotRequired[Tensor]
     target: Tensor
+    target_2: NotRequired[Tensor]
     movie: NotRequired[int]
 
 
