@@ -11,6 +11,7 @@ import tifffile
 import decrappify
 
 NAMES = {
+    "AdaptationConfig",
     "BenchmarkOptions",
     "Calibration",
     "Cancelled",
@@ -24,6 +25,7 @@ NAMES = {
     "RestorationOptions",
     "RunOptions",
     "TrainingConfig",
+    "adapt",
     "benchmark",
     "calibrate",
     "colorize",

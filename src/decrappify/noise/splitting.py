@@ -26,9 +26,9 @@ class NoiseSplitter:
 
     The variance of a pixel is ``gain * (mean - zero)`` with ``zero = -intercept / gain``, the gray level at which the
     variance vanishes. Above it, pixels are counted as Poisson variables, which include the read noise as additional
-    counts (Huang et al. 2013, Nature Methods 10:653). Binomial thinning of a Poisson variable gives two independent
-    ones. For noise that is correlated between pixels, a second field with the same covariance is added to one part
-    and subtracted from the other, which makes them independent if the noise is Gaussian (Pang et al. 2021,
+    counts (Huang et al. 2013, Nature Methods 10:653). Binomial thinning of a Poisson variable results in two
+    independent ones. For noise that is correlated between pixels, a second field with the same covariance is added to
+    one part and subtracted from the other, which makes them independent if the noise is Gaussian (Pang et al. 2021,
     Recorrupted-to-Recorrupted, CVPR).
 
     Attributes

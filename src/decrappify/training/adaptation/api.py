@@ -49,10 +49,10 @@ def adapt(
 ) -> Model:
     """Adapt a model to noisy movies of the user's own microscope; no clean images are needed.
 
-    Each frame is split into two parts with independent noise; the model learns to predict one part from the other and
-    the neighboring frames (Noise2Noise, Lehtinen et al. 2018, ICML; thinning, Neufeld et al. 2024, JMLR 25). Frames
-    that are held out are split alike, and decide whether the adapted model is better than the given one. If it is not,
-    the given model is returned.
+    Each frame is split into two parts with independent noise; the model learns to predict one part of a frame from the
+    other, and those of its neighbors (Noise2Noise, Lehtinen et al. 2018, ICML; thinning, Neufeld et al. 2024, JMLR
+    25). Frames that are held out are split alike, and decide whether the adapted model is better than the given one.
+    If it is not, the given model is returned.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def adapt(
             network,
             training,
             validation,
-            config,
+            replace(config, precision=_precision(config)),
             folder=folder,
             resume=run.resume,
             settings=settings | {key: value for key, value in asdict(config).items() if key != "minutes"},
@@ -152,6 +152,17 @@ Gaussian filter'
     if lead is None:
         return f"{text}, which is not clearly better than the best Gaussian filter"
     return f"{text}: {lead:.2f} times as far ahead of the best Gaussian filter"
+
+
+def _precision(config: AdaptationConfig) -> str:
+    """Return the precision of the run: bfloat16 for ``"auto"`` if the processor computes it and is the device."""
+    import torch
+
+    from decrappify.inference.network import has_fast_bfloat16
+
+    on_cpu = config.device == "cpu" or (config.device == "auto" and not torch.cuda.is_available())
+    fast = config.precision == "auto" and on_cpu and has_fast_bfloat16(torch.device("cpu"))
+    return "bfloat16" if fast else config.precision
 
 
 def _adaptable(model: Model | str | Path) -> Model:

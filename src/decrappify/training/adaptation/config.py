@@ -13,6 +13,8 @@ from decrappify.training.config.options import RunSettings
 class AdaptationConfig(RunSettings):
     """Settings of one adaptation, in addition to those of `RunSettings`; `n_frames` is that of the given model.
 
+    The precision ``"auto"`` is bfloat16 on processors that compute it, too.
+
     Attributes
     ----------
     minutes : float
@@ -38,8 +40,9 @@ class AdaptationConfig(RunSettings):
     True
     """
 
-    stability_weight: float = 1.0
+    stability_weight: float = 2.0
     ema_decay: float = 0.99
+    precision: str = "auto"
     minutes: float = 5.0
     max_steps: int | None = None
     batch_size: int = 8

@@ -21,8 +21,9 @@ _DIM, _REDRAWS = 0.08, 4
 class SplitDataset(SeededDataset[Sample]):
     """Random patches of windows of noisy movies, each split twice.
 
-    The middle frame of a window is split into two parts with independent noise: one replaces it in the source, the
-    other is the target. Its neighbors are used as they are, since their noise is independent of both.
+    Each frame of a window is split into two parts with independent noise. The first parts are the source, the second
+    part of the middle frame is the target. The neighbors are split, too, although their noise is independent of the
+    target anyway: all frames of a source then have the same level of noise, as those of the movie have.
 
     Parameters
     ----------
@@ -90,15 +91,12 @@ class SplitDataset(SeededDataset[Sample]):
     ) -> tuple[Array, Array]:
         """Return a source (T, Y, X) and its target (1, Y, X), in network units."""
         units = self.movies[pick].normalizations[channel]
-        middle = self.n_frames // 2
-        gray = window[middle].astype(np.float64) * units.scale + units.offset
+        gray = window.astype(np.float64) * units.scale + units.offset
         first, second = (
             ((part - units.offset) / units.scale).astype(np.float32)
             for part in self.splitters[pick][channel].split(gray, share, rng)
         )
-        source = window.copy()
-        source[middle] = first
-        return source, second[None]
+        return first, second[self.n_frames // 2][None]
 
 
 def _tensor(window: Array, code: int) -> Tensor:

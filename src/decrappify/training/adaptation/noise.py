@@ -92,7 +92,7 @@ def doubts(noise: NoiseModel) -> list[str]:
     if gain.value is None:
         found.append(f"the gain is not determined ({gain.note}); noise is taken as equal at all gray levels")
     elif gain.error is not None and gain.error > _LARGEST_ERROR * gain.value:
-        found.append(f"the gain is uncertain ({gain.text()}); record a longer movie, or pass a noise model")
+        found.append(f"the gain is uncertain ({gain.text()}); calibrate on a longer movie of the same camera")
     elif not gain.valid:
         found.append(f"the gain may be wrong ({gain.note})")
     for name, lags in (("Y", noise.correlation_y), ("X", noise.correlation_x)):

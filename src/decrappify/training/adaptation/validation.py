@@ -20,7 +20,8 @@ from decrappify.networks.spec import RestorationNetwork
 Errors = NDArray[np.float64]
 
 PATCHES = 96
-_CERTAIN = 1.0  # standard errors by which an adapted model has to be better
+_CERTAIN = 2.0  # standard errors by which an adapted model has to be better
+_WORTHWHILE = 0.02  # of the difference from the best Gaussian filter, by which it has to be better, too
 _CLEAR = 2.0  # standard errors by which the given model has to be better than the Gaussian filter to compare with it
 _SPACE, _TIME = (0.0, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8), (0.0, 0.4, 0.6, 1.0)  # sigma in pixels and frames
 
@@ -61,8 +62,8 @@ class AdaptationScore:
 
     @property
     def is_better(self) -> bool:
-        """Whether the network is better than the given model by more than the standard error."""
-        return self.change < -_CERTAIN * self.change_error
+        """Whether the network is better than the given model by more than the standard error, and noticeably."""
+        return self.change < -max(_CERTAIN * self.change_error, _WORTHWHILE * abs(self.gaussian))
 
     @property
     def lead(self) -> float:
