@@ -79,7 +79,6 @@ def tuple_loss(
     loss: PixelLoss,
     *,
     prediction_2: Tensor | None = None,
-    target_2: Tensor | None = None,
     stability_weight: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Compute the tuple loss ``L(Y1, T) + L(Y2, T) + w L(Y1, Y2)``, divided by the number of predictions.
@@ -95,8 +94,6 @@ def tuple_loss(
         The pixel loss L.
     prediction_2 : Tensor, optional
         Y2; without it (measured pairs have one source) the loss is ``L(Y1, T)``.
-    target_2 : Tensor, optional
-        Target of Y2; by default `target`.
     stability_weight : float
         w.
 
@@ -113,7 +110,7 @@ def tuple_loss(
     if prediction_2 is None:
         return _scalar(loss(prediction, target)), prediction.new_zeros(())
     stability = _scalar(loss(prediction, prediction_2))
-    fidelity = _scalar(loss(prediction, target)) + _scalar(loss(prediction_2, target if target_2 is None else target_2))
+    fidelity = _scalar(loss(prediction, target)) + _scalar(loss(prediction_2, target))
     return (fidelity + stability_weight * stability) / 2, stability
 
 

@@ -47,7 +47,7 @@ class AdaptationConfig(RunSettings):
     max_steps: int | None = None
     batch_size: int = 8
     patch_size: int = 64
-    learning_rate: float = 5e-4
+    learning_rate: float = 2e-4
     share: tuple[float, float] = (0.6, 0.9)
     validation_share: float = 0.8
     validate_every: int | None = None

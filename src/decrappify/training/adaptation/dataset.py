@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from decrappify.datasets.augment import orient, random_orientation
@@ -16,6 +17,9 @@ from decrappify.noise.splitting import NoiseSplitter
 
 # A patch this dim (mean, network units) is nearly empty; another one is drawn, up to this number of times.
 _DIM, _REDRAWS = 0.08, 4
+_SMOOTHING = 2.5  # pixels; the mean from which the weights are computed
+_DIM_STRUCTURE = 0.1  # network units, where the weight is 1
+_LEAST_VARIANCE = 0.05  # of that of a dim structure
 
 
 class SplitDataset(SeededDataset[Sample]):
@@ -72,7 +76,8 @@ class SplitDataset(SeededDataset[Sample]):
         (source, target), (source_2, target_2) = (
             (_tensor(source, code), _tensor(target, code)) for source, target in halves
         )
-        return Sample(source=source, source_2=source_2, target=target, target_2=target_2, movie=pick)
+        weight = _tensor(self._weight(window[self.n_frames // 2], pick, channel)[None], code)
+        return Sample(source=source, source_2=source_2, target=target, target_2=target_2, weight=weight, movie=pick)
 
     def _draw_window(self, rng: np.random.Generator) -> tuple[int, int, Array]:
         pick = int(rng.choice(len(self.movies), p=self._chance))
@@ -97,6 +102,14 @@ class SplitDataset(SeededDataset[Sample]):
             for part in self.splitters[pick][channel].split(gray, share, rng)
         )
         return first, second[self.n_frames // 2][None]
+
+    def _weight(self, frame: Array, pick: int, channel: int) -> Array:
+        """Return the inverse of the variance of the noise (Y, X), relative to that of a dim structure."""
+        units, splitter = self.movies[pick].normalizations[channel], self.splitters[pick][channel]
+        mean = gaussian_filter(frame.astype(np.float64), _SMOOTHING) * units.scale + units.offset
+        dim = float(splitter.variance(np.float64(_DIM_STRUCTURE * units.scale + units.offset)))
+        least = _LEAST_VARIANCE * (dim or 1.0)
+        return ((dim or 1.0) / np.maximum(splitter.variance(mean), least)).astype(np.float32)
 
 
 def _tensor(window: Array, code: int) -> Tensor:

@@ -16,12 +16,11 @@ from torch.utils.data import Dataset
 
 from decrappify._common.progress import Progress
 from decrappify.datasets.sample import Sample
-from decrappify.losses import pixel_loss
 from decrappify.networks.spec import RestorationNetwork
 from decrappify.training.adaptation.config import AdaptationConfig
+from decrappify.training.adaptation.loss import split_loss
 from decrappify.training.adaptation.outputs import COLUMNS, plot_adaptation
 from decrappify.training.adaptation.validation import AdaptationScore, SplitValidator
-from decrappify.training.engine.generator import generator_loss
 from decrappify.training.engine.optimization import OptimizedNetwork
 from decrappify.training.engine.processes import folder_errors
 from decrappify.training.engine.trainer import Phase, Stopped, Trainer
@@ -130,13 +129,13 @@ def _planned(
     with torch.random.fork_rng(devices=[fabric.device] if fabric.device.type == "cuda" else []):
         copy, precision = deepcopy(network), deepcopy(fabric.strategy.precision.state_dict())
         optimized = OptimizedNetwork(fabric, copy, (config.learning_rate,), weight_decay=config.weight_decay)
-        loss, ticks = pixel_loss("l2"), []
+        ticks = []
         size = config.batch_size
         for number in range(_WARM_UP + _TIMED):
             ticks.append(time.monotonic())
             samples = [dataset[number * size + k] for k in range(size)]
             batch = fabric.to_device(torch.utils.data.default_collate(samples))
-            value, _ = generator_loss(optimized.network, batch, loss, config.stability_weight)
+            value, _ = split_loss(optimized.network, batch, config.stability_weight)
             optimized.step(value, "the measurement of the speed", max_norm=1.0)
         ticks.append(time.monotonic())
         fabric.strategy.precision.load_state_dict(precision)
@@ -175,7 +174,6 @@ class _AdaptationRun:
         )
         self.average = WeightAverage(network, config.ema_decay)
         self.best = _Best(self.average)
-        self._loss = pixel_loss("l2")  # its minimum is the mean of the noisy targets
 
     def train(self, dataset: Dataset[Sample]) -> AdaptationResult:
         """Run the remaining steps."""
@@ -223,7 +221,7 @@ class _AdaptationRun:
         )
 
     def _step(self, batch: Sample, number: int) -> dict[str, Tensor]:
-        loss, stability = generator_loss(self.optimized.network, batch, self._loss, self.config.stability_weight)
+        loss, stability = split_loss(self.optimized.network, batch, self.config.stability_weight)
         self.optimized.step(loss, f"step {number}", max_norm=1.0)
         self.average.update(self.optimized.bare)
         return {"loss": loss, "stability": stability}

@@ -19,7 +19,7 @@ def generator_loss(
     network : nn.Module
         Maps sources (N, C_in, H, W) to predictions (N, C_out, H * scale, W * scale).
     batch : Sample
-        Batch with ``source``, ``target`` and, for crappified data, ``source_2``; for split data also ``target_2``.
+        Batch with ``source``, ``target`` and, for crappified data, ``source_2``.
     loss : callable
         Loss between prediction and target.
     stability_weight : float
@@ -34,11 +34,4 @@ def generator_loss(
     if "source_2" not in batch:
         return tuple_loss(network(source).float(), target, loss)
     prediction, prediction_2 = network(torch.cat([source, batch["source_2"]])).float().chunk(2)
-    return tuple_loss(
-        prediction,
-        target,
-        loss,
-        prediction_2=prediction_2,
-        target_2=batch.get("target_2"),
-        stability_weight=stability_weight,
-    )
+    return tuple_loss(prediction, target, loss, prediction_2=prediction_2, stability_weight=stability_weight)
