@@ -146,6 +146,8 @@ def test_items_of_a_dataset_depend_only_on_their_number(noisy):
     assert all(np.array_equal(first[key], again[key]) for key in ("source", "source_2", "target", "target_2"))
     assert not np.array_equal(first["source"], other["source"])
     assert not np.array_equal(first["target"], first["target_2"])
+    assert first["weight"].shape == (1, 16, 16)
+    assert np.corrcoef(first["weight"].ravel(), first["source"][1].ravel())[0, 1] < 0  # dim pixels count more
     assert first["source"].shape == (3, 16, 16)
     assert first["target"].shape == (1, 16, 16)
 

@@ -158,7 +158,7 @@ def _precision(config: AdaptationConfig) -> str:
     """Return the precision of the run: bfloat16 for ``"auto"`` if the processor computes it and is the device."""
     import torch
 
-    from decrappify.inference.network import has_fast_bfloat16
+    from decrappify.inference.precision import has_fast_bfloat16
 
     on_cpu = config.device == "cpu" or (config.device == "auto" and not torch.cuda.is_available())
     fast = config.precision == "auto" and on_cpu and has_fast_bfloat16(torch.device("cpu"))

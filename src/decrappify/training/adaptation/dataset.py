@@ -107,9 +107,9 @@ class SplitDataset(SeededDataset[Sample]):
         """Return the inverse of the variance of the noise (Y, X), relative to that of a dim structure."""
         units, splitter = self.movies[pick].normalizations[channel], self.splitters[pick][channel]
         mean = gaussian_filter(frame.astype(np.float64), _SMOOTHING) * units.scale + units.offset
-        dim = float(splitter.variance(np.float64(_DIM_STRUCTURE * units.scale + units.offset)))
-        least = _LEAST_VARIANCE * (dim or 1.0)
-        return ((dim or 1.0) / np.maximum(splitter.variance(mean), least)).astype(np.float32)
+        dim = float(splitter.variance(np.array([_DIM_STRUCTURE * units.scale + units.offset]))[0]) or 1.0
+        weight: Array = (dim / np.maximum(splitter.variance(mean), _LEAST_VARIANCE * dim)).astype(np.float32)
+        return weight
 
 
 def _tensor(window: Array, code: int) -> Tensor:
