@@ -110,9 +110,10 @@ def run_adaptation(
     if resume:
         trainer.resume()
     else:
-        steps = config.max_steps or _planned(trainer, network, dataset, validator, config, began)
-        every = config.validate_every or max(1, math.ceil(steps / _VALIDATIONS))
-        trainer.history["plan"] = [steps, every]
+        steps, validations = config.max_steps, _VALIDATIONS
+        if steps is None:
+            steps, validations = _planned(trainer, network, dataset, validator, config, began)
+        trainer.history["plan"] = [steps, config.validate_every or max(1, math.ceil(steps / validations))]
     return _AdaptationRun(trainer, network, validator, config, on_validation).train(dataset)
 
 
@@ -123,8 +124,11 @@ def _planned(
     validator: SplitValidator,
     config: AdaptationConfig,
     began: float,
-) -> int:
-    """Return the number of steps for the time, from the speed of a few steps of a copy and one validation."""
+) -> tuple[int, int]:
+    """Return numbers of steps and validations for the time, from the speed of a few steps of a copy and one validation.
+
+    Validations take a quarter of the time at most, unless there are only two.
+    """
     fabric = trainer.fabric
     with torch.random.fork_rng(devices=[fabric.device] if fabric.device.type == "cuda" else []):
         copy, precision = deepcopy(network), deepcopy(fabric.strategy.precision.state_dict())
@@ -142,13 +146,15 @@ def _planned(
         validator.score(copy)
         validation = time.monotonic() - ticks[-1]
     step = (ticks[-1] - ticks[_WARM_UP]) / _TIMED
-    left = 60 * config.minutes - (time.monotonic() - began) - (_VALIDATIONS + 1) * validation
-    steps = max(_FEWEST_STEPS, int(left / step))
+    left = 60 * config.minutes - (time.monotonic() - began)
+    validations = min(_VALIDATIONS, max(2, int(0.25 * left / max(validation, 1e-6))))
+    steps = max(_FEWEST_STEPS, int((left - (validations + 1) * validation) / step))
     if trainer.n_processes > 1:
-        steps = trainer.fabric.broadcast(steps)
+        steps, validations = trainer.fabric.broadcast((steps, validations))
     if trainer.is_first:
-        report.info("about %s steps in %g minutes (%.2g s per step)", f"{steps:,}", config.minutes, step)
-    return steps
+        minutes = f"{config.minutes:g} minute{'s' * (config.minutes != 1)}"
+        report.info("about %s steps in %s (%.2g s per step)", f"{steps:,}", minutes, step)
+    return steps, validations
 
 
 class _AdaptationRun:
