@@ -29,7 +29,11 @@ BLOCK = re.compile(r"^(?P<note><!-- not run: .+ -->\n)?```python\n(?P<code>.*?)^
 SHELL = re.compile(r"^```(?:sh|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^\W*decrappify ([a-z][a-z-]*)", re.MULTILINE)
 # Shorter runs than in the pages, with patches and batches for the tiny movies.
-SHORTER = ((r"minutes=\d+", "max_steps=2, patch_size=16, batch_size=2"), (r"(tqdm)\)$", r"None)"))
+SHORTER = (
+    (r"(dc\.adapt\(.*), minutes=\d+", r"\1, config=dc.AdaptationConfig(max_steps=2, patch_size=16, batch_size=2)"),
+    (r"minutes=\d+", "max_steps=2, patch_size=16, batch_size=2"),
+    (r"(tqdm)\)$", r"None)"),
+)
 EXAMPLE_RUNS = {
     "restore_movie": ["cells.ome.tif", "out.ome.zarr"],
     "train_on_own_images": ["good/a.ome.tif", "good/b.ome.tif"],

@@ -11,6 +11,7 @@ import tifffile
 import decrappify
 
 NAMES = {
+    "AdaptationConfig",
     "BenchmarkOptions",
     "Calibration",
     "Cancelled",
@@ -25,6 +26,7 @@ NAMES = {
     "RunOptions",
     "TrainingConfig",
     "TrustMap",
+    "adapt",
     "benchmark",
     "calibrate",
     "colorize",

@@ -32,15 +32,18 @@ if TYPE_CHECKING:
     from decrappify.restoration import restore as restore
     from decrappify.restoration import restore_array as restore_array
     from decrappify.restoration.options import RestorationOptions as RestorationOptions
+    from decrappify.training import AdaptationConfig as AdaptationConfig
     from decrappify.training import DataOptions as DataOptions
     from decrappify.training import RunOptions as RunOptions
     from decrappify.training import TrainingConfig as TrainingConfig
+    from decrappify.training import adapt as adapt
     from decrappify.training import train as train
     from decrappify.training import train_nogan as train_nogan
     from decrappify.trust import TrustMap as TrustMap
     from decrappify.trust import trust_map as trust_map
 
 _HOMES = {
+    "AdaptationConfig": "training",
     "BenchmarkOptions": "benchmarking.options",
     "Calibration": "noise",
     "Cancelled": "errors",
@@ -55,6 +58,7 @@ _HOMES = {
     "RunOptions": "training",
     "TrainingConfig": "training",
     "TrustMap": "trust",
+    "adapt": "training",
     "benchmark": "benchmarking",
     "calibrate": "noise",
     "colorize": "colorization",

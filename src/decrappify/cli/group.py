@@ -30,6 +30,7 @@ _KEPT = {
     "trust": "finished frames, if any, are kept; repeat the command without --no-resume or --overwrite to resume",
     "colorize": "finished images and frames are kept; repeat the command without --no-resume or --overwrite to resume",
     "train": "the last checkpoint, if any, is kept; resume with --resume",
+    "adapt": "the last checkpoint, if any, is kept; resume with --resume",
     "benchmark": "no report was written",
     "crappify": "no output was written",
     "import-weights": "no model was written",

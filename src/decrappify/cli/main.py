@@ -11,6 +11,7 @@ import click
 
 from decrappify._common.terminal import echo
 from decrappify._version import __version__
+from decrappify.cli.adapt import adapt
 from decrappify.cli.benchmark import benchmark
 from decrappify.cli.calibrate import calibrate
 from decrappify.cli.colorize import colorize
@@ -83,6 +84,7 @@ COMMANDS = [
     crappify,
     calibrate,
     train,
+    adapt,
     colorize,
     import_weights,
     benchmark,

@@ -23,6 +23,9 @@ class Sample(TypedDict):
         X2: the same window degraded a second time, independently; absent for pairs with one measured source.
     target : Tensor
         The original middle frame, (C, H * scale, W * scale).
+    target_2, weight : Tensor
+        Target of X2, and weights of the pixels of both targets, of their shape; only in split data, in which source and
+        target are parts of one noisy frame.
     movie : int
         Number of the movie or pair from which the window was taken; absent for photographs.
     """
@@ -30,6 +33,8 @@ class Sample(TypedDict):
     source: Tensor
     source_2: NotRequired[Tensor]
     target: Tensor
+    target_2: NotRequired[Tensor]
+    weight: NotRequired[Tensor]
     movie: NotRequired[int]
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from decrappify._common.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from decrappify.training.adaptation.api import adapt as adapt
+    from decrappify.training.adaptation.config import AdaptationConfig as AdaptationConfig
     from decrappify.training.config.nogan import NoganConfig as NoganConfig
     from decrappify.training.config.options import DataOptions as DataOptions
     from decrappify.training.config.options import RunOptions as RunOptions
@@ -16,11 +18,13 @@ if TYPE_CHECKING:
     from decrappify.training.supervised.api import train as train
 
 _HOMES = {
+    "AdaptationConfig": "adaptation.config",
     "DataOptions": "config.options",
     "NoganConfig": "config.nogan",
     "RunOptions": "config.options",
     "TrainingConfig": "config.supervised",
     "nogan_preset": "config.presets",
+    "adapt": "adaptation.api",
     "train": "supervised.api",
     "train_nogan": "nogan.api",
 }

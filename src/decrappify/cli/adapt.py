@@ -1,0 +1,65 @@
+"""`decrappify adapt`."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+
+from decrappify._common.terminal import echo
+from decrappify.cli.common import log_status, open_input, progress_bars
+from decrappify.cli.errors import Interrupted
+from decrappify.cli.group import Command
+from decrappify.cli.options import PATH, input_options
+
+
+@click.command(cls=Command)
+@click.argument("movie", metavar="MOVIE", type=PATH)
+@click.option("--model", default="fluorescence-movie", show_default=True, help="Shipped model, or a model file.")
+@click.option("-o", "--output", type=PATH, required=True, help="Run folder; it will contain model.safetensors.")
+@click.option("--noise", type=PATH, help="File (.toml) of `calibrate`; measured on MOVIE by default.")
+@click.option("--minutes", type=float, default=5.0, show_default=True, help="Time of the adaptation.")
+@click.option("--resume", is_flag=True, help="Resume from the last checkpoint of the run folder.")
+@click.option("--overwrite", is_flag=True, help="Replace the run in the folder.")
+@click.option("--device", default="auto", show_default=True, help="Device: auto, cpu, cuda or mps.")
+@input_options
+def adapt(
+    movie: Path,
+    model: str,
+    output: Path,
+    noise: Path | None,
+    minutes: float,
+    resume: bool,
+    overwrite: bool,
+    device: str,
+    **options: Any,
+) -> None:
+    """Adapt a model to the raw, noisy movie MOVIE; no clean images are needed.
+
+    Frames that are held out decide whether the adapted model is better than the given one, which is kept otherwise.
+    Ctrl-C saves a checkpoint and ends with exit code 130; --resume continues.
+    """
+    from decrappify.training import AdaptationConfig, RunOptions
+    from decrappify.training import adapt as run_adapt
+
+    log_status()
+    opened = open_input(movie, **options)
+    adapted = run_adapt(
+        model,
+        opened,
+        noise=noise,
+        config=AdaptationConfig(minutes=minutes, device=device),
+        output=output,
+        run=RunOptions(resume=resume, overwrite=overwrite, progress=progress_bars()),
+    )
+    path = output / "model.safetensors"
+    unfinished = adapted.card["adapted"].get("unfinished")
+    if unfinished is not None:
+        again = shlex.join(["decrappify", "adapt", str(movie), "--model", model, "-o", str(output), "--resume"])
+        raise Interrupted(
+            f"{unfinished}; resume with '{again}' and the other options ({path} contains the best weights so far; its "
+            "card states that it is unfinished)"
+        )
+    echo(f"{path}: written; use it with 'decrappify restore {movie} --model {path}'")

@@ -1,0 +1,129 @@
+"""Splitting of measured pixels into two exposures with independent noise, to learn and test without a reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from decrappify.crappify.camera import correlate
+from decrappify.errors import InputError
+from decrappify.noise.model import NoiseModel
+from decrappify.noise.simulation import kernel_sigma
+
+Array = NDArray[Any]
+
+_SMOOTHING = 2.0  # pixels; the mean from which the variance of correlated noise is taken
+_MOST_PHOTONS = 1e9  # counts up to which binomial numbers are exact in float64
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseSplitter:
+    """Splitter of measured pixels of one channel into two parts with the same expectation and independent noise.
+
+    The variance of a pixel is ``gain * (mean - zero)`` with ``zero = -intercept / gain``, the gray level at which the
+    variance vanishes. Above it, pixels are counted as Poisson variables, which include the read noise as additional
+    counts (Huang et al. 2013, Nature Methods 10:653). Binomial thinning of a Poisson variable results in two
+    independent ones. For noise that is correlated between pixels, a second field with the same covariance is added to
+    one part and subtracted from the other, which makes them independent if the noise is Gaussian (Pang et al. 2021,
+    Recorrupted-to-Recorrupted, CVPR).
+
+    Attributes
+    ----------
+    gain : float
+        Gray levels per photoelectron, at least 0.
+    intercept : float
+        Variance of the noise at gray level 0, in squared gray levels.
+    correlation_sigma : (float, float)
+        Standard deviation, along Y and X in pixels, of the Gaussian kernel of the noise; 0 for independent noise.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> pixels = 100 + 2.0 * rng.poisson(50, (256, 256))
+    >>> first, second = NoiseSplitter(gain=2.0, intercept=-200.0).split(pixels, 0.7, rng)
+    >>> round(float(first.mean())), round(float(second.mean()))
+    (200, 200)
+    >>> bool(abs(np.cov(first.ravel(), second.ravel())[0, 1]) < 3)  # the variance is 200
+    True
+    """
+
+    gain: float
+    intercept: float
+    correlation_sigma: tuple[float, float] = (0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        if self.gain < 0 or (self.gain == 0 and self.intercept <= 0):
+            raise InputError(f"gain is {self.gain:g} and intercept {self.intercept:g}, expected noise above 0")
+
+    @classmethod
+    def of(cls, noise: NoiseModel) -> NoiseSplitter:
+        """Create it from a measured noise; without a gain, the variance is taken as constant.
+
+        Raises
+        ------
+        InputError
+            If neither the gain nor the standard deviation of the noise is determined.
+        """
+        sigma = kernel_sigma(noise.correlation_y[1].value or 0.0), kernel_sigma(noise.correlation_x[1].value or 0.0)
+        if noise.gain.value is not None and noise.intercept.value is not None:
+            return cls(noise.gain.value, noise.intercept.value, sigma)
+        if not noise.noise_sd.value:
+            raise InputError(f"the noise of {noise.source or 'the movie'} is not determined: {noise.gain.note}")
+        return cls(0.0, noise.noise_sd.value**2, sigma)
+
+    @property
+    def is_correlated(self) -> bool:
+        """Whether the noise of neighboring pixels is correlated."""
+        return any(self.correlation_sigma)
+
+    def split(self, pixels: Array, share: float, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Split pixels into two parts with `share` and ``1 - share`` of the light, both in gray levels of the whole.
+
+        The weighted mean of both, with these weights, is `pixels`; their noise is larger than that of `pixels` by
+        ``1 / share`` and ``1 / (1 - share)`` in variance.
+
+        Parameters
+        ----------
+        pixels : array (..., Y, X)
+            Measured gray levels.
+        share : float
+            Between 0 and 1, exclusive.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        first, second : array, float64
+        """
+        if not 0 < share < 1:
+            raise InputError(f"share is {share:g}, expected a share of the light between 0 and 1")
+        values = np.asarray(pixels, np.float64)
+        difference = self._field(values, share, rng)
+        return values + difference / share, values - difference / (1 - share)
+
+    def variance(self, mean: Array) -> Array:
+        """Return the variance of pixels with a mean gray level."""
+        return np.maximum(self.gain * np.asarray(mean, np.float64) + self.intercept, 0.0)
+
+    def _field(self, values: Array, share: float, rng: np.random.Generator) -> Array:
+        """Draw the zero-mean deviation of the first part from its share, in gray levels of the light."""
+        weight = share * (1 - share)
+        if self.gain and not self.is_correlated:
+            counts = (values + self.intercept / self.gain) / self.gain
+            whole = np.maximum(np.rint(counts), 0)
+            if whole.max(initial=0) < _MOST_PHOTONS:
+                return self.gain * (rng.binomial(whole.astype(np.int64), share) - share * whole)
+        spread = np.sqrt(weight * self.variance(_smoothed(values) if self.gain else values))
+        field = rng.standard_normal(values.shape, dtype=np.float32)
+        if self.is_correlated:
+            planes = field.reshape(-1, *field.shape[-2:])
+            field = correlate(planes, self.correlation_sigma).reshape(field.shape)
+        return np.asarray(spread * field)
+
+
+def _smoothed(values: Array) -> Array:
+    sigmas = [0.0] * (values.ndim - 2) + [_SMOOTHING] * 2
+    return np.asarray(gaussian_filter(values, sigmas))

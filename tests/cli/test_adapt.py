@@ -1,0 +1,43 @@
+"""`decrappify adapt`."""
+
+from __future__ import annotations
+
+import pytest
+
+from decrappify.io import save_movie
+from decrappify.model import Model, load_model
+from decrappify.networks import create
+from decrappify.samples import simulate
+
+
+@pytest.fixture(scope="module")
+def movie(tmp_path_factory):
+    noisy = simulate("vesicles", n_frames=14, size=(72, 72), seed=3).noisy
+    return save_movie(noisy, tmp_path_factory.mktemp("movie") / "vesicles.ome.tif")
+
+
+@pytest.fixture
+def small(tmp_path):
+    network = create("small", n_frames=1, scale=1, base_channels=16, depth=1, stem=2)
+    return Model(network, card={"name": "small"}).save(tmp_path / "small.safetensors")
+
+
+def test_adapt_writes_a_model_that_restore_accepts(movie, small, tmp_path, command):
+    camera, folder = tmp_path / "camera.toml", tmp_path / "adapted"
+    command("calibrate", movie, "-o", camera)
+    result = command("adapt", movie, "--model", small, "-o", folder, "--noise", camera, "--minutes", "0.01")
+    assert "photon thinning" in result.stderr
+    path = folder / "model.safetensors"
+    assert result.stdout == f"{path}: written; use it with 'decrappify restore {movie} --model {path}'\n"
+    adapted = load_model(path).card["adapted"]
+    assert (adapted["from"], adapted["movies"]) == ("small", ["vesicles.ome.tif"])
+    assert adapted["steps"] >= 20
+    command("restore", movie, tmp_path / "restored.ome.tif", "--model", path)
+
+
+def test_existing_run_is_not_replaced(movie, tmp_path, command):
+    (tmp_path / "adapted").mkdir()
+    (tmp_path / "adapted" / "model.safetensors").write_bytes(b"")
+    error = command("adapt", movie, "-o", tmp_path / "adapted", "--minutes", "0.01", exit_code=2).stderr
+    assert "--overwrite" in error
+    assert error.count("\n") == 1

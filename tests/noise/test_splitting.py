@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from decrappify.crappify import CorrelatedNoise
+from decrappify.errors import InputError
+from decrappify.noise import Estimate, NoiseModel
+from decrappify.noise.splitting import NoiseSplitter
+
+SHAPE = (4, 96, 96)
+
+
+def correlation(first, second):
+    return float(np.corrcoef(first.ravel(), second.ravel())[0, 1])
+
+
+@given(gain=st.floats(0.3, 8), photons=st.floats(1, 200), read_noise=st.floats(0, 6), share=st.floats(0.3, 0.9))
+@settings(max_examples=20, deadline=None)
+def test_parts_have_the_expectation_of_the_pixels_and_independent_noise(gain, photons, read_noise, share):
+    rng = np.random.default_rng(1)
+    offset = 100.0
+    pixels = offset + gain * rng.poisson(photons, SHAPE) + rng.normal(0, read_noise, SHAPE)
+    splitter = NoiseSplitter(gain, read_noise**2 - gain * offset)
+    first, second = splitter.split(pixels, share, rng)
+    np.testing.assert_allclose(share * first + (1 - share) * second, pixels, rtol=1e-9)
+    error = 6 * pixels.std() / np.sqrt(min(share, 1 - share) * pixels.size)
+    assert abs(first.mean() - pixels.mean()) < error
+    assert abs(second.mean() - pixels.mean()) < error
+    assert abs(correlation(first, second)) < 0.03
+    assert first.var() == pytest.approx(pixels.var() / share, rel=0.1)
+
+
+def test_wrong_gain_leaves_dependent_parts():
+    rng = np.random.default_rng(2)
+    pixels = 2.0 * rng.poisson(50, SHAPE)
+    first, second = NoiseSplitter(4.0, 0.0).split(pixels, 0.5, rng)
+    assert correlation(first, second) < -0.1
+
+
+def test_correlated_noise_is_independent_between_the_parts_also_of_neighbors():
+    rng = np.random.default_rng(3)
+    part = CorrelatedNoise(photons=200.0, read_noise=2.0, sigma=0.7)
+    pixels = np.asarray(part.apply(np.ones(SHAPE, np.float32), rng, np.arange(4)), np.float64)
+    noise = NoiseModel(
+        gain=Estimate(1 / 200), intercept=Estimate(4 / 200**2), correlation_y=_lags(0.58), correlation_x=_lags(0.58)
+    )
+    first, second = NoiseSplitter.of(noise).split(pixels, 0.7, rng)
+    white_first, white_second = NoiseSplitter(1 / 200, 4 / 200**2).split(pixels, 0.7, rng)
+    assert abs(correlation(first[..., 1:], second[..., :-1])) < 0.04
+    assert correlation(white_first[..., 1:], white_second[..., :-1]) > 0.2
+
+
+def test_noise_without_a_gain_is_split_with_equal_variance():
+    rng = np.random.default_rng(4)
+    pixels = rng.normal(50, 3, SHAPE)
+    noise = NoiseModel(gain=Estimate(None, note="flat"), noise_sd=Estimate(3.0))
+    first, second = NoiseSplitter.of(noise).split(pixels, 0.6, rng)
+    assert abs(correlation(first, second)) < 0.03
+
+
+def test_bright_pixels_beyond_the_range_of_counts_are_split():
+    rng = np.random.default_rng(5)
+    pixels = rng.normal(1e12, 1e6, SHAPE)
+    first, second = NoiseSplitter(1.0, 0.0).split(pixels, 0.5, rng)
+    assert abs(correlation(first, second)) < 0.03
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -1.0])
+def test_impossible_share_is_an_error(share):
+    with pytest.raises(InputError, match="share of the light between 0 and 1"):
+        NoiseSplitter(1.0, 0.0).split(np.ones((4, 4)), share, np.random.default_rng(0))
+
+
+def test_noise_that_is_not_determined_is_an_error():
+    with pytest.raises(InputError, match=r"the noise of the movie is not determined: dark"):
+        NoiseSplitter.of(NoiseModel(gain=Estimate(None, note="dark"), noise_sd=Estimate(None)))
+    with pytest.raises(InputError, match="expected noise above 0"):
+        NoiseSplitter(0.0, 0.0)
+
+
+def _lags(first):
+    return (Estimate(1.0), Estimate(first), Estimate(first**4), Estimate(0.0), Estimate(0.0))

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+from tests.training.runs import log_rows
+from tests.training.tiny_run import NETWORK
+
+from decrappify.errors import InputError
+from decrappify.metrics.fidelity import psnr
+from decrappify.model import Model, load_model
+from decrappify.movie import Movie
+from decrappify.networks import create
+from decrappify.noise import Estimate, NoiseModel
+from decrappify.restoration import restore
+from decrappify.training import AdaptationConfig, RunOptions, adapt
+from decrappify.training.adaptation.api import verdict
+from decrappify.training.adaptation.dataset import SplitDataset
+from decrappify.training.adaptation.outputs import plot_adaptation
+from decrappify.training.adaptation.validation import AdaptationScore
+
+GAIN, OFFSET, PHOTONS = 3.0, 100.0, 12.0
+NOISE = NoiseModel(gain=Estimate(GAIN, 0.05), intercept=Estimate(-GAIN * OFFSET))
+CONFIG = AdaptationConfig(
+    max_steps=60,
+    batch_size=4,
+    patch_size=32,
+    learning_rate=2e-3,
+    ema_decay=0.9,
+    validate_every=20,
+    device="cpu",
+    precision="float32",
+)
+
+pytestmark = pytest.mark.usefixtures("undrawn_training")
+
+
+@pytest.fixture(scope="module")
+def expected():
+    """Return a movie (T, Y, X) without noise, in gray levels: smooth blobs that drift by one pixel per frame."""
+    rng = np.random.default_rng(0)
+    blobs = gaussian_filter(rng.random((80, 80)), 2.5)
+    blobs = (blobs - blobs.min()) / np.ptp(blobs)
+    return np.stack([OFFSET + GAIN * PHOTONS * np.roll(blobs, t, axis=1)[:64, :64] for t in range(20)])
+
+
+@pytest.fixture(scope="module")
+def noisy(expected):
+    counts = np.random.default_rng(1).poisson((expected - OFFSET) / GAIN)
+    return Movie.from_array((OFFSET + GAIN * counts).astype(np.uint16), name="noisy")
+
+
+@pytest.fixture(scope="module")
+def given(torch_seed):
+    """Return a model with random weights, which predicts nearly the middle frame."""
+    return Model(create("small", n_frames=3, scale=1, **NETWORK), card={"name": "untrained"})
+
+
+@pytest.fixture(scope="module")
+def torch_seed():
+    import torch
+
+    torch.manual_seed(0)
+
+
+def test_adapted_model_is_closer_to_the_movie_without_noise(given, noisy, expected, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "decrappify.training.supervised.report")
+    model = adapt(given, noisy, noise=NOISE, config=CONFIG, output=tmp_path / "run")
+    before, after = (psnr(np.asarray(restore(noisy, one))[:, 0, 0], expected) for one in (given, model))
+    assert after > before + 2
+    card = model.card["adapted"]
+    assert (card["from"], card["kept"], card["movies"], card["steps"]) == ("untrained", "adapted", ["noisy"], 60)
+    assert card["change"] < 0
+    assert "gain 3 ± 0.05 gray levels per photoelectron, independent noise; split by photon thinning" in caplog.text
+    assert verdict(card) in caplog.text
+    assert load_model(tmp_path / "run" / "model.safetensors").sha256 == model.sha256
+    assert [int(row["step"]) for row in log_rows(tmp_path / "run")] == [0, 20, 40, 60]
+
+
+def test_plot_of_validations_is_an_image(tmp_path):
+    rows = [
+        {"step": str(step), "val_change": change, "val_change_error": "1e-6", "val_gaussian": "4e-5"}
+        | {"val_noise_draw": "0.01"}
+        for step, change in ((0, "0"), (10, "-1e-5"), (20, "-2e-5"))
+    ]
+    plot_adaptation(rows, tmp_path)
+    with Image.open(tmp_path / "loss.png") as image:
+        assert image.size == (1200, 432)
+
+
+def test_given_model_is_kept_if_the_adapted_one_is_not_better(given, noisy):
+    harmful = replace(CONFIG, max_steps=4, validate_every=4, learning_rate=1e-9)
+    model = adapt(given, noisy, noise=NOISE, config=harmful)
+    assert model.card["adapted"]["kept"] == "given"
+    assert model.sha256 == given.sha256
+    assert "whose weights are kept" in verdict(model.card["adapted"])
+
+
+def test_resumed_run_has_the_weights_of_an_uninterrupted_one(given, noisy, tmp_path):
+    config = replace(CONFIG, max_steps=12, validate_every=4)
+    whole = adapt(given, noisy, noise=NOISE, config=config, output=tmp_path / "whole")
+    cancel = threading.Event()
+
+    def stop(step, score):
+        if step == 4:
+            cancel.set()
+
+    run = RunOptions(cancel=cancel, on_validation=stop)
+    stopped = adapt(given, noisy, noise=NOISE, config=config, output=tmp_path / "run", run=run)
+    assert stopped.card["adapted"]["unfinished"] == "stopped at step 5 of 12"
+    resumed = adapt(given, noisy, noise=NOISE, config=config, output=tmp_path / "run", run=RunOptions(resume=True))
+    assert resumed.sha256 == whole.sha256
+    other = replace(NOISE, gain=Estimate(2.0))
+    with pytest.raises(InputError, match="noise"):
+        adapt(given, noisy, noise=other, config=config, output=tmp_path / "run", run=RunOptions(resume=True))
+
+
+def test_noise_is_calibrated_for_each_channel(given, noisy, caplog):
+    caplog.set_level(logging.INFO, "decrappify.training.supervised.report")
+    pixels = np.asarray(noisy)
+    both = Movie.from_array(np.concatenate([pixels, 4 * pixels], axis=1), channel_names=["GFP", "RFP"], name="two")
+    adapt(given, both, config=replace(CONFIG, max_steps=1, validate_every=1))
+    gains = [float(line.split("gain ")[1].split()[0]) for line in caplog.messages if "gray levels per" in line]
+    lines = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
+    assert [line.split(":")[0] for line in lines[:2]] == ["two, channel GFP", "two, channel RFP"]
+    assert gains[1] / gains[0] == pytest.approx(4, rel=0.05)
+    assert gains[0] == pytest.approx(GAIN, rel=0.15)
+
+
+def test_items_of_a_dataset_depend_only_on_their_number(noisy):
+    from decrappify.datasets.plane_cache import cache_movies
+    from decrappify.noise.splitting import NoiseSplitter
+    from decrappify.normalization import NormalizationRule
+
+    def item(number):
+        movies = cache_movies([noisy], NormalizationRule(), 2**30)
+        splitters = [[NoiseSplitter.of(NOISE)]]
+        return SplitDataset(movies, splitters, n_frames=3, patch_size=16, length=9, seed=5, share=(0.6, 0.9))[number]
+
+    first, again, other = item(3), item(3), item(4)
+    assert all(np.array_equal(first[key], again[key]) for key in ("source", "source_2", "target", "target_2"))
+    assert not np.array_equal(first["source"], other["source"])
+    assert not np.array_equal(first["target"], first["target_2"])
+    assert first["weight"].shape == (1, 16, 16)
+    assert np.corrcoef(first["weight"].ravel(), first["source"][1].ravel())[0, 1] < 0  # dim pixels count more
+    assert first["source"].shape == (3, 16, 16)
+    assert first["target"].shape == (1, 16, 16)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected_lead", "better"), [(-2e-5, 1.5, True), (-2e-6, 1.05, False), (1e-5, 0.75, False)]
+)
+def test_score_compares_with_the_given_model_and_the_gaussian(change, expected_lead, better):
+    score = AdaptationScore(change, 4e-6, 4e-5, 5e-6, 0.01)
+    assert (score.is_better, round(score.lead, 2)) == (better, expected_lead)
+
+
+def test_lead_is_unknown_for_a_model_that_is_not_better_than_the_gaussian():
+    assert np.isnan(AdaptationScore(-2e-5, 4e-6, 4e-6, 5e-6, 0.01).lead)
+
+
+def test_models_of_other_kinds_are_errors(noisy):
+    with pytest.raises(InputError, match="fluorescence-movie-x2 has scale 2"):
+        adapt("fluorescence-movie-x2", noisy)
+    with pytest.raises(InputError, match="expected a NoiseModel, a Calibration or a path"):
+        adapt("fluorescence-movie", noisy, noise=2.0)
+
+
+def test_number_of_noise_models_must_be_that_of_the_channels(noisy):
+    with pytest.raises(InputError, match="noise has 2 entries, expected 1 or 1, the number of channels of noisy"):
+        adapt("fluorescence-movie", noisy, noise=[NOISE, NOISE])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"share": (0.5, 1.0)}, "share is 1, expected a share of the light between 0 and 1"),
+        ({"share": (0.8, 0.5)}, r"share is \(0.8, 0.5\), expected \(low, high\)"),
+        ({"minutes": 0.0}, "minutes"),
+    ],
+)
+def test_impossible_settings_are_errors(settings, message):
+    with pytest.raises(InputError, match=message):
+        AdaptationConfig(**settings)
