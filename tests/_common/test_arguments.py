@@ -45,8 +45,8 @@ def test_former_module_raises_with_its_present_name():
 
 
 @pytest.mark.parametrize("function", [dc.restore, dc.colorize, dc.benchmark, score_movie])
-def test_public_functions_have_at_most_10_arguments(function):
-    assert len(inspect.signature(function).parameters) <= 10
+def test_public_functions_have_at_most_11_arguments(function):
+    assert len(inspect.signature(function).parameters) <= 11
 
 
 def test_unused_option_raises(tmp_path):

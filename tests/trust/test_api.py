@@ -129,7 +129,7 @@ def test_trust_map_refuses_undetermined_noise_and_other_movies(pair):
 def test_restore_with_trust_writes_the_map_of_the_selected_frames(pair, tiny_models, tmp_path):
     output = tmp_path / "cells.ome.tif"
     options = RestorationOptions(frames="1:4")
-    restored = dc.restore(pair[0], tiny_models["still"], output, options=options, trust=True, noise=NOISE)
+    restored = dc.restore(pair[0], tiny_models["still"], output, options=options, trust=NOISE)
     with dc.open_movie(trust_path(output)) as movie:
         assert movie.shape == (3, 3, 1, 64, 64)
         expected = dc.trust_map(pair[0][1:4], restored, NOISE)
@@ -139,11 +139,11 @@ def test_restore_with_trust_writes_the_map_of_the_selected_frames(pair, tiny_mod
 def test_restore_with_trust_refuses_before_the_restoration(pair, tiny_models, tmp_path):
     output = tmp_path / "cells.ome.zarr"
     with pytest.raises(InputError, match=r"trust=True needs an output"):
-        dc.restore(pair[0], tiny_models["still"], trust=True, noise=NOISE)
+        dc.restore(pair[0], tiny_models["still"], trust=NOISE)
     with pytest.raises(InputError, match=r"scale 2, .* trust maps need scale 1"):
-        dc.restore(pair[0], tiny_models["movie-x2"], output, trust=True, noise=NOISE)
+        dc.restore(pair[0], tiny_models["movie-x2"], output, trust=NOISE)
     with pytest.raises(InputError, match=r"gain of its noise is not determined"):
-        dc.restore(pair[0], tiny_models["still"], output, trust=True, noise=NoiseModel())
+        dc.restore(pair[0], tiny_models["still"], output, trust=NoiseModel())
     assert not output.exists()
 
 
@@ -161,7 +161,7 @@ def test_restore_with_a_cancelled_map_keeps_the_result_and_states_how_to_finish_
         def close(self):
             pass
 
-    run = {"trust": True, "noise": NOISE, "progress": Bar}
+    run = {"trust": NOISE, "progress": Bar}
     with pytest.raises(Cancelled, match=r"cells\.ome\.zarr is complete; finish it with 'decrappify trust "):
         dc.restore(pair[0], tiny_models["still"], output, cancel=stop, **run)
     with pytest.raises(OutputExistsError, match=r"is complete, its trust map is not; finish it with"):

@@ -95,7 +95,7 @@ def restore(
 
     with missing_reported():  # by the run
         movie = open_input(source, output=output, scene=scene, **settings)
-    echo(f"{output}: {describe(restore_movie(movie, model, output, trust=trust, noise=noise, **run))}")
+    echo(f"{output}: {describe(restore_movie(movie, model, output, trust=noise or trust, **run))}")
     if trust:
         _echo_trust(output)
 

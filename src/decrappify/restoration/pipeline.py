@@ -58,8 +58,7 @@ def restore(
     *,
     inference: InferenceOptions = InferenceOptions(),
     options: RestorationOptions = RestorationOptions(),
-    trust: bool = False,
-    noise: Any = None,
+    trust: Any = False,
     overwrite: bool = False,
     resume: bool = True,
     progress: Progress | bool | None = None,
@@ -87,11 +86,10 @@ def restore(
         Tiles, device, precision and backend.
     options : RestorationOptions
         Frames, window axis, dtype, fidelity, and the handling of NaN, missing planes and outliers.
-    trust : bool
+    trust : bool, NoiseModel, Calibration, path, or list with one per channel
         Whether to compare the result with the data afterwards, and write the map next to `output`, such as
-        ``cells_trust.ome.zarr`` (`decrappify.trust_map`).
-    noise : NoiseModel, Calibration, path, or list with one per channel, optional
-        Noise of the camera for `trust`; by default it is calibrated from the movie.
+        ``cells_trust.ome.zarr`` (`decrappify.trust_map`). The noise of the camera is calibrated from the movie, or is
+        the one that is passed.
     overwrite : bool
         Whether to replace an existing output once the new one is complete.
     resume : bool
@@ -151,7 +149,7 @@ def restore(
     state = None
     try:
         job = Job(inputs.movie, loaded, options)
-        trusted = planned_trust(opened, loaded, place, noise, overwrite=overwrite) if trust else None
+        trusted = planned_trust(opened, loaded, place, trust, overwrite=overwrite)
         state = RunState(job, inputs, place, inference, overwrite=overwrite, resume=resume)
         if state.complete and place is not None:
             restored = open_result(place)

@@ -50,8 +50,12 @@ class TrustRun:
             raise Cancelled(f"{self.output} is complete; {_resume(self.output, self.measured)}") from error
 
 
-def planned_trust(measured: Movie, model: Model, output: Path | None, noise: Any, *, overwrite: bool) -> TrustRun:
+def planned_trust(
+    measured: Movie, model: Model, output: Path | None, trust: Any, *, overwrite: bool
+) -> TrustRun | None:
     """Check that a trust map can be computed, before the restoration, and calibrate the noise if it is not passed.
+
+    `trust` is False (None is returned), True, or the noise of the camera.
 
     Raises
     ------
@@ -66,6 +70,8 @@ def planned_trust(measured: Movie, model: Model, output: Path | None, noise: Any
     from decrappify.io.store.working_paths import working_path
     from decrappify.trust.maps import check_format
 
+    if trust is False or trust is None:
+        return None
     if output is None:
         raise InputError(
             f"{setting('trust', True)} needs an output such as 'restored.ome.zarr', next to which the map is written",
@@ -83,7 +89,7 @@ def planned_trust(measured: Movie, model: Model, output: Path | None, noise: Any
         if output.exists() and working_path(path).exists():
             raise OutputExistsError(f"{output} is complete, its trust map is not; {_resume(output, measured)}")
         check_output(path)
-    return TrustRun(measured, channel_noise(measured, noise), output, path)
+    return TrustRun(measured, channel_noise(measured, None if trust is True else trust), output, path)
 
 
 def _resume(output: Path, measured: Movie) -> str:
