@@ -16,6 +16,8 @@ ADVICE = {
     "model": "choose a model with one frame per window, such as fluorescence-still",
     "n_frames": "choose 1 frame per window",
     "nan": "choose other frames, or replace these pixels in the layer",
+    "noise": "record a brighter movie with this camera",
+    "output": "restore into a file",
     "patch_size": "choose larger images",
     "precision": "choose another model",
     "preset": "import the file that belongs to this name, or use decrappify import-weights with --preset",
