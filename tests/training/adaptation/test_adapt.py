@@ -120,6 +120,16 @@ def test_resumed_run_has_the_weights_of_an_uninterrupted_one(given, noisy, tmp_p
         adapt(given, noisy, noise=other, config=config, output=tmp_path / "run", run=RunOptions(resume=True))
 
 
+def test_small_movie_ends_after_the_most_passes(given, noisy, caplog):
+    caplog.set_level(logging.INFO, "decrappify.training.supervised.report")
+    config = AdaptationConfig(minutes=60, most_passes=2, batch_size=2, patch_size=32, device="cpu", precision="float32")
+    model = adapt(given, noisy, noise=NOISE, config=config)
+    n_frames = 20 - 3 - 1  # without those held out and the gap
+    steps = 2 * n_frames * 64 * 64 // (2 * 32 * 32)
+    assert model.card["adapted"]["steps"] == steps
+    assert f"{steps} steps, 2 passes over the movie" in caplog.text
+
+
 def test_noise_is_calibrated_for_each_channel(given, noisy, caplog):
     caplog.set_level(logging.INFO, "decrappify.training.supervised.report")
     pixels = np.asarray(noisy)

@@ -19,8 +19,11 @@ class AdaptationConfig(RunSettings):
     ----------
     minutes : float
         Time of the adaptation. The number of steps is planned from the measured speed of the first ones.
+    most_passes : float
+        Passes over the pixels of the movies, at most, so that an adaptation to a small movie ends earlier: with many
+        passes, the network learns the noise of these frames, which held-out frames do not show.
     max_steps : int, optional
-        Optimizer steps, in place of `minutes`.
+        Optimizer steps, in place of `minutes` and `most_passes`.
     batch_size : int
         Windows per step; each is split twice.
     patch_size : int
@@ -44,6 +47,7 @@ class AdaptationConfig(RunSettings):
     ema_decay: float = 0.99
     precision: str = "auto"
     minutes: float = 5.0
+    most_passes: float = 20.0
     max_steps: int | None = None
     batch_size: int = 8
     patch_size: int = 64
@@ -59,6 +63,7 @@ class AdaptationConfig(RunSettings):
             if getattr(self, name) is not None:
                 check_range(name, getattr(self, name), 1)
         check_range("minutes", self.minutes, 0.01)
+        check_range("most_passes", self.most_passes, 0.01)
         check_range("learning_rate", self.learning_rate, 1e-9, 1)
         low, high = self.share
         for name, value in (("share", low), ("share", high), ("validation_share", self.validation_share)):

@@ -18,6 +18,7 @@ from decrappify._common.progress import Progress
 from decrappify.datasets.sample import Sample
 from decrappify.networks.spec import RestorationNetwork
 from decrappify.training.adaptation.config import AdaptationConfig
+from decrappify.training.adaptation.dataset import SplitDataset
 from decrappify.training.adaptation.loss import split_loss
 from decrappify.training.adaptation.outputs import COLUMNS, plot_adaptation
 from decrappify.training.adaptation.validation import AdaptationScore, SplitValidator
@@ -89,7 +90,7 @@ class _Best:
 
 def run_adaptation(
     network: RestorationNetwork,
-    dataset: Dataset[Sample],
+    dataset: SplitDataset,
     validation: Dataset[Sample],
     config: AdaptationConfig,
     *,
@@ -120,7 +121,7 @@ def run_adaptation(
 def _planned(
     trainer: Trainer,
     network: RestorationNetwork,
-    dataset: Dataset[Sample],
+    dataset: SplitDataset,
     validator: SplitValidator,
     config: AdaptationConfig,
     began: float,
@@ -148,12 +149,17 @@ def _planned(
     step = (ticks[-1] - ticks[_WARM_UP]) / _TIMED
     left = 60 * config.minutes - (time.monotonic() - began)
     validations = min(_VALIDATIONS, max(2, int(0.25 * left / max(validation, 1e-6))))
-    steps = max(_FEWEST_STEPS, int((left - (validations + 1) * validation) / step))
+    in_time = int((left - (validations + 1) * validation) / step)
+    passes = int(config.most_passes * dataset.n_pixels / (config.batch_size * config.patch_size**2))
+    steps = max(_FEWEST_STEPS, min(in_time, passes))
     if trainer.n_processes > 1:
         steps, validations = trainer.fabric.broadcast((steps, validations))
     if trainer.is_first:
         minutes = f"{config.minutes:g} minute{'s' * (config.minutes != 1)}"
-        report.info("about %s steps in %s (%.2g s per step)", f"{steps:,}", minutes, step)
+        if passes < in_time:
+            report.info("%s steps, %g passes over the movie (%.2g s per step)", f"{steps:,}", config.most_passes, step)
+        else:
+            report.info("about %s steps in %s (%.2g s per step)", f"{steps:,}", minutes, step)
     return steps, validations
 
 
