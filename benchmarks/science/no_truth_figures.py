@@ -159,19 +159,14 @@ def halves_figures(
     image: Array, ladder: Ladder, camera: tuple[float, float], correlation: float
 ) -> tuple[Values, Values]:
     """Restore one half: its estimated squared error, and the resolution confirmed by the other half."""
-    from decrappify.metrics.held_out import correlated_halves, held_out_error
-    from decrappify.metrics.resolution import BETWEEN_HALVES, binomial_halves, cross_frc
+    from decrappify.metrics.held_out import held_out_error
+    from decrappify.metrics.resolution import BETWEEN_HALVES, cross_frc
     from decrappify.noise.simulation import kernel_sigma
+    from decrappify.noise.splitting import NoiseSplitter
 
-    gain, offset = camera[0], -camera[1] / camera[0]
-    rng = np.random.default_rng(1)
-    halves = (
-        correlated_halves(image, rng, gain=gain, offset=offset, noise_width=kernel_sigma(correlation))
-        if correlation
-        else binomial_halves(image, rng, gain=gain, offset=offset)
-    )
+    width = kernel_sigma(correlation)
     # At the brightness of the image, for which the planted failures are made.
-    one, two = (2 * (half - offset) + offset for half in halves)
+    one, two = NoiseSplitter(*camera, (width, width)).split(image, 0.5, np.random.default_rng(1))
     restored = ladder(one)
     errors: Values = {name: held_out_error(result, one, two) for name, result in restored.items()}
     confirmed: Values = {

@@ -71,9 +71,10 @@ def test_confirmed_resolution_counts_only_detail_in_independent_photons(report, 
     candidates = {"texture": lambda movie: np.asarray(movie) + texture, "oracle": lambda movie: reference}
     found = benchmark(candidates, [(noisy, reference)], baselines=("input",), camera=Camera(2.0, 100.0))
     resolution = {name: found.mean(name, "confirmed_px") for name in found.names}
-    assert resolution["texture"] > 1.1 * resolution["input"]
+    assert resolution["texture"] > 1.05 * resolution["input"]
     assert resolution["oracle"] <= resolution["input"]
-    assert report.value("shrunk", "moving", "confirmed_px") == report.value("input", "moving", "confirmed_px")
+    shrunk, source = (report.value(name, "moving", "confirmed_px") for name in ("shrunk", "input"))
+    assert shrunk == pytest.approx(source, rel=1e-9)
 
 
 def test_halves_with_a_wrong_gain_are_reported_as_dependent(noisy, reference):

@@ -33,6 +33,16 @@ def test_parts_have_the_expectation_of_the_pixels_and_independent_noise(gain, ph
     assert first.var() == pytest.approx(pixels.var() / share, rel=0.1)
 
 
+@pytest.mark.parametrize("photons", [0.02, 0.1, 0.5, 2.0])
+@pytest.mark.parametrize("read_noise", [0.0, 0.1, 0.2, 0.4, 0.7, 1.5])  # photoelectrons
+def test_parts_of_dim_pixels_are_independent(photons, read_noise):
+    rng = np.random.default_rng(6)
+    pixels = 100 + 3.0 * (rng.poisson(photons, (8, 96, 96)) + rng.normal(0, read_noise, (8, 96, 96)))
+    first, second = NoiseSplitter(3.0, 9 * read_noise**2 - 300).split(pixels, 0.7, rng)
+    covariance = np.mean((first - first.mean()) * (second - second.mean()))
+    assert abs(covariance) < 0.06 * pixels.var()
+
+
 def test_wrong_gain_leaves_dependent_parts():
     rng = np.random.default_rng(2)
     pixels = 2.0 * rng.poisson(50, SHAPE)

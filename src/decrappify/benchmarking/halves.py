@@ -14,11 +14,12 @@ from decrappify.benchmarking.movies import memory_budget
 from decrappify.benchmarking.pairs import Pair
 from decrappify.domain import measure_features, sampled_regions
 from decrappify.metrics.baselines import best_gaussian
-from decrappify.metrics.held_out import correlated_halves, held_out_error, held_out_gain_db
-from decrappify.metrics.resolution import BETWEEN_HALVES, binomial_halves, cross_frc, frc
+from decrappify.metrics.held_out import held_out_error, held_out_gain_db
+from decrappify.metrics.resolution import BETWEEN_HALVES, cross_frc, frc
 from decrappify.metrics.spectrum import SMALLEST_SIDE
 from decrappify.movie import Array, ArraySource, Movie
 from decrappify.noise.simulation import kernel_sigma
+from decrappify.noise.splitting import NoiseSplitter
 
 _FRAMES = 16
 _FINEST, _SHARED = 0.42, 0.1
@@ -96,12 +97,11 @@ def compare_halves(pair: Pair, method: Method, halves: Halves) -> dict[str, dict
     return found
 
 
-def _halves_of_plane(plane: Array, rng: np.random.Generator, camera: Camera) -> tuple[Array, Array]:
-    levels = {"gain": camera.known_gain, "offset": camera.offset, "read_noise": camera.read_noise}
-    width = kernel_sigma(camera.noise_correlation)
-    if width == 0:
-        return binomial_halves(plane, rng, **levels)
-    return correlated_halves(plane, rng, noise_width=width, **levels)
+def _halves_of_plane(plane: Array, rng: np.random.Generator, camera: Camera) -> list[Array]:
+    """Return two parts of half the exposure, in the gray levels of the camera."""
+    gain, offset, width = camera.known_gain, camera.offset, kernel_sigma(camera.noise_correlation)
+    splitter = NoiseSplitter(gain, (gain * camera.read_noise) ** 2 - gain * offset, (width, width))
+    return [offset + (part - offset) / 2 for part in splitter.split(plane, 0.5, rng)]
 
 
 def _best_gaussians(pair: Pair, first: Movie, second: Movie) -> dict[str, float]:

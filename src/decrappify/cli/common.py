@@ -24,7 +24,7 @@ def progress_bars() -> Any:
 
 def log_status() -> None:
     """Log validation data and length of a training run, and its status once a minute if no progress bar is shown."""
-    names = ["decrappify.training.supervised.report"]
+    names = ["decrappify.training.supervised.report", "decrappify.training.adaptation"]
     names += ["decrappify.training.engine.status"] if progress_bars() is None else []
     for name in names:
         logger = logging.getLogger(name)

@@ -20,7 +20,7 @@ from scipy.signal import savgol_filter
 
 from decrappify._common.argument_names import argument
 from decrappify.errors import InputError
-from decrappify.metrics.pairs import checked_stack, finite
+from decrappify.metrics.pairs import checked_stack
 from decrappify.metrics.spectrum import RingSums, ring_sums
 from decrappify.movie import Array
 
@@ -114,7 +114,7 @@ def cross_frc(restored_half: ArrayLike, other_half: ArrayLike) -> RingCorrelatio
         (Y, X) or (T, Y, X): the restoration of one half; if its grid is an integer number of times finer, it is
         averaged in blocks to the raw grid.
     other_half : array-like
-        (Y, X) or (T, Y, X): the raw other half, see `binomial_halves`, or other frames of a static specimen.
+        (Y, X) or (T, Y, X): the raw other half, or other frames of a static specimen.
 
     Raises
     ------
@@ -135,55 +135,6 @@ def block_mean(stack: Array, shape: tuple[int, ...]) -> Array:
         return stack
     blocks = stack.reshape(len(stack), height, scale, width, scale)
     return np.asarray(blocks.mean(axis=(2, 4), dtype=np.float64))
-
-
-def binomial_halves(
-    image: ArrayLike, rng: np.random.Generator, *, gain: float, offset: float = 0.0, read_noise: float = 0.0
-) -> tuple[Array, Array]:
-    """Split every photon count at random into two images with independent noise, each of half the exposure.
-
-    Each photon is assigned to one half or the other (``n1 ~ Binomial(n, 1/2)``, ``n2 = n - n1``), which results in two
-    independent Poisson images (as in 1FRC, Rieger et al. 2024). The camera's gain and offset are needed. Read noise is
-    included by its variance, added as if it were light: the sum is Poisson in mean and variance (Huang et al. 2013).
-    Excess noise of an electron multiplier is not included and leaves the halves dependent.
-
-    Parameters
-    ----------
-    image : array-like
-        (Y, X) or (T, Y, X) in gray levels: ``gain * photons + offset``.
-    rng : numpy.random.Generator
-        Generator of the split.
-    gain : float
-        Gray levels per photon (or photoelectron), above 0.
-    offset : float
-        Gray level without light.
-    read_noise : float
-        Standard deviation of the read noise in photons (electrons).
-
-    Returns
-    -------
-    tuple of ndarray
-        Two float64 images of `image`'s shape, ``gain * half the photons + offset``.
-
-    Raises
-    ------
-    InputError
-        If `gain` is not above 0, `read_noise` under 0, or a value is NaN.
-
-    Examples
-    --------
-    >>> one, two = binomial_halves(np.full((2, 2), 108), np.random.default_rng(0), gain=2, offset=100)
-    >>> (one - 100) + (two - 100)
-    array([[8., 8.], [8., 8.]])
-    """
-    check_camera(gain, offset, read_noise)
-    stack = checked_stack(image, "image")
-    gray = np.stack([finite(frame, t, "image") for t, frame in enumerate(stack)])
-    photons = np.maximum(np.rint((gray - offset) / gain + read_noise**2), 0).astype(np.int64)
-    first = rng.binomial(photons, 0.5)
-    one, two = (gain * (half.astype(np.float64) - read_noise**2 / 2) + offset for half in (first, photons - first))
-    shape = np.shape(image)
-    return one.reshape(shape), two.reshape(shape)
 
 
 def check_camera(gain: float, offset: float, read_noise: float) -> None:

@@ -17,6 +17,7 @@ from decrappify.noise.simulation import kernel_sigma
 Array = NDArray[Any]
 
 _SMOOTHING = 2.0  # pixels; the mean from which the variance of correlated noise is taken
+_MEAN_WIDTH = 4.0  # pixels; over which the effect of rounding to whole photons is averaged
 _MOST_PHOTONS = 1e9  # counts up to which binomial numbers are exact in float64
 
 
@@ -113,9 +114,8 @@ class NoiseSplitter:
         weight = share * (1 - share)
         if self.gain and not self.is_correlated:
             counts = (values + self.intercept / self.gain) / self.gain
-            whole = np.maximum(np.rint(counts), 0)
-            if whole.max(initial=0) < _MOST_PHOTONS:
-                return self.gain * (rng.binomial(whole.astype(np.int64), share) - share * whole)
+            if counts.max(initial=0) < _MOST_PHOTONS:
+                return self.gain * _thinned(counts, share, rng)
         spread = np.sqrt(weight * self.variance(_smoothed(values) if self.gain else values))
         field = rng.standard_normal(values.shape, dtype=np.float32)
         if self.is_correlated:
@@ -124,6 +124,21 @@ class NoiseSplitter:
         return np.asarray(spread * field)
 
 
-def _smoothed(values: Array) -> Array:
-    sigmas = [0.0] * (values.ndim - 2) + [_SMOOTHING] * 2
+def _thinned(counts: Array, share: float, rng: np.random.Generator) -> Array:
+    """Draw the deviation of a share from its expectation, of counts with a variance equal to their mean.
+
+    The variance of the deviation has to be ``share * (1 - share)`` times the mean. Rounding to whole photons changes
+    the mean of dim pixels, whose read noise is below one photon: normal noise is added if it is too low, and photons
+    are left out if it is too high, as negative counts are taken as 0.
+    """
+    whole = np.maximum(np.rint(counts), 0)
+    lacking = _smoothed(counts - whole, _MEAN_WIDTH)
+    mean = np.maximum(_smoothed(whole, _MEAN_WIDTH), 1e-12)
+    kept = rng.binomial(whole.astype(np.int64), np.clip(1 + lacking / mean, 0, 1))
+    added = np.sqrt(share * (1 - share) * np.maximum(lacking, 0)) * rng.standard_normal(counts.shape, dtype=np.float32)
+    return np.asarray(rng.binomial(kept, share) - share * kept + added)
+
+
+def _smoothed(values: Array, sigma: float = _SMOOTHING) -> Array:
+    sigmas = [0.0] * (values.ndim - 2) + [sigma] * 2
     return np.asarray(gaussian_filter(values, sigmas))

@@ -30,7 +30,6 @@ from decrappify.restoration.restorer import Restorer
 from decrappify.restoration.results import Result, open_result
 from decrappify.restoration.run_state import RunState
 from decrappify.restoration.running import OnPlane, run_windows
-from decrappify.restoration.trusted import planned_trust
 
 if TYPE_CHECKING:
     from decrappify.model import Model
@@ -149,7 +148,11 @@ def restore(
     state = None
     try:
         job = Job(inputs.movie, loaded, options)
-        trusted = planned_trust(opened, loaded, place, trust, overwrite=overwrite)
+        trusted = None
+        if trust is not False:
+            from decrappify.restoration.trusted import planned_trust
+
+            trusted = planned_trust(opened, loaded, place, trust, overwrite=overwrite)
         state = RunState(job, inputs, place, inference, overwrite=overwrite, resume=resume)
         if state.complete and place is not None:
             restored = open_result(place)

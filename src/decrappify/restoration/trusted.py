@@ -50,12 +50,10 @@ class TrustRun:
             raise Cancelled(f"{self.output} is complete; {_resume(self.output, self.measured)}") from error
 
 
-def planned_trust(
-    measured: Movie, model: Model, output: Path | None, trust: Any, *, overwrite: bool
-) -> TrustRun | None:
+def planned_trust(measured: Movie, model: Model, output: Path | None, trust: Any, *, overwrite: bool) -> TrustRun:
     """Check that a trust map can be computed, before the restoration, and calibrate the noise if it is not passed.
 
-    `trust` is False (None is returned), True, or the noise of the camera.
+    `trust` is True, or the noise of the camera.
 
     Raises
     ------
@@ -70,8 +68,6 @@ def planned_trust(
     from decrappify.io.store.working_paths import working_path
     from decrappify.trust.maps import check_format
 
-    if trust is False or trust is None:
-        return None
     if output is None:
         raise InputError(
             f"{setting('trust', True)} needs an output such as 'restored.ome.zarr', next to which the map is written",

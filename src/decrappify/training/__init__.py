@@ -8,7 +8,7 @@ from decrappify._common.lazy import lazy_names
 
 if TYPE_CHECKING:
     from decrappify.training.adaptation.api import adapt as adapt
-    from decrappify.training.adaptation.config import AdaptationConfig as AdaptationConfig
+    from decrappify.training.config.adaptation import AdaptationConfig as AdaptationConfig
     from decrappify.training.config.nogan import NoganConfig as NoganConfig
     from decrappify.training.config.options import DataOptions as DataOptions
     from decrappify.training.config.options import RunOptions as RunOptions
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from decrappify.training.supervised.api import train as train
 
 _HOMES = {
-    "AdaptationConfig": "adaptation.config",
+    "AdaptationConfig": "config.adaptation",
     "DataOptions": "config.options",
     "NoganConfig": "config.nogan",
     "RunOptions": "config.options",

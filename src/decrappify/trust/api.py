@@ -16,9 +16,10 @@ from decrappify._version import __version__
 from decrappify.errors import InputError
 from decrappify.movie import Movie, Plane, Shape5
 from decrappify.noise import NoiseModel
+from decrappify.noise.channels import Noise
 from decrappify.trust.camera import PlaneNoise
 from decrappify.trust.evaluation import FALSE_DISCOVERIES, REGION, Label, evaluate_plane
-from decrappify.trust.inputs import Noise, channel_noise, excluded_pixels, frames_of, terms_of
+from decrappify.trust.inputs import channel_noise, excluded_pixels, frames_of, terms_of
 from decrappify.trust.maps import MAPS, Maps, MemoryMaps, StoredMaps, check_format, map_names
 from decrappify.trust.summary import note_of, shares, summary_line
 

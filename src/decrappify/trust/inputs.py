@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from decrappify._common.counting import counted
 from decrappify.errors import InputError
 from decrappify.movie import Array, Movie
-from decrappify.noise import Calibration, NoiseModel, calibrate
+from decrappify.noise import NoiseModel
+from decrappify.noise.channels import Noise, channel_name, noise_of_channels
 from decrappify.trust.camera import PlaneNoise, plane_noise
-
-Noise = NoiseModel | Calibration | str | os.PathLike[str] | None
 
 
 def channel_noise(measured: Movie, noise: Noise | Sequence[Noise]) -> list[NoiseModel]:
@@ -26,39 +22,16 @@ def channel_noise(measured: Movie, noise: Noise | Sequence[Noise]) -> list[Noise
     InputError
         If the gain of a channel is not determined, or `noise` has another number of entries than the movie channels.
     """
-    n_channels = measured.shape[1]
-    each = list(noise) if isinstance(noise, list | tuple) else [noise] * n_channels
-    if len(each) != n_channels:
-        raise InputError(f"noise has {counted(len(each), 'entry', 'entries')}, expected {n_channels}, one per channel")
-    models = [_model(measured, one, c) for c, one in enumerate(each)]
-    for c, (one, model) in enumerate(zip(each, models, strict=True)):
+    given = noise if isinstance(noise, list | tuple) else [noise] * measured.shape[1]
+    models = noise_of_channels(measured, noise)
+    for c, (one, model) in enumerate(zip(given, models, strict=True)):
         plane_noise(model, channel_name(measured, c), measured_here=one is None)
     return models
-
-
-def _model(measured: Movie, noise: Any, channel: int) -> NoiseModel:
-    if noise is None:
-        return calibrate(measured.select(channels=channel)).noise
-    if isinstance(noise, Calibration):
-        return noise.noise
-    if isinstance(noise, NoiseModel):
-        return noise
-    if isinstance(noise, str | os.PathLike):
-        return NoiseModel.load(Path(noise))
-    raise InputError(
-        f"noise has type {type(noise).__name__}, expected a NoiseModel, a Calibration, the path of a .toml file, or "
-        "None to calibrate the movie"
-    )
 
 
 def terms_of(measured: Movie, models: Sequence[NoiseModel]) -> list[PlaneNoise]:
     """Return the noise of each channel as the maps need it."""
     return [plane_noise(model, channel_name(measured, c)) for c, model in enumerate(models)]
-
-
-def channel_name(movie: Movie, c: int) -> str:
-    """Return the name of a movie, and of a channel if there are several."""
-    return movie.name if movie.shape[1] == 1 else f"channel {movie.channel_names[c]} of {movie.name}"
 
 
 def frames_of(restored: Movie, measured: Movie) -> list[int]:

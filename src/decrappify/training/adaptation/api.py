@@ -18,7 +18,7 @@ from decrappify.errors import InputError
 from decrappify.model import Model, load_model
 from decrappify.movie import Movie
 from decrappify.normalization import NormalizationRule
-from decrappify.training.adaptation.config import AdaptationConfig
+from decrappify.training.config.adaptation import AdaptationConfig
 from decrappify.training.config.options import RunOptions
 from decrappify.training.data.content import movie_content
 from decrappify.training.data.inputs import as_movies
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from decrappify.training.adaptation.run import AdaptationResult
 
 log = logging.getLogger(__name__)
-report = logging.getLogger("decrappify.training.supervised.report")  # shown by the command line
+report = logging.getLogger("decrappify.training.adaptation")  # shown by the command line
 
 _AMPLE = 2**40  # items of a run whose length is planned later; each depends only on its number
 _CACHE_BYTES = 2 * 1024**3
@@ -88,7 +88,8 @@ def adapt(
     >>> import decrappify as dc
     >>> model = dc.adapt("fluorescence-movie", "cells.czi", minutes=5)  # doctest: +SKIP
     """
-    from decrappify.training.adaptation.noise import noise_of, splitters_of
+    from decrappify.noise.channels import noise_of_channels
+    from decrappify.training.adaptation.noise import splitters_of
     from decrappify.training.adaptation.run import run_adaptation
     from decrappify.training.engine.processes import training_session
 
@@ -102,8 +103,7 @@ def adapt(
         refuse_data_folder(Path(output), movie, None, None)
     folder = None if output is None else prepare_run_folder(output, resume=run.resume, overwrite=run.overwrite)
     movies = as_movies(movie)
-    noise_models = noise_of(movies, noise)
-    splitters = splitters_of(movies, noise_models)
+    splitters = splitters_of(movies, [noise_of_channels(one, noise) for one in movies])
     training, validation = _datasets(movies, splitters, given, config)
     settings = {
         "model": given.sha256,
@@ -116,7 +116,7 @@ def adapt(
             network,
             training,
             validation,
-            replace(config, precision=_precision(config)),
+            config,
             folder=folder,
             resume=run.resume,
             settings=settings | {key: value for key, value in asdict(config).items() if key != "minutes"},
@@ -146,23 +146,9 @@ Gaussian filter'
     """
     name, lead = adapted["from"], adapted["lead"]
     if adapted["kept"] == "given":
-        text = f"on held-out frames, the adapted model is not clearly better than {name}, whose weights are kept"
-        return text if lead is not None else f"{text}; {name} is not clearly better than the best Gaussian filter"
+        return f"on held-out frames, the adapted model is not clearly better than {name}, whose weights are kept"
     text = f"on held-out frames, the adapted model is better than {name}"
-    if lead is None:
-        return f"{text}, which is not clearly better than the best Gaussian filter"
-    return f"{text}: {lead:.2f} times as far ahead of the best Gaussian filter"
-
-
-def _precision(config: AdaptationConfig) -> str:
-    """Return the precision of the run: bfloat16 for ``"auto"`` if the processor computes it and is the device."""
-    import torch
-
-    from decrappify.inference.precision import has_fast_bfloat16
-
-    on_cpu = config.device == "cpu" or (config.device == "auto" and not torch.cuda.is_available())
-    fast = config.precision == "auto" and on_cpu and has_fast_bfloat16(torch.device("cpu"))
-    return "bfloat16" if fast else config.precision
+    return text if lead is None else f"{text}: {lead:.2f} times as far ahead of the best Gaussian filter"
 
 
 def _adaptable(model: Model | str | Path) -> Model:
@@ -186,6 +172,7 @@ def _datasets(
     from decrappify.datasets.split import split_parts
     from decrappify.training.adaptation.dataset import SplitDataset
     from decrappify.training.adaptation.validation import PATCHES
+    from decrappify.training.data.training_data import validation_side
 
     parts = split_parts([(movie,) for movie in movies], config.validation_fraction, gap=given.n_frames // 2)
     training = [movie for (movie,) in parts.train]
@@ -212,16 +199,11 @@ def _datasets(
         )
 
     share = (config.validation_share, config.validation_share)
-    side = _side(held_out)
+    side = validation_side(held_out, largest=_VALIDATION_PATCH)
     return (
         patches(training, wholes, config.patch_size, _AMPLE, config.share, config.seed),
         patches(held_out, held_out_wholes, side, PATCHES, share, config.seed + 1),
     )
-
-
-def _side(movies: list[Movie]) -> int:
-    """Return the side of a validation patch: a multiple of 16 that fits into the smallest movie."""
-    return max(16, min(_VALIDATION_PATCH, *(min(movie.shape[3:]) for movie in movies)) // 16 * 16)
 
 
 def _card(

@@ -45,11 +45,6 @@ class SplitDataset(SeededDataset[Sample]):
         Range of the share of the light in the source.
     augment : bool
         Whether to flip and rotate the patches.
-
-    Attributes
-    ----------
-    n_pixels : int
-        Pixels of all movies.
     """
 
     def __init__(
@@ -68,7 +63,6 @@ class SplitDataset(SeededDataset[Sample]):
         self.n_frames, self.patch_size, self.length, self.seed = n_frames, patch_size, length, seed
         self.share, self.augment = share, augment
         sizes = np.array([np.prod(movie.shape, dtype=float) for movie in movies])
-        self.n_pixels = int(sizes.sum())
         self._chance = np.sqrt(sizes) / np.sqrt(sizes).sum()
 
     def _draw(self, index: int, rng: np.random.Generator) -> Sample:

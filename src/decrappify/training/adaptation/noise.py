@@ -1,62 +1,29 @@
-"""Noise of the movies to adapt to: given, or calibrated for each channel, and checked for the split."""
+"""Splitters of the noise of the movies to adapt to, with a line on each, and warnings."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
-from decrappify._common.counting import counted
-from decrappify.errors import InputError
 from decrappify.movie import Movie
-from decrappify.noise import Calibration, NoiseModel, calibrate
+from decrappify.noise import NoiseModel
+from decrappify.noise.channels import channel_name
 from decrappify.noise.splitting import NoiseSplitter
 
 log = logging.getLogger(__name__)
-report = logging.getLogger("decrappify.training.supervised.report")  # shown by the command line
+report = logging.getLogger("decrappify.training.adaptation")  # shown by the command line
 
 _LARGEST_ERROR = 0.1  # of the gain, relative; beyond it, the split parts are noticeably dependent
 _LARGEST_REACH = 0.3  # correlation at lag 2 that the kernel does not explain
-NoiseOf = list[list[NoiseModel]]
 
 
-def noise_of(movies: Sequence[Movie], given: Any) -> NoiseOf:
-    """Return a noise model for each channel of each movie.
-
-    Parameters
-    ----------
-    movies : sequence of Movie
-        Noisy movies.
-    given : NoiseModel, Calibration, path, a list of one per channel, or None
-        Noise of all movies; None measures it for each channel of each movie.
-
-    Raises
-    ------
-    InputError
-        If the number of noise models is not 1 or that of the channels, or noise is not determined.
-    """
-    if given is None:
-        return [[_measured(movie, channel) for channel in range(movie.shape[1])] for movie in movies]
-    models = [_noise_model(one) for one in (given if isinstance(given, list | tuple) else [given])]
-    found = []
-    for movie in movies:
-        if len(models) not in (1, movie.shape[1]):
-            raise InputError(
-                f"noise has {counted(len(models), 'entry', 'entries')}, expected 1 or {movie.shape[1]}, the number of "
-                f"channels of {movie.name}"
-            )
-        found.append(models * (movie.shape[1] // len(models)))
-    return found
-
-
-def splitters_of(movies: Sequence[Movie], noise: NoiseOf) -> list[list[NoiseSplitter]]:
+def splitters_of(movies: Sequence[Movie], noise: Sequence[list[NoiseModel]]) -> list[list[NoiseSplitter]]:
     """Return a splitter for each channel of each movie, and log how its noise is split."""
     splitters = []
     for movie, models in zip(movies, noise, strict=True):
         row = []
         for channel, model in enumerate(models):
-            name = movie.name if len(models) == 1 else f"{movie.name}, channel {movie.channel_names[channel]}"
+            name = channel_name(movie, channel)
             row.append(NoiseSplitter.of(model))
             report.info("%s: %s", name, in_words(model, row[-1]))
             for problem in doubts(model):
@@ -100,17 +67,3 @@ def doubts(noise: NoiseModel) -> list[str]:
         if far > near**4 + _LARGEST_REACH:
             found.append(f"the noise is correlated over more than two pixels along {name}, which the split ignores")
     return found
-
-
-def _measured(movie: Movie, channel: int) -> NoiseModel:
-    return calibrate(movie.select(channels=channel)).noise
-
-
-def _noise_model(given: Any) -> NoiseModel:
-    if isinstance(given, NoiseModel):
-        return given
-    if isinstance(given, Calibration):
-        return given.noise
-    if isinstance(given, str | Path):
-        return NoiseModel.load(given)
-    raise InputError(f"noise is a {type(given).__name__}, expected a NoiseModel, a Calibration or a path to its file")

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
 from decrappify.datasets.sample import Sample
-from decrappify.movie import Array
+from decrappify.metrics.baselines import best_gaussian_of_window
 from decrappify.networks.spec import RestorationNetwork
 
 Errors = NDArray[np.float64]
 
-PATCHES = 96
+PATCHES = 64
 _CERTAIN = 2.0  # standard errors by which an adapted model has to be better
 _WORTHWHILE = 0.02  # of the difference from the best Gaussian filter, by which it has to be better, too
 _CLEAR = 2.0  # standard errors by which the given model has to be better than the Gaussian filter to compare with it
-_SPACE, _TIME = (0.0, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8), (0.0, 0.4, 0.6, 1.0)  # sigma in pixels and frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,7 @@ class AdaptationScore:
     change_error : float
         Standard error of `change`, over the patches.
     gaussian : float
-        Mean squared error of the best Gaussian filter in space and time minus that of the given model.
+        Mean squared error of the best Gaussian filter of each patch minus that of the given model.
     gaussian_error : float
         Standard error of `gaussian`.
     noise_draw : float
@@ -89,7 +86,7 @@ class SplitValidator:
     Parameters
     ----------
     dataset : Dataset of Sample
-        Split patches; the first 96 are used.
+        Split patches; the first 64 are used.
     network : RestorationNetwork
         The given network.
     batch_size : int
@@ -108,7 +105,7 @@ class SplitValidator:
             default_collate(samples[start : start + batch_size]) for start in range(0, count, batch_size)
         ]
         self._given, _ = self._errors(network)
-        self._gaussian = _mean(_gaussian_errors(samples) - self._given)
+        self._gaussian = _mean(np.array([_gaussian_error(sample) for sample in samples]) - self._given)
 
     def score(self, network: RestorationNetwork) -> AdaptationScore:
         """Compare `network`, in eval mode, with the given one; its mode is restored."""
@@ -133,29 +130,11 @@ def _squared(first: Tensor, second: Tensor) -> Tensor:
     return (first - second).square().mean(dim=(1, 2, 3)).double()
 
 
-def _gaussian_errors(samples: Sequence[Sample]) -> Errors:
-    """Return the squared differences from the targets of the Gaussian filter that is best over all patches."""
-    best: Errors | None = None
-    for time in _TIME if samples[0]["source"].shape[0] > 1 else _TIME[:1]:
-        averaged = [_averaged(sample["source"].numpy(), time) for sample in samples]
-        for space in _SPACE:
-            errors = np.array(
-                [
-                    np.square(gaussian_filter(frame, space) - sample["target"][0].numpy()).mean(dtype=np.float64)
-                    for frame, sample in zip(averaged, samples, strict=True)
-                ]
-            )
-            if best is None or errors.mean() < best.mean():
-                best = errors
-    assert best is not None  # there is at least one filter
-    return best
-
-
-def _averaged(window: Array, sigma: float) -> Array:
-    """Return the middle frame of a window (T, Y, X), averaged over time."""
-    offsets = np.arange(len(window)) - len(window) // 2
-    weights = np.exp(-(offsets**2) / (2 * sigma**2)) if sigma else (offsets == 0).astype(float)
-    return np.asarray(np.tensordot(weights / weights.sum(), window, 1))
+def _gaussian_error(sample: Sample) -> float:
+    """Return the squared difference from the target of the Gaussian filter with the best widths for a patch."""
+    target = sample["target"][0].numpy()
+    restored = best_gaussian_of_window(sample["source"].numpy(), target).restored
+    return float(np.square(restored - target).mean(dtype=np.float64))
 
 
 def _mean(values: Errors) -> tuple[float, float]:

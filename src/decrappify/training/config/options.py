@@ -45,8 +45,8 @@ class RunSettings:
     ema_decay : float
         Decay of the exponential moving average of the weights, which the model has; 0 disables averaging.
     precision : {"float32", "bfloat16", "float16", "auto"}
-        Precision of the computation; the weights are float32. ``"auto"`` is bfloat16 on GPUs that support it, else
-        float32.
+        Precision of the computation; the weights are float32. ``"auto"`` is bfloat16 on GPUs and processors that
+        compute it, else float32.
     device : {"auto", "cpu", "cuda", "mps"}
         Device of the run.
     n_devices : int

@@ -151,7 +151,7 @@ class TupleData:
         from decrappify.datasets.sizes import check_sizes
 
         if patch_size is None:
-            patch_size = _patch(self._kept, self.scale)
+            patch_size = validation_side(self._kept, self.scale)
             check_sizes(self._kept, patch_size, scale=self.scale, is_chosen=False)
         return self._tuples(self._kept, patch_size, length, seed, shrink=(1,), augment=False, wholes=self._wholes)
 
@@ -228,7 +228,7 @@ class PairData:
 
         if patch_size is None:
             sources = [source for source, _ in self._kept]
-            patch_size = _patch(sources, 1)
+            patch_size = validation_side(sources)
             check_sizes(sources, patch_size, is_chosen=False)
         return self._patches(self._kept, self._wholes, patch_size, length, seed, augment=False)
 
@@ -334,7 +334,7 @@ def _split_pairs(
     return training, kept, wholes
 
 
-def _patch(movies: Sequence[Movie], scale: int) -> int:
+def validation_side(movies: Sequence[Movie], scale: int = 1, largest: int = _VALIDATION_PATCH) -> int:
     """Return the source-grid side of a validation patch: a multiple of 16 that fits into the smallest movie."""
     smallest = min(min(movie.shape[3:]) for movie in movies) // scale
-    return max(16, min(_VALIDATION_PATCH, smallest) // 16 * 16)
+    return max(16, min(largest, smallest) // 16 * 16)

@@ -15,6 +15,7 @@ from decrappify._common.argument_names import argument, setting
 from decrappify._common.counting import counted
 from decrappify._common.processor import threads_put_back
 from decrappify.errors import DecrappifyError, InputError, OutputError
+from decrappify.inference.precision import has_fast_bfloat16
 from decrappify.training.config.options import RunSettings
 
 
@@ -39,7 +40,9 @@ def fabric_precision(config: RunSettings) -> Any:
     precision = config.precision
     if precision == "auto":
         has_gpu = config.device in ("auto", "cuda") and torch.cuda.is_available()
-        precision = "bfloat16" if has_gpu and torch.cuda.get_device_capability() >= (8, 0) else "float32"
+        on_cpu = config.device == "cpu" or (config.device == "auto" and not torch.backends.mps.is_available())
+        device = torch.device("cuda" if has_gpu else "cpu" if on_cpu else "mps")
+        precision = "bfloat16" if has_fast_bfloat16(device) else "float32"
     return {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}[precision]
 
 

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from decrappify.datasets import Sample
-from decrappify.losses import pixel_loss
 from decrappify.networks.spec import RestorationNetwork
+from decrappify.training.config.adaptation import AdaptationConfig
 from decrappify.training.config.supervised import MOST_STEPS_BETWEEN, TrainingConfig
-from decrappify.training.engine.generator import generator_loss
 from decrappify.training.engine.optimization import OptimizedNetwork
 from decrappify.training.engine.processes import on_any_rank
 from decrappify.training.engine.sampler import step_loader
 from decrappify.training.engine.trainer import Trainer
-from decrappify.training.engine.validation import Validator
 from decrappify.training.engine.weight_average import WeightAverage
+
+AnyConfig = TrainingConfig | AdaptationConfig
+Loss = Callable[[nn.Module, Sample], Tensor]
 
 _WARM_UP = 3  # first steps, in which torch initializes
 _LEAST, _MOST = 5, 200  # timed steps
@@ -39,7 +43,7 @@ class Speed:
     validation: float
 
 
-def plan_steps(config: TrainingConfig, speed: Speed, seconds: float) -> tuple[int, int]:
+def plan_steps(config: AnyConfig, speed: Speed, seconds: float) -> tuple[int, int]:
     """Return the number of steps, and of those between validations, for `seconds`.
 
     Examples
@@ -66,8 +70,9 @@ def measure_speed(
     trainer: Trainer,
     network: RestorationNetwork,
     dataset: Dataset[Sample],
-    validator: Validator,
-    config: TrainingConfig,
+    loss: Loss,
+    validate: Callable[[RestorationNetwork], Any],
+    config: AnyConfig,
     seconds: float,
 ) -> Speed:
     """Measure a few steps of a copy of the network, data loading included, and one validation.
@@ -76,23 +81,32 @@ def measure_speed(
 
     Parameters
     ----------
+    loss : callable
+        Loss of a network and a batch.
+    validate : callable
+        Validation of a network.
     seconds : float
         Training time; slow steps are measured for a tenth of it at most, and once at least.
     """
     fabric = trainer.fabric
     with torch.random.fork_rng(devices=[fabric.device] if fabric.device.type == "cuda" else []):
         copy, precision = deepcopy(network), deepcopy(fabric.strategy.precision.state_dict())
-        steps = _step_seconds(trainer, copy, dataset, config, seconds)
+        steps = _step_seconds(trainer, copy, dataset, loss, config, seconds)
         fabric.strategy.precision.load_state_dict(precision)  # the loss scale of float16
         started = time.monotonic()
-        validator.score(copy, fabric.device)
+        validate(copy)
         return Speed(steps, time.monotonic() - started)
 
 
 def _step_seconds(
-    trainer: Trainer, network: RestorationNetwork, dataset: Dataset[Sample], config: TrainingConfig, seconds: float
+    trainer: Trainer,
+    network: RestorationNetwork,
+    dataset: Dataset[Sample],
+    loss: Loss,
+    config: AnyConfig,
+    seconds: float,
 ) -> float:
-    fabric, loss = trainer.fabric, pixel_loss(config.loss)
+    fabric = trainer.fabric
     optimized = OptimizedNetwork(fabric, network, (config.learning_rate,), weight_decay=config.weight_decay)
     average = WeightAverage(network, config.ema_decay)
     loader = step_loader(
@@ -106,8 +120,7 @@ def _step_seconds(
     )
     ticks = [time.monotonic()]
     for batch in loader:
-        value, _ = generator_loss(optimized.network, batch, loss, config.stability_weight)
-        optimized.step(value, "the measurement of the speed", max_norm=1.0)
+        optimized.step(loss(optimized.network, batch), "the measurement of the speed", max_norm=1.0)
         average.update(network)
         if fabric.device.type == "cuda":
             torch.cuda.synchronize(fabric.device)
@@ -126,6 +139,6 @@ def _is_enough(ticks: list[float], seconds: float) -> bool:
     return len(timed) > _LEAST and timed[-1] - timed[0] > min(_SECONDS, _SHARE * seconds)
 
 
-def seconds_left(config: TrainingConfig, began: float) -> float:
+def seconds_left(config: AnyConfig, began: float) -> float:
     """Return the rest of the training time of a run that began at `began` (`time.monotonic`)."""
     return 60 * (config.minutes or 0.0) - (time.monotonic() - began)

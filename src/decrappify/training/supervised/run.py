@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,21 +20,17 @@ from decrappify.errors import InputError
 from decrappify.losses import pixel_loss
 from decrappify.networks.spec import RestorationNetwork
 from decrappify.training.config.supervised import TrainingConfig
+from decrappify.training.engine.averaged_run import AveragedRun, BestWeights
 from decrappify.training.engine.generator import generator_loss
-from decrappify.training.engine.optimization import OptimizedNetwork
-from decrappify.training.engine.processes import folder_errors
-from decrappify.training.engine.trainer import Phase, Stopped, Trainer
-from decrappify.training.engine.training_log import TrainingLog
+from decrappify.training.engine.trainer import Trainer
+from decrappify.training.engine.training_log import Row
 from decrappify.training.engine.validation import ValidationScore, Validator
 from decrappify.training.engine.validation_patches import ValidationPatches, draw_patches
 from decrappify.training.engine.weight_average import WeightAverage
 from decrappify.training.supervised.outputs import COLUMNS, plot_loss, save_preview
 from decrappify.training.supervised.plan import measure_speed, plan_steps, seconds_left
 
-log = logging.getLogger(__name__)
 report = logging.getLogger("decrappify.training.supervised.report")  # shown by the command line
-
-_RISE = 0.1  # share of the steps with a rising learning rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,32 +70,11 @@ class TrainingResult:
     runtime: dict[str, Any]
 
 
-class BestWeights:
-    """Averaged weights with the best validation, or the last ones.
-
-    Parameters
-    ----------
-    average : WeightAverage
-        Source of the weights.
-    keep_last : bool
-        Whether to keep the weights of the last validation instead of the best.
-    """
+class _BestPsnr(BestWeights):
+    """The weights with the highest PSNR."""
 
     def __init__(self, average: WeightAverage, *, keep_last: bool) -> None:
-        self._average, self._keep_last = average, keep_last
-        self.score: dict[str, Any] = {"step": 0, "psnr": float("-inf")}
-        self.weights = {key: value.clone() for key, value in average.weights.items()}
-
-    def update(self, step: int, score: ValidationScore) -> None:
-        """Store the current weights if they are better, or always with `keep_last`."""
-        if not self._keep_last and score.psnr <= self.score["psnr"]:
-            return
-        self.score = {"step": step} | score.values()
-        self.weights = {key: value.clone() for key, value in self._average.weights.items()}
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return weights and score."""
-        return {"weights": self.weights, "score": self.score}
+        super().__init__(average, lambda values: float(values["psnr"]), keep_last=keep_last)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore weights and score; raise InputError for those of a run with other validation patches."""
@@ -108,7 +83,7 @@ class BestWeights:
                 "the run was begun by an earlier version of decrappify, which validated on other patches; it cannot be "
                 f"resumed, so start it again with {setting('overwrite', True)}"
             )
-        self.weights, self.score = state["weights"], state["score"]
+        super().load_state_dict(state)
 
 
 def run_training(
@@ -169,7 +144,7 @@ def run_training(
         _plan(trainer, network, dataset, validator, config, began)
     config = config.planned(**trainer.history.get("plan", {}))
     run = _SupervisedRun(trainer, network, validator, config, on_validation)
-    return run.train(dataset, patches)
+    return run.result(run.train(dataset), patches)
 
 
 def _plan(
@@ -182,7 +157,16 @@ def _plan(
 ) -> None:
     """Store the numbers of steps for the training time in the history of the run."""
     network.to(trainer.fabric.device)
-    speed = measure_speed(trainer, network, dataset, validator, config, seconds_left(config, began))
+    loss = pixel_loss(config.loss)
+    speed = measure_speed(
+        trainer,
+        network,
+        dataset,
+        lambda copy, batch: generator_loss(copy, batch, loss, config.stability_weight)[0],
+        lambda copy: validator.score(copy, trainer.fabric.device),
+        config,
+        seconds_left(config, began),
+    )
     steps, every = plan_steps(config, speed, seconds_left(config, began))
     if trainer.n_processes > 1:
         steps, every = trainer.fabric.broadcast((steps, every))  # the processes' clocks differ
@@ -199,8 +183,11 @@ def _plan(
         )
 
 
-class _SupervisedRun:
-    """The network with its average, validation and log."""
+class _SupervisedRun(AveragedRun[ValidationScore]):
+    """Training with a target; the validations also write previews."""
+
+    name = "training"
+    columns = COLUMNS
 
     def __init__(
         self,
@@ -210,85 +197,33 @@ class _SupervisedRun:
         config: TrainingConfig,
         on_validation: Any,
     ) -> None:
-        self.trainer, self.config, self._on_validation = trainer, config, on_validation
-        self._network, self._validator = network, validator
-        self._steps, self._every = config.max_steps or 0, config.validate_every or 1  # planned, so never None
-        self.optimized = OptimizedNetwork(
-            trainer.fabric,
-            network,
-            (config.learning_rate,),
-            weight_decay=config.weight_decay,
-            one_cycle=(self._steps, _RISE),
-        )
-        self.average = WeightAverage(network, config.ema_decay)
-        self.best = BestWeights(self.average, keep_last=config.keep == "last")
-        self._loss = pixel_loss(config.loss)
+        self._config, self._validator, self._loss = config, validator, pixel_loss(config.loss)
+        plan = (config.max_steps or 0, config.validate_every or 1)  # planned, so never None
+        super().__init__(trainer, network, config, plan, on_validation)
 
-    def train(self, dataset: Dataset[Sample], patches: ValidationPatches) -> TrainingResult:
-        """Run the remaining steps."""
-        trainer, config = self.trainer, self.config
-        first = trainer.position.step
-        self._log = TrainingLog(
-            trainer.folder,
-            COLUMNS,
-            plot_loss,
-            keep=(lambda row: float(row["step"]) <= first) if first else None,
-            events=COLUMNS[1:-1],
-            writes=trainer.is_first,
-        )
-        phase = Phase(
-            name="training",
-            dataset=dataset,
-            batch_size=config.batch_size,
-            total=self._steps,
-            stateful={"network": self.optimized, "average": self.average, "best": self.best},
-            step=self._step,
-            every=self._every,
-            evaluate=self._evaluate,
-        )
-        try:
-            if first == 0:
-                self._evaluate(0, {})
-            last_step = trainer.run(phase)
-        except Stopped as stopped:
-            last_step = stopped.step
-            log.info("stopped after step %d of %d", last_step, self._steps)
-            if last_step % self._every and last_step != self._steps:
-                # After the checkpoint: an uninterrupted run would not have evaluated this step.
-                self._evaluate(last_step, stopped.means, is_last=True)
-        finally:
-            self._log.close()
-        return self._result(last_step, patches)
+    def best_weights(self) -> BestWeights:
+        return _BestPsnr(self.average, keep_last=self._config.keep == "last")
 
-    def _step(self, batch: Sample, number: int) -> dict[str, Tensor]:
-        loss, stability = generator_loss(self.optimized.network, batch, self._loss, self.config.stability_weight)
-        self.optimized.step(loss, f"step {number}", max_norm=1.0)
-        self.average.update(self.optimized.bare)
-        return {"loss": loss, "stability": stability}
+    def loss(self, batch: Sample) -> tuple[Tensor, Tensor]:
+        return generator_loss(self.optimized.network, batch, self._loss, self._config.stability_weight)
 
-    def _evaluate(self, step: int, means: dict[str, float], *, is_last: bool = False) -> bool:
-        """Validate the averaged weights, and write log, plot and preview."""
-        with self.average.applied_to(self._network):
-            score = self._validator.score(self._network, self.trainer.fabric.device)
-        self.best.update(step, score)
+    def score(self) -> ValidationScore:
+        return self._validator.score(self.network, self.trainer.fabric.device)
+
+    def plot(self, rows: Sequence[Row], folder: Path) -> None:
+        plot_loss(rows, folder)
+
+    def after_validation(self, step: int, score: ValidationScore, folder: Path | None) -> None:
         self.trainer.history.setdefault("curve", []).append([step, score.psnr])
-        means |= {f"val_{name}": value for name, value in score.values().items() if math.isfinite(value)}
-        row = {"step": step, "learning_rate": self.optimized.learning_rate, "seconds": self.trainer.seconds}
-        is_last = is_last or step == self._steps or self.trainer.cancel.is_set()
-        with folder_errors(self.trainer.folder):
-            self._log.add(means | row)
-            self._log.plot(final=is_last)
-            if self._log.folder is not None:
-                save_preview(self._log.folder / f"preview_{step:07d}.png", step, score.previews)
-        if self._on_validation is not None:
-            self._on_validation(step, score)
-        return False
+        if folder is not None:
+            save_preview(folder / f"preview_{step:07d}.png", step, score.previews)
 
-    def _result(self, last_step: int, patches: ValidationPatches) -> TrainingResult:
+    def result(self, last_step: int, patches: ValidationPatches) -> TrainingResult:
+        """Return the best weights with their validation."""
         trainer = self.trainer
         return TrainingResult(
             weights={key: value.cpu() for key, value in self.best.weights.items()},
-            config=self.config,
+            config=self._config,
             score=self.best.score,
             curve=[(step, psnr) for step, psnr in trainer.history["curve"]],
             patches=patches,

@@ -13,17 +13,12 @@ from decrappify.training.config.options import RunSettings
 class AdaptationConfig(RunSettings):
     """Settings of one adaptation, in addition to those of `RunSettings`; `n_frames` is that of the given model.
 
-    The precision ``"auto"`` is bfloat16 on processors that compute it, too.
-
     Attributes
     ----------
     minutes : float
         Time of the adaptation. The number of steps is planned from the measured speed of the first ones.
-    most_passes : float
-        Passes over the pixels of the movies, at most, so that an adaptation to a small movie ends earlier: with many
-        passes, the network learns the noise of these frames, which held-out frames do not show.
     max_steps : int, optional
-        Optimizer steps, in place of `minutes` and `most_passes`.
+        Optimizer steps, in place of `minutes`.
     batch_size : int
         Windows per step; each is split twice.
     patch_size : int
@@ -35,7 +30,7 @@ class AdaptationConfig(RunSettings):
     validation_share : float
         Share of the light in the sources of the validation.
     validate_every : int, optional
-        Steps between validations; by default a tenth of the steps.
+        Steps between validations; by default a tenth of `max_steps`, or as planned for the time.
 
     Examples
     --------
@@ -47,7 +42,6 @@ class AdaptationConfig(RunSettings):
     ema_decay: float = 0.99
     precision: str = "auto"
     minutes: float = 5.0
-    most_passes: float = 20.0
     max_steps: int | None = None
     batch_size: int = 8
     patch_size: int = 64
@@ -63,7 +57,6 @@ class AdaptationConfig(RunSettings):
             if getattr(self, name) is not None:
                 check_range(name, getattr(self, name), 1)
         check_range("minutes", self.minutes, 0.01)
-        check_range("most_passes", self.most_passes, 0.01)
         check_range("learning_rate", self.learning_rate, 1e-9, 1)
         low, high = self.share
         for name, value in (("share", low), ("share", high), ("validation_share", self.validation_share)):

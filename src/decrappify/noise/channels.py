@@ -1,0 +1,61 @@
+"""Noise of each channel of a movie, from what a user passes as noise."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from decrappify._common.counting import counted
+from decrappify.errors import InputError
+from decrappify.movie import Movie
+from decrappify.noise.calibration import Calibration, calibrate
+from decrappify.noise.model import NoiseModel
+
+Noise = NoiseModel | Calibration | str | os.PathLike[str] | None
+
+
+def noise_of_channels(movie: Movie, noise: Noise | Sequence[Noise]) -> list[NoiseModel]:
+    """Return the noise model of each channel.
+
+    Parameters
+    ----------
+    movie : Movie
+        Raw movie.
+    noise : NoiseModel, Calibration, path, None, or a list with one per channel
+        One that is not in a list is used for all channels; None measures the noise of a channel in the movie.
+
+    Raises
+    ------
+    InputError
+        If `noise` is something else, or has another number of entries than the movie channels.
+    """
+    n_channels = movie.shape[1]
+    each = list(noise) if isinstance(noise, list | tuple) else [noise] * n_channels
+    if len(each) != n_channels:
+        raise InputError(
+            f"noise has {counted(len(each), 'entry', 'entries')}, expected {n_channels}, "
+            f"one per channel of {movie.name}"
+        )
+    return [_model(movie, one, channel) for channel, one in enumerate(each)]
+
+
+def channel_name(movie: Movie, channel: int) -> str:
+    """Return the name of a movie, and of a channel if there are several."""
+    return movie.name if movie.shape[1] == 1 else f"channel {movie.channel_names[channel]} of {movie.name}"
+
+
+def _model(movie: Movie, noise: Any, channel: int) -> NoiseModel:
+    if noise is None:
+        return calibrate(movie.select(channels=channel)).noise
+    if isinstance(noise, Calibration):
+        return noise.noise
+    if isinstance(noise, NoiseModel):
+        return noise
+    if isinstance(noise, str | os.PathLike):
+        return NoiseModel.load(Path(noise))
+    raise InputError(
+        f"noise has type {type(noise).__name__}, expected a NoiseModel, a Calibration, the path of a .toml file, or "
+        "None to calibrate the movie"
+    )
