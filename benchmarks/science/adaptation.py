@@ -1,10 +1,10 @@
 """Adaptation of a shipped model to held-out movies from their noise alone, and the gain that clean frames would bring.
 
 Each test movie (its first 40 frames) is degraded; `adapt` calibrates the noise on the degraded movie itself, and the
-adapted model restores all frames. Upper bound: the same number of steps of `train` on the reference, degraded with the
-true noise. The run time of a row is that of the machine; the number of steps is fixed, so that rows can be compared.
+adapted model restores all frames. Upper bound (rows "clean frames"): the same number of steps of `train` on the
+reference, degraded with the true noise. The number of steps is fixed, so that rows can be compared.
 
-    python benchmarks/science/adaptation.py                                          # 27 rows, about 5 minutes each
+    python benchmarks/science/adaptation.py                          # 36 rows, about 5 minutes of CPU time each
     python benchmarks/science/adaptation.py --only "cancer_cell_nuclei_48f, 10 photons, seed 1"
 """
 
@@ -34,52 +34,42 @@ def noise_parts(level: str) -> tuple[Part, ...]:
     return Poisson(photons=photons), Gaussian(sigma=read_noise)
 
 
-def measure(name: str, level: str, seed: int, model: str, steps: int, upper_bound: bool) -> Row:
+def measure(name: str, level: str, seed: int, model: str, steps: int) -> Row:
     """Adapt to one degraded movie and score the results."""
     import time
 
-    import numpy as np
-
-    from benchmarks.harness.scoring import degrade, figures, identity, restored, truths
-    from decrappify import AdaptationConfig, Movie, adapt, calibrate, load_model
+    from benchmarks.harness.scoring import restored
+    from decrappify import AdaptationConfig, Movie, adapt, calibrate
     from decrappify.metrics.baselines import best_gaussian
     from decrappify.normalization import measure as levels_of
 
-    (reference,) = truths(name, N_FRAMES).values()
-    source = degrade(reference, noise_parts(level), seed)
+    reference, source = _pair(name, level, seed)
     movie = Movie.from_array(source)
     gain = calibrate(movie).noise.gain
-    started, cpu_before = time.perf_counter(), time.process_time()
+    cpu_before = time.process_time()
     adapted = adapt(model, movie, config=AdaptationConfig(max_steps=steps, seed=seed, device="cpu"))
-    row: Row = {
-        "file": name.rpartition("/")[2].partition(".")[0],
-        "level": level,
-        "seed": seed,
-        "adapt_seconds": round(time.perf_counter() - started),
-        "adapt_cpu_seconds": round(time.process_time() - cpu_before),
-        "gain_error": None
-        if gain.value is None
-        else gain.value / (levels_of(Movie.from_array(reference)).scale / NOISE[level][0]) - 1,
-        "kept": adapted.card["adapted"]["kept"],
-        "lead": adapted.card["adapted"]["lead"],
+    cpu = round(time.process_time() - cpu_before)
+    true_gain = levels_of(Movie.from_array(reference)).scale / NOISE[level][0]
+    card = adapted.card["adapted"]
+    return _facts(name, level, seed, model) | {
+        "adapt_cpu_seconds": cpu,
+        "gain_error": None if gain.value is None else gain.value / true_gain - 1,
+        **{key: card[key] for key in ("kept", "lead", "share")},
         "gaussian": best_gaussian(source, reference).psnr,
-        "model": f"{load_model(model).name} ({identity(model)})",
+        "shipped": _scores(restored(source, model), reference),
+        "adapted": _scores(restored(source, adapted), reference),
     }
-    results = {"shipped": restored(source, model), "adapted": restored(source, adapted)}
-    if upper_bound:
-        results["clean"] = restored(source, _with_clean_frames(np.asarray(reference), level, seed, model, steps))
-    for method, result in results.items():
-        scores = figures(result, reference)
-        row[method] = {figure: scores[figure] for figure in FIGURES}
-    return row
 
 
-def _with_clean_frames(reference: Any, level: str, seed: int, model: str, steps: int) -> Any:
-    """Continue the training on the reference, degraded with the true noise."""
+def measure_bound(name: str, level: str, model: str, steps: int) -> Row:
+    """Continue the training on the reference, degraded with the true noise, and score the result."""
+    from benchmarks.harness.scoring import restored
     from decrappify import Crappifier, DataOptions, Movie, TrainingConfig, train
 
+    seed = SEEDS[0]
+    reference, source = _pair(name, level, seed)
     movie = Movie.from_array(reference)
-    return train(
+    trained = train(
         movie,
         Crappifier(noise_parts(level), name=level),
         data=DataOptions(validation=movie),
@@ -88,30 +78,63 @@ def _with_clean_frames(reference: Any, level: str, seed: int, model: str, steps:
             max_steps=steps, learning_rate=5e-4, keep="last", validate_every=steps, seed=seed, device="cpu"
         ),
     )
+    return _facts(name, level, seed, model) | {
+        "shipped": _scores(restored(source, model), reference),
+        "clean": _scores(restored(source, trained), reference),
+    }
+
+
+def _pair(name: str, level: str, seed: int) -> tuple[Any, Any]:
+    """Return reference and source (T, Y, X)."""
+    from benchmarks.harness.scoring import degrade, truths
+
+    (reference,) = truths(name, N_FRAMES).values()
+    return reference, degrade(reference, noise_parts(level), seed)
+
+
+def _scores(result: Any, reference: Any) -> dict[str, Any]:
+    from benchmarks.harness.scoring import figures
+
+    scores = figures(result, reference)
+    return {figure: scores[figure] for figure in FIGURES}
+
+
+def _facts(name: str, level: str, seed: int, model: str) -> Row:
+    from benchmarks.harness.scoring import identity
+    from decrappify import load_model
+
+    named = f"{load_model(model).name} ({identity(model)})"
+    return {"file": _short(name), "level": level, "seed": seed, "model": named}
+
+
+def _short(name: str) -> str:
+    return name.rpartition("/")[2].partition(".")[0]
 
 
 def section(rows: list[Row]) -> str:
     """Format one line per movie, level and seed, and the means."""
-    has_bound = any("clean" in row for row in rows)
+    bounds = {(row["file"], row["level"]): _gain(row, "clean") for row in rows if "clean" in row}
+    adapted = [row for row in rows if "adapted" in row]
     lines = [
         [row["file"], row["level"], row["seed"], row["gaussian"], row["shipped"]["psnr"], row["adapted"]["psnr"]]
-        + [_gain(row, "adapted")]
-        + ([_gain(row, "clean") if "clean" in row else None] if has_bound else [])
+        + [_gain(row, "adapted"), bounds.get((row["file"], row["level"]))]
         + [100 * row[method]["flicker_floor"] for method in ("shipped", "adapted")]
-        + [row["adapted"]["tdr"], None if row["gain_error"] is None else 100 * row["gain_error"]]
-        + [row["kept"], row["adapt_cpu_seconds"]]
-        for row in rows
+        + [row[method]["tdr"] for method in ("shipped", "adapted")]
+        + [None if row["gain_error"] is None else 100 * row["gain_error"]]
+        + [row["kept"], row["share"], row["adapt_cpu_seconds"]]
+        for row in adapted
     ]
-    head = ["movie", "level", "seed", "best Gaussian", "shipped", "adapted", "gain"]
-    head += ["gain with clean frames"] if has_bound else []
-    head += ["flicker, shipped", "flicker, adapted", "TDR, adapted", "error of gain, %", "kept", "CPU s"]
-    gains = [_gain(row, "adapted") for row in rows]
-    flicker = [row["adapted"]["flicker_floor"] / row["shipped"]["flicker_floor"] - 1 for row in rows]
+    head = ["movie", "level", "seed", "best Gaussian", "shipped", "adapted", "gain", "gain with clean frames"]
+    head += ["flicker, shipped", "flicker, adapted", "TDR, shipped", "TDR, adapted", "error of gain, %"]
+    head += ["kept", "share", "CPU s"]
+    gains = [_gain(row, "adapted") for row in adapted]
+    flicker = [row["adapted"]["flicker_floor"] / row["shipped"]["flicker_floor"] - 1 for row in adapted]
     return (
         "## Adaptation to held-out movies\n\nPSNR in dB against the reference; flicker in % of the range. Gain: over "
-        f"the shipped model, {rows[0]['model']}. Mean gain {sum(gains) / len(gains):.2f} dB, lowest "
+        f"the shipped model, {adapted[0]['model']}. Mean gain {sum(gains) / len(gains):.2f} dB, lowest "
         f"{min(gains):.2f} dB; flicker changes by {100 * sum(flicker) / len(flicker):.0f} % on average, at most "
-        f"{100 * max(flicker):.0f} %.\n\n" + table(head, lines)
+        f"{100 * max(flicker):+.0f} %. Share: of the adapted weights in the interpolation with the given ones. Clean "
+        "frames: seed 1.\n\n" + table(head, lines)
     )
 
 
@@ -123,23 +146,28 @@ def main() -> None:
     """Run the missing rows and write the section."""
     options = parser(__doc__)
     options.add_argument("--model", default="fluorescence-movie", help="name or file of the given model")
-    options.add_argument("--steps", type=int, default=1500, help="steps of each adaptation")
-    options.add_argument("--upper-bound", action="store_true", help="also train on clean frames of the same movie")
+    options.add_argument("--steps", type=int, default=2400, help="steps of each adaptation")
     args = options.parse_args()
     import torch
 
     from benchmarks.harness.scoring import identity
 
     torch.set_num_threads(args.threads)
-    settings = {"model": identity(args.model), "steps": args.steps, "upper_bound": args.upper_bound}
+    settings = {"model": identity(args.model), "steps": args.steps}
+    cases = [(name, level) for level in NOISE for name in corpus.TEST_MOVIES]
     jobs = {
-        f"{name.rpartition('/')[2].partition('.')[0]}, {level}, seed {seed}": Job(
+        f"{_short(name)}, {level}, seed {seed}": Job(
             settings | {"name": name, "level": level, "seed": seed},
-            partial(measure, name, level, seed, args.model, args.steps, args.upper_bound),
+            partial(measure, name, level, seed, args.model, args.steps),
         )
         for seed in SEEDS
-        for level in NOISE
-        for name in corpus.TEST_MOVIES
+        for name, level in cases
+    } | {
+        f"{_short(name)}, {level}, clean frames": Job(
+            settings | {"name": name, "level": level},
+            partial(measure_bound, name, level, args.model, args.steps),
+        )
+        for name, level in cases
     }
     Benchmark("adaptation", args, options).run(jobs, section)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from decrappify.noise.correlation import LAGS, Correlation
 from decrappify.noise.estimate import Estimate, unknown
 from decrappify.noise.kernels import FOURTH, LAPLACIAN, STRIDED, redundancy, response
-from decrappify.noise.transfer import Transfer, join, photon_transfer, residuals
+from decrappify.noise.transfer import Transfer, join, photon_transfer, residuals, scattered_line
 
 Array = NDArray[Any]
 # Relative error added to the standard error of a fit, chosen from the typical error over simulated scenes; not fitted.
@@ -22,6 +22,7 @@ _LARGEST_ERROR = 0.25  # of the gain, relative; a gain with a larger one is not 
 _PRECISE = 0.08  # relative error up to which the narrow band of the fourth difference is used in a single image
 _PRECISE_MOVIE = 0.03  # as above, of movies
 _LARGEST_MISFIT = 10.0  # of a valid gain
+_LEAST_POINTS = 8  # to determine the error of a gain from their scatter
 _STRONG = 0.45  # correlation of neighbors from which the response of the Laplacian is too small to be exact
 _INEXACT = (
     "the correlation of the noise is not exact enough to correct the variance; record more frames, or a specimen that "
@@ -126,6 +127,11 @@ def _kernels(in_time: bool, correlation: Correlation | None) -> tuple[Array, ...
 def _judged(fit: Transfer, errors: Array, relative: float, notes: list[str]) -> GainFit:
     """Return the estimates of a fit: `errors` are those of its line, `relative` is the error of the variance itself."""
     total = float(np.hypot(errors[0], relative * fit.gain))
+    if total > _LARGEST_ERROR * fit.gain and fit.misfit > _LARGEST_MISFIT and len(fit.means) >= _LEAST_POINTS:
+        line, scatter = scattered_line(fit)
+        if line[0] > 0 and scatter[0] < errors[0]:
+            fit, errors = replace(fit, gain=float(line[0]), intercept=float(line[1])), scatter
+            total = float(np.hypot(errors[0], relative * fit.gain))
     if fit.gain <= 0 or total > _LARGEST_ERROR * fit.gain:
         reason = (
             f"the variance does not rise measurably with the mean (slope {fit.gain:.3g} ± {errors[0]:.2g}): the read "

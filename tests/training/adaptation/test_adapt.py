@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 from tests.training.runs import log_rows
@@ -22,6 +23,7 @@ from decrappify.training import AdaptationConfig, RunOptions, adapt
 from decrappify.training.adaptation.api import verdict
 from decrappify.training.adaptation.dataset import SplitDataset
 from decrappify.training.adaptation.outputs import plot_adaptation
+from decrappify.training.adaptation.run import best_interpolation
 from decrappify.training.adaptation.validation import AdaptationScore
 
 GAIN, OFFSET, PHOTONS = 3.0, 100.0, 12.0
@@ -63,8 +65,6 @@ def given(torch_seed):
 
 @pytest.fixture(scope="module")
 def torch_seed():
-    import torch
-
     torch.manual_seed(0)
 
 
@@ -80,6 +80,16 @@ def test_adapted_model_is_closer_to_the_movie_without_noise(given, noisy, expect
     assert verdict(card) in caplog.text
     assert load_model(tmp_path / "run" / "model.safetensors").sha256 == model.sha256
     assert [int(row["step"]) for row in log_rows(tmp_path / "run")] == [0, 20, 40, 60]
+
+
+@pytest.mark.parametrize(("lowest", "share"), [(0.9, 1.0), (0.6, 0.5), (0.3, 0.25)])
+def test_interpolation_has_the_lowest_error_of_the_weights_in_between(lowest, share):
+    def score(weights):
+        return AdaptationScore(float((weights["w"] - lowest) ** 2), 0.1, 1.0, 0.1, 0.0)
+
+    weights, best, found = best_interpolation({"w": torch.zeros(1)}, {"w": torch.ones(1)}, score)
+    assert found == share
+    assert (weights["w"].item(), best) == (share, score({"w": torch.tensor([share])}))
 
 
 def test_plot_of_validations_is_an_image(tmp_path):
@@ -130,6 +140,25 @@ def test_noise_is_calibrated_for_each_channel(given, noisy, caplog):
     assert [line.split(":")[0] for line in lines[:2]] == ["channel GFP of two", "channel RFP of two"]
     assert gains[1] / gains[0] == pytest.approx(4, rel=0.05)
     assert gains[0] == pytest.approx(GAIN, rel=0.15)
+
+
+@pytest.mark.parametrize(("factor", "words"), [(0.5, "about 2.2 times that of the noise model"), (2.0, "about 0.5")])
+def test_noise_model_that_leaves_dependent_parts_is_an_error(given, noisy, factor, words):
+    wrong = NoiseModel(gain=Estimate(factor * GAIN), intercept=Estimate(-factor * GAIN * OFFSET))
+    with pytest.raises(InputError, match=f"^noisy: split into two parts, the noise of both correlates.*{words}"):
+        adapt(given, noisy, noise=wrong, config=CONFIG)
+
+
+def test_single_image_with_correlated_noise_is_an_error(noisy):
+    still = Model(create("small", n_frames=1, scale=1, **NETWORK), card={"name": "untrained"})
+    rng = np.random.default_rng(0)
+    field = gaussian_filter(rng.normal(0, 30, (192, 192)), 0.7)
+    image = Movie.from_array((400 + field + np.linspace(0, 100, 192)).astype(np.float32), name="still")
+    noise = NoiseModel(noise_sd=Estimate(float(field.std())))
+    with pytest.raises(InputError, match=r"^still: the noise of neighboring pixels correlates by about 0\.4"):
+        adapt(still, image, noise=noise, config=CONFIG)
+    correlated = replace(noise, correlation_y=(Estimate(1.0), Estimate(0.6), Estimate(0.1)))
+    assert adapt(still, image, noise=correlated, config=replace(CONFIG, max_steps=1)).card["adapted"]["steps"] == 1
 
 
 def test_items_of_a_dataset_depend_only_on_their_number(noisy):

@@ -103,7 +103,7 @@ def adapt(
         refuse_data_folder(Path(output), movie, None, None)
     folder = None if output is None else prepare_run_folder(output, resume=run.resume, overwrite=run.overwrite)
     movies = as_movies(movie)
-    splitters = splitters_of(movies, [noise_of_channels(one, noise) for one in movies])
+    splitters = splitters_of(movies, [noise_of_channels(one, noise) for one in movies], config.seed)
     training, validation = _datasets(movies, splitters, given, config)
     settings = {
         "model": given.sha256,
@@ -220,6 +220,7 @@ def _card(
         **score,
         "steps": result.last_step,
         "best_step": result.best_step,
+        "share": result.share,
         "seconds": round(result.seconds),
         "settings": asdict(config),
         "adapted_with": f"decrappify {__version__}",

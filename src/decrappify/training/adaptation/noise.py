@@ -9,6 +9,7 @@ from decrappify.movie import Movie
 from decrappify.noise import NoiseModel
 from decrappify.noise.channels import channel_name
 from decrappify.noise.splitting import NoiseSplitter
+from decrappify.training.adaptation.independence import check_independence
 
 log = logging.getLogger(__name__)
 report = logging.getLogger("decrappify.training.adaptation")  # shown by the command line
@@ -17,8 +18,16 @@ _LARGEST_ERROR = 0.1  # of the gain, relative; beyond it, the split parts are no
 _LARGEST_REACH = 0.3  # correlation at lag 2 that the kernel does not explain
 
 
-def splitters_of(movies: Sequence[Movie], noise: Sequence[list[NoiseModel]]) -> list[list[NoiseSplitter]]:
-    """Return a splitter for each channel of each movie, and log how its noise is split."""
+def splitters_of(
+    movies: Sequence[Movie], noise: Sequence[list[NoiseModel]], seed: int = 0
+) -> list[list[NoiseSplitter]]:
+    """Return a splitter for each channel of each movie, and log how its noise is split.
+
+    Raises
+    ------
+    InputError
+        If the noise is not determined, or the parts would share noise.
+    """
     splitters = []
     for movie, models in zip(movies, noise, strict=True):
         row = []
@@ -28,6 +37,7 @@ def splitters_of(movies: Sequence[Movie], noise: Sequence[list[NoiseModel]]) -> 
             report.info("%s: %s", name, in_words(model, row[-1]))
             for problem in doubts(model):
                 log.warning("%s: %s", name, problem)
+            check_independence(movie, channel, model, row[-1], seed)
         splitters.append(row)
     return splitters
 

@@ -1,0 +1,81 @@
+"""Check on the data that the noise of two split parts is independent."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from decrappify._common.argument_names import argument
+from decrappify.domain import measure_features, sampled_regions
+from decrappify.errors import InputError
+from decrappify.metrics.resolution import frc
+from decrappify.metrics.spectrum import SMALLEST_SIDE
+from decrappify.movie import Array, Movie
+from decrappify.noise import NoiseModel
+from decrappify.noise.channels import channel_name
+from decrappify.noise.splitting import NoiseSplitter
+
+_FRAMES, _SIDE = 12, 512  # of the central slice
+_FINEST = 0.42  # cycles per pixel; above, images show little structure
+_LARGEST = 0.12  # correlation of the noise of two parts; that of a gain that is 20 % off is .1
+_UNEXPECTED = 0.25  # correlation between neighbors beyond that of the noise model
+
+
+def check_independence(movie: Movie, channel: int, noise: NoiseModel, splitter: NoiseSplitter, seed: int) -> None:
+    """Raise InputError if the two parts share noise, which a network would learn as structure.
+
+    Parts of the same frame are compared with parts of successive frames, whose noise is independent in any case: the
+    correlation in the finest detail has to be equal. Of single images, the correlation of the noise of neighboring
+    pixels is compared with that of the noise model.
+    """
+    frames = _central_frames(movie, channel)
+    if min(frames.shape[1:]) < SMALLEST_SIDE:
+        return
+    if len(frames) > 1:
+        shared = shared_noise(frames, splitter, np.random.default_rng(seed))
+        if abs(shared) > _LARGEST:
+            strength = (1 + shared) / (1 - shared)
+            raise InputError(
+                f"{channel_name(movie, channel)}: split into two parts, the noise of both correlates by {shared:.2f}, "
+                f"as its variance is about {strength:.2g} times that of the noise model; pass the noise of the camera, "
+                f"calibrated on a longer or brighter movie, as {argument('noise')}"
+            )
+        return
+    features = measure_features(sampled_regions(movie.select(channels=channel)))
+    found = 0.0 if features is None else features["correlation"]
+    expected = max(lags[1].value or 0.0 for lags in (noise.correlation_y, noise.correlation_x))
+    if found > expected + _UNEXPECTED:
+        raise InputError(
+            f"{channel_name(movie, channel)}: the noise of neighboring pixels correlates by about {found:.2f}, that of "
+            f"the noise model by {expected:.2f}; calibrate a movie of the same camera and pass its noise as "
+            f"{argument('noise')}"
+        )
+
+
+def shared_noise(frames: Array, splitter: NoiseSplitter, rng: np.random.Generator) -> float:
+    """Return the correlation, in the finest detail, of the noise of two parts of the same frame.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> frames = 100 + 2.0 * rng.poisson(30, (8, 64, 64))
+    >>> right, wrong = (NoiseSplitter(gain, gain * -100) for gain in (2.0, 1.0))
+    >>> round(shared_noise(frames, right, rng), 1), round(shared_noise(frames, wrong, rng), 1)
+    (0.0, 0.3)
+    """
+    one, two = splitter.split(frames, 0.5, rng)
+    same, apart = (
+        float(curve.correlation[curve.frequency > _FINEST].mean()) for curve in (frc(one, two), frc(one[:-1], two[1:]))
+    )
+    return same - apart
+
+
+def _central_frames(movie: Movie, channel: int) -> Array:
+    """Return the central pixels of recorded frames (T, Y, X) from the middle of a movie."""
+    n_t, _, n_z, *size = movie.shape
+    count = min(n_t, _FRAMES)
+    first = (n_t - count) // 2
+    rows, columns = (slice(max(0, (length - _SIDE) // 2), (length + _SIDE) // 2) for length in size)
+    recorded = [t for t in range(first, first + count) if (t, channel, n_z // 2) not in movie.missing]
+    planes = [movie.frame(t, channel, n_z // 2)[rows, columns].astype(np.float64) for t in recorded]
+    finite = [plane for plane in planes if np.isfinite(plane).all()]
+    return np.stack(finite) if finite else np.empty((0, 0, 0))
