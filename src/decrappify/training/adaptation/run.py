@@ -172,7 +172,7 @@ class _AdaptationRun(AveragedRun[AdaptationScore]):
 def best_interpolation(
     given: Mapping[str, Tensor], adapted: Mapping[str, Tensor], score: Callable[[Mapping[str, Tensor]], AdaptationScore]
 ) -> tuple[dict[str, Tensor], AdaptationScore, float]:
-    """Return the interpolation of the given and adapted weights with the lowest error, its score, and the share of the latter.
+    """Return the interpolated weights with the lowest error, their score, and the share of the adapted ones.
 
     The mean of both often has a lower error than each (Wortsman et al. 2022, CVPR: robust fine-tuning).
     """
