@@ -20,19 +20,28 @@ def curve(scatter: float) -> Transfer:
 
 
 def test_scattered_line_has_the_error_of_its_points():
-    (gain, intercept), errors = scattered_line(curve(0.08))
+    (gain, intercept), errors, misfit = scattered_line(curve(0.08))
+    assert 0.2 < misfit < 1.5
     assert gain == pytest.approx(GAIN, rel=0.1)
     assert intercept == pytest.approx(9 - GAIN * OFFSET, rel=0.1)
     assert 0.02 * GAIN < errors[0] < 0.1 * GAIN
     assert errors[1] == pytest.approx(errors[0] * OFFSET, rel=0.3)
 
 
-def test_gain_of_points_that_scatter_is_determined_but_not_valid():
+def test_gain_of_points_that_scatter_is_determined_by_the_scatter():
     errors = np.array([1.2 * GAIN, 1.2 * GAIN * OFFSET])  # from the misfit
     found = _judged(curve(0.08), errors, 0.015, [])
     assert found.gain.value == pytest.approx(GAIN, rel=0.1)
     assert found.gain.error < 0.1 * GAIN
-    assert not found.gain.valid
+
+
+@pytest.mark.parametrize(("scatter", "valid"), [(0.01, True), (0.05, True), (0.4, False)])
+def test_gain_is_valid_if_deviations_from_the_line_are_small_though_significant(scatter, valid):
+    transfer = curve(scatter)
+    assert transfer.misfit > 10
+    found = _judged(transfer, np.array([0.1 * GAIN, 0.1 * GAIN * OFFSET]), 0.015, [])
+    assert found.gain.valid is valid
+    assert valid or "not on a line (deviations of" in found.gain.note
 
 
 def test_gain_of_points_without_a_slope_is_not_determined():

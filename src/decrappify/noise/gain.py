@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from decrappify.noise.correlation import LAGS, Correlation
 from decrappify.noise.estimate import Estimate, unknown
 from decrappify.noise.kernels import FOURTH, LAPLACIAN, STRIDED, redundancy, response
-from decrappify.noise.transfer import Transfer, join, photon_transfer, residuals, scattered_line
+from decrappify.noise.transfer import SCATTER, Transfer, join, photon_transfer, residuals, scattered_line
 
 Array = NDArray[Any]
 # Relative error added to the standard error of a fit, chosen from the typical error over simulated scenes; not fitted.
@@ -22,6 +22,7 @@ _LARGEST_ERROR = 0.25  # of the gain, relative; a gain with a larger one is not 
 _PRECISE = 0.08  # relative error up to which the narrow band of the fourth difference is used in a single image
 _PRECISE_MOVIE = 0.03  # as above, of movies
 _LARGEST_MISFIT = 10.0  # of a valid gain
+_LARGEST_DEVIATION = 0.12  # from the line, relative, of one that is valid though the misfit is larger: of many pixels
 _LEAST_POINTS = 8  # to determine the error of a gain from their scatter
 _STRONG = 0.45  # correlation of neighbors from which the response of the Laplacian is too small to be exact
 _INEXACT = (
@@ -126,12 +127,8 @@ def _kernels(in_time: bool, correlation: Correlation | None) -> tuple[Array, ...
 
 def _judged(fit: Transfer, errors: Array, relative: float, notes: list[str]) -> GainFit:
     """Return the estimates of a fit: `errors` are those of its line, `relative` is the error of the variance itself."""
+    fit, errors, problem = _on_a_line(fit, errors)
     total = float(np.hypot(errors[0], relative * fit.gain))
-    if total > _LARGEST_ERROR * fit.gain and fit.misfit > _LARGEST_MISFIT and len(fit.means) >= _LEAST_POINTS:
-        line, scatter = scattered_line(fit)
-        if line[0] > 0 and scatter[0] < errors[0]:
-            fit, errors = replace(fit, gain=float(line[0]), intercept=float(line[1])), scatter
-            total = float(np.hypot(errors[0], relative * fit.gain))
     if fit.gain <= 0 or total > _LARGEST_ERROR * fit.gain:
         reason = (
             f"the variance does not rise measurably with the mean (slope {fit.gain:.3g} ± {errors[0]:.2g}): the read "
@@ -140,9 +137,28 @@ def _judged(fit: Transfer, errors: Array, relative: float, notes: list[str]) -> 
         if errors[0] <= _LARGEST_ERROR * fit.gain:
             reason = f"{_INEXACT} (slope {fit.gain:.3g} ± {total:.2g})"
         return GainFit(unknown(reason), unknown(reason), fit)
-    valid = fit.misfit <= _LARGEST_MISFIT
-    if not valid:
-        notes.append(f"mean and variance are not on a line (chi squared {fit.misfit:.0f} per degree of freedom)")
-    note = "; ".join(notes)
+    valid, note = not problem, "; ".join([*notes, *([problem] if problem else [])])
     intercept_error = float(np.hypot(errors[1], relative * abs(fit.intercept)))
     return GainFit(Estimate(fit.gain, total, valid, note), Estimate(fit.intercept, intercept_error, valid, note), fit)
+
+
+def _on_a_line(fit: Transfer, errors: Array) -> tuple[Transfer, Array, str]:
+    """Return the fit to use, its errors, and what is wrong with it: its points are not on a line.
+
+    Where many pixels were measured, deviations of a few percent are significant, but harmless; and the error of a line
+    is that of its points, not that of their pixels.
+    """
+    problem = "mean and variance are not on a line"
+    if fit.misfit <= _LARGEST_MISFIT:
+        return fit, errors, ""
+    if len(fit.means) < _LEAST_POINTS:
+        return fit, errors, problem
+    (gain, intercept), scatter, misfit = scattered_line(fit)
+    deviation = SCATTER * misfit**0.5
+    if deviation <= _LARGEST_DEVIATION and abs(gain - fit.gain) <= _LARGEST_DEVIATION * gain:
+        problem = ""
+    else:
+        problem += f" (deviations of {deviation:.0%})"
+    if errors[0] > _LARGEST_ERROR * fit.gain and 0 < scatter[0] < errors[0] and gain > 0:
+        return replace(fit, gain=float(gain), intercept=float(intercept)), scatter, problem
+    return fit, errors, problem

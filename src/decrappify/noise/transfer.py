@@ -19,7 +19,7 @@ _LEAST_PIXELS, _LEAST_FLAT, _LEAST_SHOWN = 150, 100, 40
 _REACH = 3  # frames before and after a pair whose mean determines the bin
 _CLIPPED = 0.005  # share of pixels with a clipped neighbor, above which a bin is not used
 _OUTLIER = 5.0  # standard deviations
-_SCATTER = 0.1  # relative error of the variance of a point, at least, of real movies with few matching points
+SCATTER = 0.1  # relative error of the variance of a point, at least, of real movies with few matching points
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,21 +180,21 @@ def fit_line(x: Array, variances: Array, counts: Array) -> tuple[Array, Array, f
     return line, covariance, float(np.square(off).sum() / max(len(x) - 2, 1))
 
 
-def scattered_line(transfer: Transfer) -> tuple[Array, Array]:
+def scattered_line(transfer: Transfer) -> tuple[Array, Array, float]:
     """Fit a line to points that scatter by more than the number of their pixels explains.
 
     No point counts more than one with a relative error of 10 %. The errors are those of the jackknife over the points.
 
     Returns
     -------
-    (gain, intercept), errors (2,)
+    (gain, intercept), errors (2,), chi squared per degree of freedom
     """
-    counts = transfer.counts / (1 + transfer.counts * _SCATTER**2 / 2)
+    counts = transfer.counts / (1 + transfer.counts * SCATTER**2 / 2)
     points = np.stack([transfer.means, transfer.variances, counts])
-    line = fit_line(*points)[0]
+    line, _, misfit = fit_line(*points)
     number = points.shape[1]
     others = np.array([fit_line(*np.delete(points, k, axis=1))[0] for k in range(number)])
-    return line, np.sqrt((number - 1) * others.var(axis=0))
+    return line, np.sqrt((number - 1) * others.var(axis=0)), misfit
 
 
 def _bins(pixels: Residuals, flat: float) -> tuple[list[Array], list[Array]]:
