@@ -8,6 +8,7 @@ from decrappify._common.lazy import lazy_names
 
 if TYPE_CHECKING:
     from decrappify.trust.api import TrustMap as TrustMap
+    from decrappify.trust.api import open_trust_map as open_trust_map
     from decrappify.trust.api import recorded_summary as recorded_summary
     from decrappify.trust.api import trust_map as trust_map
     from decrappify.trust.api import trust_path as trust_path
@@ -17,15 +18,18 @@ if TYPE_CHECKING:
     from decrappify.trust.evaluation import PlaneTrust as PlaneTrust
     from decrappify.trust.evaluation import evaluate_plane as evaluate_plane
     from decrappify.trust.inputs import channel_noise as channel_noise
+    from decrappify.trust.resolution import ConfirmedResolution as ConfirmedResolution
 
 _HOMES = {
     "Label": "evaluation",
     "PlaneNoise": "camera",
     "PlaneTrust": "evaluation",
+    "ConfirmedResolution": "resolution",
     "TrustMap": "api",
     "channel_noise": "inputs",
     "evaluate_plane": "evaluation",
     "plane_noise": "camera",
+    "open_trust_map": "api",
     "recorded_summary": "api",
     "trust_map": "api",
     "trust_path": "api",

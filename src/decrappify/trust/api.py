@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from decrappify._common.argument_names import argument, setting
 from decrappify._common.checks import short
 from decrappify._common.progress import Cancel, Progress, cancellable, checked_progress, progress_bar
 from decrappify._version import __version__
@@ -22,6 +23,9 @@ from decrappify.trust.evaluation import FALSE_DISCOVERIES, REGION, Label, evalua
 from decrappify.trust.inputs import channel_noise, excluded_pixels, frames_of, terms_of
 from decrappify.trust.maps import MAPS, Maps, MemoryMaps, StoredMaps, check_format, map_names
 from decrappify.trust.summary import note_of, shares, summary_line
+
+if TYPE_CHECKING:
+    from decrappify.trust.resolution import ConfirmedResolution
 
 _CANCELLED = "cancelled while the trust map was computed; finished planes are kept, repeat the call to resume"
 
@@ -40,11 +44,62 @@ class TrustMap:
         Shares of confirmed, untestable and contradicted pixels.
     summary : str
         The same in one line.
+    inputs : (path, Movie or array, path, Movie or array)
+        The measured and the restored movie, as passed.
     """
 
     movie: Movie
     shares: dict[str, float]
     summary: str
+    inputs: tuple[Any, Any] = field(repr=False)
+
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        spread: Movie | None = None,
+        resolution: Sequence[ConfirmedResolution] = (),
+        overwrite: bool = False,
+        progress: Progress | bool | None = None,
+    ) -> Path:
+        """Write a report as one self-contained HTML file; the maps are read once, plane by plane.
+
+        It contains the shares over time, the frames with the most contradictions and a typical one, the largest
+        contradictions, noise, thresholds, limits, and the recorded origin of the result.
+
+        Parameters
+        ----------
+        path : path
+            The file, ``.html``.
+        spread : Movie, optional
+            Result of `spread_map`.
+        resolution : sequence of ConfirmedResolution, optional
+            Result of `confirmed_resolution`.
+        overwrite : bool
+            Replace an existing file.
+        progress : bool or callable, optional
+            As for `trust_map`.
+
+        Raises
+        ------
+        FormatError
+            If the suffix is not ``.html``.
+        OutputExistsError
+            If the file exists and `overwrite` is False.
+        OutputError
+            If it cannot be written.
+        """
+        from decrappify.trust.report.files import write_report
+
+        return write_report(
+            self.movie,
+            self.inputs,
+            Path(path),
+            spread=spread,
+            resolution=resolution,
+            overwrite=overwrite,
+            progress=checked_progress(progress),
+        )
 
 
 def trust_map(
@@ -129,7 +184,7 @@ def trust_map(
             maps = StoredMaps(place, run.shape, run.metadata, run_key=run.key(), overwrite=overwrite, resume=resume)
         try:
             run.evaluate(maps, cancellable(bars, cancel, _CANCELLED))
-            return run.finished(maps)
+            return run.finished(maps, (measured, restored))
         finally:
             maps.close()
     finally:
@@ -178,7 +233,7 @@ class _Run:
                     self._evaluate(plane, maps)
                     bar.update(1)
 
-    def finished(self, maps: Maps) -> TrustMap:
+    def finished(self, maps: Maps, inputs: tuple[Any, Any]) -> TrustMap:
         """Complete the maps, with the summary in their provenance."""
         notes = dict(maps.notes)
         found = shares(notes.values())
@@ -188,7 +243,7 @@ class _Run:
             lines.append(line if self._restored.shape[1] == 1 else f"{name}: {line}")
         summary = "; ".join(lines)
         entry = self._settings() | {"shares": found, "summary": summary}
-        return TrustMap(maps.finish(self._restored.provenance | {"trust": entry}), found, summary)
+        return TrustMap(maps.finish(self._restored.provenance | {"trust": entry}), found, summary, inputs)
 
     def _evaluate(self, plane: Plane, maps: Maps) -> None:
         t, c, z = plane
@@ -220,7 +275,9 @@ class _Run:
 
 
 def _recorded(model: NoiseModel) -> dict[str, Any]:
-    return {"gain": model.gain.value, "intercept": model.intercept.value, "source": model.source}
+    along = {f"correlation_{axis}": getattr(model, f"correlation_{axis}")[1].value for axis in "yx"}
+    values = {name: getattr(model, name).value for name in ("gain", "intercept", "read_noise")}
+    return values | along | {"source": model.source}
 
 
 def trust_path(output: str | os.PathLike[str]) -> Path:
@@ -234,6 +291,38 @@ def trust_path(output: str | os.PathLike[str]) -> Path:
     suffix = next((end for end in (".ome.zarr", ".ome.tif", ".ome.tiff") if lower.endswith(end)), path.suffix)
     stem = path.name[: len(path.name) - len(suffix)]
     return path.with_name(f"{stem}_trust{path.name[len(stem) :]}")
+
+
+def open_trust_map(path: str | os.PathLike[str], measured: Any, restored: Any) -> TrustMap:
+    """Open the finished trust map of a result, for its report.
+
+    Parameters
+    ----------
+    path : path
+        The map.
+    measured, restored : path, Movie or array
+        As for `trust_map`.
+
+    Raises
+    ------
+    InputError
+        If the file is not a trust map, or that of another result.
+    """
+    from decrappify.io import open_movie
+
+    movie = open_movie(path)
+    entry = movie.provenance.get("trust")
+    with open_movie(restored) as result:
+        n_t, n_c, n_z, n_y, n_x = result.shape
+        earlier = {name: value for name, value in movie.provenance.items() if name != "trust"}
+        fits = movie.shape == (n_t, n_c * len(MAPS), n_z, n_y, n_x) and earlier == result.provenance
+        if not isinstance(entry, Mapping) or not fits:
+            what = "the trust map of another result" if isinstance(entry, Mapping) else "not a trust map"
+            raise InputError(
+                f"{path} is {what}, expected that of {result.name}; replace it with {setting('overwrite', True)}, or "
+                f"choose another {argument('output')}"
+            )
+    return TrustMap(movie, dict(entry["shares"]), str(entry["summary"]), (measured, restored))
 
 
 def recorded_summary(provenance: Mapping[str, Any]) -> str:

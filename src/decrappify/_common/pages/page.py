@@ -5,9 +5,11 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import Any
 
+_SHARED = {"style": "page.css", "script": "page.js"}
+
 
 def render_page(package: str, template: str = "page.html.jinja", **context: Any) -> str:
-    """Return the HTML of a template with `context` and the stylesheet as `style`.
+    """Return the HTML of a template with `context`, the stylesheet as `style` and the zoom of images as `script`.
 
     Parameters
     ----------
@@ -21,8 +23,8 @@ def render_page(package: str, template: str = "page.html.jinja", **context: Any)
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    style = resource("decrappify._common.pages", "page.css")
-    return environment.from_string(_text(package, template)).render(style=style, **context)
+    shared = {name: resource("decrappify._common.pages", file) for name, file in _SHARED.items()}
+    return environment.from_string(_text(package, template)).render(**shared, **context)
 
 
 def resource(package: str, name: str) -> Any:

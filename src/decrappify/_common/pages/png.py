@@ -1,4 +1,4 @@
-"""Grayscale and palette images as PNG, and PNG as data URL."""
+"""Grayscale, palette and color images as PNG, and PNG as data URL."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+_BLUE, _WHITE, _RED = (33, 82, 172), (250, 250, 250), (178, 24, 33)
 
 
 def gray_png(image: Array, low: float, high: float) -> bytes:
@@ -20,6 +21,21 @@ def gray_png(image: Array, low: float, high: float) -> bytes:
 def palette_png(image: Array, low: float, high: float, palette: Array) -> bytes:
     """Return a (Y, X) image as PNG with a palette (256, 3) uint8 from `low` to `high`."""
     return _png(_scaled(image, low, high), palette)
+
+
+def rgb_png(image: Array) -> bytes:
+    """Return a (Y, X, 3) uint8 image as PNG."""
+    from PIL import Image
+
+    return _encoded(Image.fromarray(image, "RGB"))
+
+
+def diverging() -> Array:
+    """Return a palette from blue over white to red, (256, 3) uint8."""
+    at = np.linspace(-1, 1, 256)[:, None]
+    ends = np.where(at < 0, np.array(_BLUE), np.array(_RED))
+    share = np.abs(at) ** 0.8
+    return np.asarray(np.rint(ends * share + np.array(_WHITE) * (1 - share)), dtype=np.uint8)
 
 
 def data_url(png: bytes) -> str:
@@ -39,6 +55,10 @@ def _png(levels: Array, palette: Array | None = None) -> bytes:
     if palette is not None:
         image = Image.frombytes("P", image.size, levels.tobytes())
         image.putpalette(palette.ravel().tolist())
+    return _encoded(image)
+
+
+def _encoded(image: Any) -> bytes:
     data = io.BytesIO()
     image.save(data, format="PNG", optimize=True)
     return data.getvalue()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from decrappify._common.pages.page import render_page, resource
+from decrappify._common.pages.page import render_page
 from decrappify._common.pages.plots import svg_markup
 from decrappify._common.pages.png import data_url, gray_png
 from decrappify.benchmarking.evidence import REFERENCE
@@ -26,7 +26,7 @@ _COUNTED = ("cores", "threads")
 def page(results: Results) -> str:
     """Return the complete page."""
     package = "decrappify.benchmarking.report"
-    return render_page(package, script=resource(package, "page.js"), **_context(results))
+    return render_page(package, **_context(results))
 
 
 def _context(results: Results) -> dict[str, Any]:

@@ -6,14 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from decrappify._common.pages.png import palette_png
+from decrappify._common.pages.png import diverging, palette_png
 from decrappify._common.plotting import new_figure, png_bytes
 from decrappify.benchmarking.evidence import REFERENCE, Evidence
 from decrappify.benchmarking.methods import INPUT
 from decrappify.benchmarking.report.results import Results, ViewRecord
 from decrappify.movie import Array
-
-_BLUE, _WHITE, _RED = (33, 82, 172), (250, 250, 250), (178, 24, 33)
 
 
 def contrast(evidence: Evidence) -> tuple[float, float]:
@@ -44,14 +42,6 @@ def error_limit(evidence: Evidence) -> float:
 def error_png(error: Array, limit: float) -> bytes:
     """Return a (Y, X) error as PNG with a palette: blue is too dark, white correct, red too bright."""
     return palette_png(error, -limit, limit, diverging())
-
-
-def diverging() -> Array:
-    """Return a palette of 256 colors, (256, 3) uint8."""
-    at = np.linspace(-1, 1, 256)[:, None]
-    ends = np.where(at < 0, np.array(_BLUE), np.array(_RED))
-    share = np.abs(at) ** 0.8
-    return np.asarray(np.rint(ends * share + np.array(_WHITE) * (1 - share)), dtype=np.uint8)
 
 
 def sheet_png(results: Results, view: ViewRecord) -> bytes:
