@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from decrappify.noise import Calibration as Calibration
     from decrappify.noise import NoiseModel as NoiseModel
     from decrappify.noise import calibrate as calibrate
+    from decrappify.restoration import confirmed_resolution as confirmed_resolution
     from decrappify.restoration import restore as restore
     from decrappify.restoration import restore_array as restore_array
+    from decrappify.restoration import spread_map as spread_map
     from decrappify.restoration.options import RestorationOptions as RestorationOptions
     from decrappify.training import AdaptationConfig as AdaptationConfig
     from decrappify.training import DataOptions as DataOptions
@@ -62,6 +64,7 @@ _HOMES = {
     "benchmark": "benchmarking",
     "calibrate": "noise",
     "colorize": "colorization",
+    "confirmed_resolution": "restoration",
     "crappifier_preset": "crappify",
     "load_model": "model",
     "load_plugin": "_common.plugins",
@@ -70,6 +73,7 @@ _HOMES = {
     "restore_array": "restoration",
     "save_movie": "io",
     "scenes": "io",
+    "spread_map": "restoration",
     "train": "training",
     "train_nogan": "training",
     "trust_map": "trust",

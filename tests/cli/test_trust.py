@@ -48,3 +48,29 @@ def test_restore_refuses_noise_without_trust(files, tiny_models):
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 2
     assert "--noise is used by --trust only" in result.output
+
+
+def test_spread_follows_the_trust_map_and_is_shown_in_the_report(files, tiny_models):
+    model = ["--model", str(tiny_models["still"]), "--device", "cpu"]
+    command = ["restore", "cells.ome.tif", "out.ome.zarr", *model, "--noise", "camera.toml"]
+    refused = CliRunner().invoke(main, [*command[:-2], "--spread", "2"])
+    assert refused.exit_code == 2
+    assert "--spread is an option of --trust" in refused.output
+    refused = CliRunner().invoke(main, [*command, "--trust", "--spread", "9", "--spread-by", "symmetry"])
+    assert refused.exit_code == 2
+    assert not (files / "out.ome.zarr").exists(), "refused before the restoration"
+    restored = CliRunner().invoke(main, [*command, "--trust", "--spread", "2"])
+    assert restored.exit_code == 0, restored.output
+    assert restored.output.splitlines()[-1].startswith("out_spread.ome.zarr: spread, root mean square deviation")
+    finished = ["trust", "out.ome.zarr", "cells.ome.tif", "--noise", "camera.toml", "--report", "trust.html"]
+    result = CliRunner().invoke(main, [*finished, *model, "--spread", "2"])
+    assert result.exit_code == 0, result.output
+    assert "confirmed resolution: " in result.output
+    page = (files / "trust.html").read_text(encoding="utf-8")
+    assert page.count("<figcaption>spread</figcaption>") == page.count("<figcaption>score</figcaption>") > 0
+    assert "confirmed resolution" in page
+    other = CliRunner().invoke(main, [*finished[:-2], *model, "--spread", "3"])
+    assert other.exit_code == 2
+    assert "is not the spread of out.ome.zarr by 3 restorations (noise)" in other.output
+    alone = CliRunner().invoke(main, [*finished[:-2], "--spread", "3"])
+    assert "--spread needs the model that restored RESULT; add --model" in alone.output

@@ -52,6 +52,25 @@ NOISE = click.option(
 )
 
 
+SPREAD = click.option(
+    "--spread",
+    "draws",
+    metavar="N",
+    type=int,
+    help="Also write a map of how far the result depends on the noise, from N restorations (such as 8), in N times the "
+    "time.",
+)
+
+SPREAD_BY = click.option(
+    "--spread-by",
+    "method",
+    type=click.Choice(["noise", "symmetry"]),
+    default="noise",
+    show_default=True,
+    help="For --spread: draw the noise again, or rotate and mirror IN.",
+)
+
+
 def taken(kind: type[T], options: dict[str, Any]) -> T:
     """Create an options object, such as `InferenceOptions`, from the entries of `options` with the names of its fields.
 

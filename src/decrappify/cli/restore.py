@@ -11,7 +11,19 @@ from decrappify._common.counting import counted
 from decrappify._common.terminal import echo
 from decrappify.cli.common import describe, open_input, progress_bars
 from decrappify.cli.group import Command
-from decrappify.cli.options import FIDELITY, NO_RESUME, NOISE, PATH, device_options, input_options, taken, tile_options
+from decrappify.cli.options import (
+    FIDELITY,
+    NO_RESUME,
+    NOISE,
+    PATH,
+    SPREAD,
+    SPREAD_BY,
+    device_options,
+    input_options,
+    taken,
+    tile_options,
+)
+from decrappify.cli.trust import write_spread
 from decrappify.errors import InputError
 
 
@@ -56,6 +68,8 @@ from decrappify.errors import InputError
 )
 @click.option("--trust", is_flag=True, help="Also write OUT_trust: what the data confirm, cannot test, or contradict.")
 @NOISE
+@SPREAD
+@SPREAD_BY
 @click.option("--overwrite", is_flag=True, help="Replace OUT and any unfinished run of it.")
 @NO_RESUME
 def restore(
@@ -67,6 +81,8 @@ def restore(
     overwrite: bool,
     trust: bool,
     noise: Path | None,
+    draws: int | None,
+    method: str,
     **settings: Any,
 ) -> None:
     """Restore the movie IN with a model and write OUT (.ome.zarr, .ome.tif or .mp4).
@@ -85,6 +101,8 @@ def restore(
     }
     if noise is not None and not trust:
         raise InputError("--noise is used by --trust only; add --trust, or omit --noise")
+    if draws is not None and not trust:
+        raise InputError("--spread is an option of --trust; add --trust, or omit --spread")
     if scene == "all":
         if trust:
             raise InputError("--trust needs one scene, found --scene all; run `decrappify trust` for each output")
@@ -95,9 +113,23 @@ def restore(
 
     with missing_reported():  # by the run
         movie = open_input(source, output=output, scene=scene, **settings)
+    if draws is not None:
+        _check_spread(output, draws, method, overwrite=overwrite)
     echo(f"{output}: {describe(restore_movie(movie, model, output, trust=noise or trust, **run))}")
     if trust:
         _echo_trust(output)
+    if draws is not None:
+        run.pop("options")
+        write_spread(movie, output, model, noise, draws=draws, method=method, **run)
+
+
+def _check_spread(output: Path, draws: int, method: str, *, overwrite: bool) -> None:
+    """Raise before the restoration if its spread cannot be computed afterwards."""
+    from decrappify.io.store.outputs import check_output
+    from decrappify.restoration.spread.api import check_draws, spread_path
+
+    check_draws(draws, method)
+    check_output(spread_path(output), overwrite=overwrite)
 
 
 def _echo_trust(output: Path) -> None:

@@ -8,19 +8,29 @@ from decrappify._common.lazy import lazy_names
 
 if TYPE_CHECKING:
     from decrappify.limits.reached import is_out_of_memory as is_out_of_memory
+    from decrappify.restoration.confirmed import confirmed_resolution as confirmed_resolution
     from decrappify.restoration.options import RestorationOptions as RestorationOptions
     from decrappify.restoration.pipeline import restore as restore
     from decrappify.restoration.pipeline import restore_array as restore_array
     from decrappify.restoration.preview import Preview as Preview
+    from decrappify.restoration.recorded import recorded_options as recorded_options
     from decrappify.restoration.restorer import Restorer as Restorer
+    from decrappify.restoration.spread.api import open_spread_map as open_spread_map
+    from decrappify.restoration.spread.api import spread_map as spread_map
+    from decrappify.restoration.spread.api import spread_path as spread_path
 
 _HOMES = {
     "Preview": "preview",
     "RestorationOptions": "options",
     "Restorer": "restorer",
+    "confirmed_resolution": "confirmed",
     "is_out_of_memory": "restorer",
+    "open_spread_map": "spread.api",
+    "recorded_options": "recorded",
     "restore": "pipeline",
     "restore_array": "pipeline",
+    "spread_map": "spread.api",
+    "spread_path": "spread.api",
 }
 
 __all__ = sorted(_HOMES)

@@ -21,7 +21,7 @@ from decrappify.noise.channels import Noise
 from decrappify.trust.camera import PlaneNoise
 from decrappify.trust.evaluation import FALSE_DISCOVERIES, REGION, Label, evaluate_plane
 from decrappify.trust.inputs import channel_noise, excluded_pixels, frames_of, terms_of
-from decrappify.trust.maps import MAPS, Maps, MemoryMaps, StoredMaps, check_format, map_names
+from decrappify.trust.maps import MAPS, Maps, MemoryMaps, StoredMaps, beside, check_format, map_names
 from decrappify.trust.summary import note_of, shares, summary_line
 
 if TYPE_CHECKING:
@@ -286,11 +286,7 @@ def trust_path(output: str | os.PathLike[str]) -> Path:
     >>> trust_path("out/cells.ome.tif").as_posix()
     'out/cells_trust.ome.tif'
     """
-    path = Path(output)
-    lower = path.name.lower()
-    suffix = next((end for end in (".ome.zarr", ".ome.tif", ".ome.tiff") if lower.endswith(end)), path.suffix)
-    stem = path.name[: len(path.name) - len(suffix)]
-    return path.with_name(f"{stem}_trust{path.name[len(stem) :]}")
+    return beside(output, "trust")
 
 
 def open_trust_map(path: str | os.PathLike[str], measured: Any, restored: Any) -> TrustMap:

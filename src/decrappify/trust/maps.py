@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -132,6 +133,19 @@ class StoredMaps:
     def close(self) -> None:
         """Stop writing; finished planes are kept for resuming."""
         self._writer.close()
+
+
+def beside(output: str | os.PathLike[str], kind: str) -> Path:
+    """Return the path of a map next to a result.
+
+    >>> beside("out/cells.ome.zarr", "trust").as_posix()
+    'out/cells_trust.ome.zarr'
+    """
+    path = Path(output)
+    lower = path.name.lower()
+    suffix = next((end for end in (".ome.zarr", ".ome.tif", ".ome.tiff") if lower.endswith(end)), path.suffix)
+    stem = path.name[: len(path.name) - len(suffix)]
+    return path.with_name(f"{stem}_{kind}{path.name[len(stem) :]}")
 
 
 def check_format(path: Path) -> None:

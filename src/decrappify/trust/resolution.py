@@ -9,6 +9,7 @@ from decrappify.metrics.resolution import BETWEEN_HALVES, cross_frc, frc
 from decrappify.movie import Array
 
 _FINEST = 2.0  # period in pixels; the pixels limit the resolution
+_COARSEST = 4  # rings from which a correlation is not significant
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +55,25 @@ def resolution_text(px: float, pixel_size_um: float | None) -> str:
     """Return a period in pixels, and in micrometers if the pixel size is known.
 
     >>> resolution_text(2.0, None), resolution_text(4.0, 0.065)
-    ('2 px or finer (limited by the pixels)', '4.0 px (0.26 µm)')
+    ('2 px or finer', '4.0 px (0.26 µm)')
     """
     if math.isinf(px):
         return "not resolvable"
     if px <= _FINEST:
         size = "" if pixel_size_um is None else f" ({_FINEST * pixel_size_um:.2g} µm)"
-        return f"2 px{size} or finer (limited by the pixels)"
+        return f"2 px{size} or finer"
     return f"{px:.1f} px" if pixel_size_um is None else f"{px:.1f} px ({px * pixel_size_um:.2g} µm)"
 
 
 def confirmed_resolution_of(
     restored_half: Array, first: Array, second: Array, *, channel: str, pixel_size_um: float | None
 ) -> ConfirmedResolution:
-    """Compare the restoration of the first half of the photons with the raw second half, all (T, Y, X)."""
+    """Compare the restoration of the first half of the photons with the raw second half, all (T, Y, X).
+
+    A period above a quarter of the frame is not resolvable: the few coarsest rings correlate by chance.
+    """
     px = cross_frc(restored_half, second).resolution_px(BETWEEN_HALVES)
     raw_px = frc(first, second).resolution_px(BETWEEN_HALVES)
+    longest = min(second.shape[1:]) / _COARSEST
+    px, raw_px = (each if each <= longest else math.inf for each in (px, raw_px))
     return ConfirmedResolution(channel, px, raw_px, pixel_size_um, len(second))

@@ -1,0 +1,99 @@
+"""Drawing of measured pixels from expected ones: the noise of one channel as a camera adds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from decrappify._common.saturation import saturate
+from decrappify.crappify.camera import correlate
+from decrappify.noise.model import NoiseModel
+from decrappify.noise.splitting import NoiseSplitter
+
+Array = NDArray[Any]
+_MOST_PHOTONS = 1e9  # counts up to which Poisson numbers are exact in float64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseDrawer:
+    """Photon and read noise of one channel, with the correlation of neighbors and the offsets of lines.
+
+    As for `NoiseSplitter`, the variance of a pixel is ``gain * mean + intercept``, and read noise is drawn as
+    additional counts. Correlated noise is Gaussian. Fixed patterns and hot pixels, which are equal in all frames, are
+    not drawn.
+
+    Attributes
+    ----------
+    terms : NoiseSplitter
+        Gain, intercept and correlation.
+    row_noise, column_noise : float
+        Standard deviation of the offsets of rows and columns in gray levels.
+    saturation : float or None
+        Highest gray level.
+
+    Examples
+    --------
+    >>> drawer = NoiseDrawer(terms=NoiseSplitter(gain=2.0, intercept=-200.0))
+    >>> drawn = drawer.draw(np.full((256, 256), 200.0), np.random.default_rng(0), np.uint16)
+    >>> drawn.dtype, round(float(drawn.mean())), round(float(drawn.var()), -1)
+    (dtype('uint16'), 200, 200.0)
+    """
+
+    terms: NoiseSplitter
+    row_noise: float = 0.0
+    column_noise: float = 0.0
+    saturation: float | None = None
+
+    @classmethod
+    def of(cls, noise: NoiseModel) -> NoiseDrawer:
+        """Create it from a measured noise; without a gain, the variance is taken as constant.
+
+        Raises
+        ------
+        InputError
+            If neither the gain nor the standard deviation of the noise is determined.
+        """
+        return cls(
+            terms=NoiseSplitter.of(noise),
+            row_noise=noise.row_noise.value or 0.0,
+            column_noise=noise.column_noise.value or 0.0,
+            saturation=noise.saturation.value if noise.saturation.valid else None,
+        )
+
+    def draw(self, expected: Array, rng: np.random.Generator, dtype: DTypeLike) -> Array:
+        """Draw a measured plane.
+
+        Parameters
+        ----------
+        expected : array (Y, X)
+            Expected gray levels; NaN remains NaN, or becomes 0 in integers.
+        rng : numpy.random.Generator
+        dtype : dtype
+            Of the result; integers are rounded and clipped.
+        """
+        values = np.asarray(expected, np.float64)
+        finite = np.isfinite(values)
+        drawn = self._pixels(np.where(finite, values, 0.0), rng)
+        if self.row_noise:
+            drawn = drawn + self.row_noise * rng.standard_normal((values.shape[0], 1))
+        if self.column_noise:
+            drawn = drawn + self.column_noise * rng.standard_normal((1, values.shape[1]))
+        if self.saturation is not None:
+            drawn = np.minimum(drawn, self.saturation)
+        is_float = np.dtype(dtype).kind == "f"
+        return saturate(np.where(finite, drawn, np.nan if is_float else 0.0), np.dtype(dtype))
+
+    def _pixels(self, values: Array, rng: np.random.Generator) -> Array:
+        terms = self.terms
+        if terms.gain and not terms.is_correlated:
+            zero = -terms.intercept / terms.gain
+            counts = np.maximum((values - zero) / terms.gain, 0)
+            if counts.max(initial=0) < _MOST_PHOTONS:
+                return np.asarray(values + terms.gain * (rng.poisson(counts) - counts))
+        field = rng.standard_normal(values.shape, dtype=np.float32)
+        if terms.is_correlated:
+            field = correlate(field[None], terms.correlation_sigma)[0]
+        return np.asarray(values + np.sqrt(terms.variance(values)) * field)

@@ -1,0 +1,1 @@
+"""Spread of a restoration: how far its pixels depend on the noise of this exposure."""
