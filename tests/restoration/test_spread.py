@@ -166,6 +166,15 @@ def test_spread_map_refuses_another_model_and_wrong_settings(measured, restored,
             dc.spread_map(measured, restored, model, NOISE, method=method, draws=draws)
 
 
+def test_spread_uses_the_recorded_fidelity(measured, nogan_model):
+    options = dc.RestorationOptions(fidelity=0.5)
+    result = dc.restore(measured, nogan_model, inference=RUN["inference"], options=options)
+    spread = dc.spread_map(measured, result, nogan_model, NOISE, **RUN)
+    assert spread.provenance["restoration"]["fidelity"] == 0.5
+    same = dc.spread_map(measured, result, load_model(nogan_model).with_fidelity(0.5), NOISE, **RUN)
+    np.testing.assert_array_equal(np.asarray(spread), np.asarray(same))
+
+
 def test_confirmed_resolution_of_structure_and_of_noise(identity, rng):
     field = gaussian_filter(rng.standard_normal((64, 64)), 1.5)
     signal = 40 + 8 * field / field.std()

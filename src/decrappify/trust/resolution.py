@@ -36,6 +36,11 @@ class ConfirmedResolution:
     pixel_size_um: float | None
     n_planes: int
 
+    @property
+    def um(self) -> float | None:
+        """Period in micrometers; None if the pixel size is not known."""
+        return None if self.pixel_size_um is None else self.px * self.pixel_size_um
+
     def text(self) -> str:
         """Return the resolution in pixels and micrometers.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +20,7 @@ from decrappify.trust.inputs import frames_of
 from decrappify.trust.report.frames import COLORS, SCORE_LIMIT, choose, contrast, crop, images, percent, spread_limit
 from decrappify.trust.report.plots import over_frames
 from decrappify.trust.report.survey import Place, PlaneShares, Survey, survey
-
-if TYPE_CHECKING:
-    from decrappify.trust.resolution import ConfirmedResolution
+from decrappify.trust.resolution import ConfirmedResolution, resolution_text
 
 _LISTED = 12  # places
 _MANY = 0.2  # of the frames
@@ -136,7 +135,10 @@ def _tiles(
         ("", f"{np.median([each.limit for each in planes]):.2g} photons", "detection limit", "peak of a spot, median"),
     ]
     if confirmed is not None:
-        tiles.append(("", confirmed.text(), "confirmed resolution", f"of the raw data: {confirmed.raw_text()}"))
+        known = confirmed.um is not None and math.isfinite(confirmed.px)
+        remark = f"{confirmed.um:.2g} µm; " if known else ""
+        remark += f"raw data: {resolution_text(confirmed.raw_px, None)}"
+        tiles.append(("", resolution_text(confirmed.px, None), "confirmed resolution", remark))
     return tiles
 
 

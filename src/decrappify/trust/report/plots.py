@@ -29,6 +29,8 @@ def over_frames(planes: Sequence[PlaneShares], axis: str) -> Figure | None:
     axis : str
         ``"frame"`` or ``"slice"``.
     """
+    from matplotlib.ticker import MaxNLocator
+
     positions = np.array([shares.plane[2 if axis == "slice" else 0] for shares in planes])
     at = np.unique(positions)
     if at.size < 2:
@@ -46,6 +48,7 @@ def over_frames(planes: Sequence[PlaneShares], axis: str) -> Figure | None:
         axes.plot(x, y, color=color, linewidth=1.6, marker="o" if at.size < 40 else "", markersize=3)
         top = float(max(y.max(), 1e-9)) * 1.1
         axes.set(xlim=(at[0], at[-1]), ylim=(0, top if y.any() else 1), xlabel=axis)
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         axes.set_title(label)
     return figure
 
