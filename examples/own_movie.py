@@ -2,8 +2,8 @@
 
 python examples/own_movie.py cells.czi --output cells-restored
 
-The folder then contains camera.toml and camera.html (noise of the camera), model/ (the adapted model), restored.ome.zarr,
-restored_trust.ome.zarr and trust.html (confirmed, untestable and contradicted pixels).
+The folder then contains camera.toml and camera.html (noise of the camera), model/ (the adapted model),
+restored.ome.zarr, restored_trust.ome.zarr and trust.html (confirmed, untestable and contradicted pixels).
 """
 
 from __future__ import annotations

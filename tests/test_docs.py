@@ -38,6 +38,7 @@ EXAMPLE_RUNS = {
     "restore_movie": ["cells.ome.tif", "out.ome.zarr"],
     "train_on_own_images": ["good/a.ome.tif", "good/b.ome.tif"],
     "train_on_pairs": ["pairs/low", "pairs/high"],
+    "own_movie": ["noisy.tif", "--steps", "2", "--output", "own"],
     "compare_models": ["cells.ome.tif", "fluorescence-movie", "fluorescence-still"],
     "train_colorizer": ["--items", "4", "--patch-size", "32", "--batch-size", "4"],
 }
@@ -62,6 +63,8 @@ def workplace(tmp_path, monkeypatch, sample_movies, tiny_models):
         save_movie(movie, tmp_path / "good" / f"{name}.ome.tif", dtype="uint16")
         save_movie(movie[:2], tmp_path / "pairs" / "high" / f"{name}.ome.tif")
         save_movie(crappify_movie(movie[:2], crappifier_preset("confocal")), tmp_path / "pairs" / "low" / f"{name}.tif")
+    larger = simulate("vesicles", n_frames=12, size=(96, 96), seed=3).truth
+    save_movie(crappify_movie(larger, crappifier_preset("confocal")), tmp_path / "noisy.tif")
     _write_colorization_inputs(tmp_path, sample_movies[0])
     monkeypatch.chdir(tmp_path)
     with isolated():
