@@ -1,4 +1,4 @@
-"""Benchmarks: every script is documented, every documented command exists, and rows are stored and reused."""
+"""Benchmarks: scripts are documented and belong to pages of results, commands and links exist, rows are reused."""
 
 from __future__ import annotations
 
@@ -12,16 +12,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.harness.answers import ANSWERS
+from benchmarks.harness.pages import PAGES as RESULTS
+from benchmarks.harness.pages import page_of, section_of, summary_of, write_section
 from benchmarks.harness.ranking import agreement, seen
-from benchmarks.harness.results import Benchmark, Job, parser, table
+from benchmarks.harness.results import UNKNOWN, Benchmark, Job, parser, table
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "benchmarks"
 MODULES = sorted(FOLDER.glob("*/*.py"))
+WITH_ROWS = [
+    path for path in MODULES if re.search(r"^ +.*\bBenchmark\(", path.read_text(encoding="utf-8"), re.MULTILINE)
+]
 SCRIPTS = [path for path in MODULES if path.parent.name != "peers" and "__main__" in path.read_text(encoding="utf-8")]
 COMMAND = re.compile(r"python (benchmarks/\S+?\.py)")
 PAGES = [
     *FOLDER.glob("*.md"),
+    *FOLDER.glob("results/*.md"),
     *FOLDER.glob("results/*.json"),
     *ROOT.glob("*.md"),
     *(ROOT / "docs").glob("*.md"),
@@ -71,6 +78,77 @@ def test_script_runs_from_another_folder(script, tmp_path):
     assert f"python benchmarks/{script}" in done.stdout
 
 
+def test_sections_are_on_one_page_each():
+    sections = [section for page in RESULTS for section in page.sections]
+    assert len(sections) == len(set(sections))
+    assert sorted({path.stem for path in WITH_ROWS} - set(sections)) == []
+    assert sorted({path.stem for path in FOLDER.glob("results/*.json")} - set(sections)) == []
+    assert set(ANSWERS) <= set(sections)
+
+
+def test_pages_contain_their_rows_and_are_summarized():
+    files = {f"{page.name}.md": page for page in RESULTS}
+    assert {path.name for path in FOLDER.glob("results/*.md")} <= set(files)
+    lines = section_of((FOLDER / "RESULTS.md").read_text(encoding="utf-8"), "summary").splitlines()[2:]
+    expected = []
+    for name, page in files.items():
+        stored = [section for section in page.sections if (FOLDER / "results" / f"{section}.json").exists()]
+        text = (FOLDER / "results" / name).read_text(encoding="utf-8") if stored else ""
+        if stored:
+            assert text.startswith(f"# {page.question}\n\n")
+            assert len(text.partition("<!--")[0].splitlines()) > 2, f"{name} has no answer below its title"
+            assert [section for section in stored if not section_of(text, section)] == []
+            sections = [section_of(text, section) for section in page.sections]
+            expected.append(f"| [{page.question}](results/{name}) | {' | '.join(summary_of(sections))} |")
+    assert lines == expected
+
+
+@pytest.mark.parametrize(
+    "path", [*FOLDER.glob("*.md"), *FOLDER.glob("results/*.md"), *ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=str
+)
+def test_links_lead_to_existing_files_and_headings(path):
+    missing = []
+    for link in re.findall(r"\]\((?!https?:|mailto:)([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        name, _, heading = link.partition("#")
+        target = path.parent / name if name else path
+        if not target.exists() or (heading and heading not in _headings(target)):
+            missing.append(link)
+    assert missing == []
+
+
+def test_pages_named_in_code_exist():
+    named = {
+        (path.name, page)
+        for path in (*(ROOT / "src").rglob("*.py"), *ROOT.glob("docs/*.md"), *ROOT.glob("*.md"))
+        for page in re.findall(r"benchmarks/results/[\w-]+\.\w+", path.read_text(encoding="utf-8"))
+    }
+    assert named
+    assert [(name, page) for name, page in sorted(named) if not (ROOT / page).exists()] == []
+
+
+def _headings(page):
+    """Return the anchors of the headings of a page, as GitHub creates them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_write_section_keeps_other_text_and_the_order_of_sections(tmp_path):
+    page = page_of("speed")
+    (tmp_path / f"{page.name}.md").write_text("# Earlier title\n\nAnswer.\n")
+    for name, body in [("speed_repeated", "two"), ("speed", "![a](results/a.png)"), ("speed", "![b](results/b.png)")]:
+        path = write_section(tmp_path, page, name, body)
+    assert path.read_text() == (
+        f"# {page.question}\n\nAnswer.\n\n<!-- speed -->\n![b](b.png)\n<!-- /speed -->\n\n"
+        "<!-- speed_repeated -->\ntwo\n<!-- /speed_repeated -->\n"
+    )
+
+
+def test_section_that_is_not_listed_is_on_the_page_of_its_script():
+    assert page_of("quality_longer", "quality") == page_of("quality")
+    with pytest.raises(KeyError, match="add it to the page"):
+        page_of("unknown", "unknown")
+
+
 def test_benchmark_stores_rows_and_reuses_them(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [str(FOLDER / "speed" / "scaling.py")])
     options = parser(None)
@@ -89,11 +167,33 @@ def test_benchmark_stores_rows_and_reuses_them(tmp_path, monkeypatch, capsys):
         Benchmark("trial", args, options).run({"first": job}, section)
     assert calls == [3, 4]
     assert "first: already stored" in capsys.readouterr().out
-    text = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
+    text = (tmp_path / "results" / "cost.md").read_text(encoding="utf-8")
     assert "| first | 4 |" in text
     assert "| first | 3 |" not in text
+    assert "(results/cost.md)" in (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
     made = json.loads((tmp_path / "results" / "trial.json").read_text(encoding="utf-8"))["first"]["made"]
     assert made["command"] == "python benchmarks/speed/scaling.py --threads 2"
+
+
+def test_table_shows_rows_of_other_settings_with_the_difference(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [str(FOLDER / "speed" / "scaling.py")])
+    options = parser(None)
+    stored = options.parse_args(["--results", str(tmp_path / "RESULTS.md")])
+    shown = options.parse_args(["--results", str(tmp_path / "RESULTS.md"), "--table"])
+
+    def section(rows):
+        return "## Trial\n\n" + "\n".join(f"{row['key']} by {row['job']['model']}" for row in rows)
+
+    def jobs(model):
+        return {key: Job({"model": model, "size": {"x": 1}}, dict) for key in ("first", "second")}
+
+    Benchmark("trial", stored, options).run(jobs("old"), section)
+    Benchmark("trial", shown, options).run(jobs("new"), section)
+    text = (tmp_path / "results" / "cost.md").read_text(encoding="utf-8")
+    assert "first by old\nsecond by old" in text
+    assert "These rows have other settings than the script has now: model old (now new)." in text
+    Benchmark("trial", shown, options).run(jobs(UNKNOWN), section)
+    assert "other settings" not in (tmp_path / "results" / "cost.md").read_text(encoding="utf-8")
 
 
 def test_agreement_of_a_figure_counts_order_and_the_psnr_lost_by_its_choice():

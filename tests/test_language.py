@@ -13,7 +13,9 @@ FOLDERS = ("src", "napari_plugin", "examples", "benchmarks", "tests")
 MODULES = sorted(chain.from_iterable((ROOT / folder).rglob("*.py") for folder in FOLDERS))
 SOURCES = sorted(chain.from_iterable((ROOT / folder).rglob("*.py") for folder in ("src", "napari_plugin/src")))
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
-PAGES += [page for folder in ("docs", "benchmarks") for page in sorted((ROOT / folder).glob("*.md"))]
+PAGES += [
+    page for folder in ("docs", "benchmarks", "benchmarks/results") for page in sorted((ROOT / folder).glob("*.md"))
+]
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Images for RESULTS.md: an enlarged detail, one panel per method, all with the contrast of the reference."""
+"""Images for the pages of results: an enlarged detail, one panel per method, all with the contrast of the reference."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Rows and sections shared by all benchmarks: resumable rows, and one section of RESULTS.md per script.
+"""Rows and sections shared by all benchmarks: resumable rows, and one section of a page of results per script.
 
 A benchmark defines its rows and a function for each. Every finished row is stored immediately in results/NAME.json,
-with its settings and with the command, date, machine and versions that produced it. The table in RESULTS.md is built
-from that file alone. A row with unchanged settings is not run again, so an interrupted benchmark can be resumed, and
-several processes may share one (`--only`). Rows with different settings are never combined in a table.
+with its settings and with the command, date, machine, versions and commit that produced it. The section, on the page of
+pages.py, is built from that file alone. A row with unchanged settings is not run again, so an interrupted benchmark can
+be resumed, and several processes may share one (`--only`). Rows with different settings are never combined in a table.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import fcntl
 import json
 import os
 import platform
+import shlex
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,10 +24,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.harness.answers import answer
+from benchmarks.harness.pages import Page, page_of, write_section, write_summary
 from decrappify._common.atomic import write_file
 
 Row = dict[str, Any]
 BENCHMARKS = Path(__file__).parents[1]
+# A setting that cannot be determined here, such as the identity of an absent model file: equal to any stored one.
+UNKNOWN = "unknown"
 # Options that do not change a measured value.
 _NOT_IN_THE_COMMAND = {
     "results",
@@ -54,8 +60,17 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--only", metavar="KEY", action="append", help="run only this row; may be repeated")
     made.add_argument("--again", action="store_true", help="run rows again that are already stored")
-    made.add_argument("--table", action="store_true", help="run no rows; write the section from the stored rows")
-    made.add_argument("--results", type=Path, default=BENCHMARKS / "RESULTS.md", help="file to write the section to")
+    made.add_argument(
+        "--table",
+        action="store_true",
+        help="run no rows; write the section from the stored rows, also if their settings differ from the current ones",
+    )
+    made.add_argument(
+        "--results",
+        type=Path,
+        default=BENCHMARKS / "RESULTS.md",
+        help="file of the summary, next to the folder results",
+    )
     made.add_argument("--threads", type=int, default=1, help="threads of torch")
     return made
 
@@ -65,6 +80,7 @@ class Benchmark:
 
     def __init__(self, name: str, args: argparse.Namespace, options: argparse.ArgumentParser) -> None:
         self.name, self.args, self._options = name, args, options
+        self.page: Page = page_of(name, Path(sys.argv[0]).stem)
         self.folder: Path = args.results.parent / "results"
         self._rows_file = self.folder / f"{name}.json"
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +88,8 @@ class Benchmark:
     def run(self, jobs: Mapping[str, Job], section: Callable[[list[Row]], str]) -> None:
         """Run the jobs that have no row yet; store each row and rewrite the section immediately.
 
-        `section` receives the available rows, in the order of the jobs, and returns the text above the provenance.
+        `section` receives the available rows, in the order of the jobs, each with its key and with the settings of its
+        job, and returns the text above the provenance.
         """
         wanted = self.args.only or list(jobs)
         unknown = sorted(set(wanted) - set(jobs))
@@ -92,7 +109,7 @@ class Benchmark:
             self._write(jobs, section)
             print(f"{key}: {json.dumps(row)}", flush=True)
         self._write(jobs, section)
-        print(f"wrote the section {self.name} of {self.args.results}")
+        print(f"wrote the section {self.name} of {self.folder / self.page.name}.md")
 
     def add(self, key: str, settings: Mapping[str, Any], row: Row, origin: Row | None = None) -> None:
         """Store one row; safe while other processes store rows."""
@@ -106,9 +123,9 @@ class Benchmark:
         """Return the stored rows with the current settings of the jobs, in the order of the jobs, each with its key."""
         stored = self._stored()
         return {
-            key: {"key": key, **stored[key]["row"]}
+            key: _shown(key, stored[key])
             for key, job in jobs.items()
-            if key in stored and stored[key]["settings"] == _plain(job.settings)
+            if key in stored and not _changes(stored[key]["settings"], _plain(job.settings))
         }
 
     def command(self) -> str:
@@ -121,7 +138,7 @@ class Benchmark:
                 continue
             values = value if isinstance(value, list) else [value]
             words.append(
-                action.option_strings[0] if value is True else " ".join([action.option_strings[0], *map(str, values)])
+                action.option_strings[0] if value is True else shlex.join([action.option_strings[0], *map(str, values)])
             )
         return " ".join(words)
 
@@ -129,17 +146,36 @@ class Benchmark:
         return json.loads(self._rows_file.read_text()) if self._rows_file.exists() else {}
 
     def _write(self, jobs: Mapping[str, Job], section: Callable[[list[Row]], str]) -> None:
-        rows = self.matching(jobs)
+        rows, note = self.matching(jobs), ""
+        if not rows and self.args.table:
+            rows, note = self._earlier(jobs)
         if not rows:
             return
         stored = self._stored()
         made = list({json.dumps(stored[key]["made"], sort_keys=True): stored[key]["made"] for key in rows}.values())
         missing = [key for key in jobs if key not in rows]
-        parts = [section(list(rows.values())).strip(), _origin(made)]
+        shown = list(rows.values())
+        title, _, text = section(shown).strip().partition("\n")
+        # A line about all rows is misleading while some are missing.
+        result = "" if missing else answer(self.name, shown)
+        parts = [title, f"**Result.** {result}" if result else "", note, text.strip()]
         if missing:
-            parts.insert(1, f"{len(missing)} of {len(jobs)} rows have not been run: {', '.join(missing)}.")
+            parts.append(f"{len(missing)} of {len(jobs)} rows have not been run: {', '.join(missing)}.")
+        body = "\n\n".join(part for part in [*parts, _origin(made)] if part)
         with _locked(self.folder):
-            _replace_section(self.args.results, self.name, "\n\n".join(parts))
+            write_section(self.folder, self.page, self.name, body)
+            write_summary(self.args.results, self.folder)
+
+    def _earlier(self, jobs: Mapping[str, Job]) -> tuple[dict[str, Row], str]:
+        """Return the largest group of rows whose settings differ in the same way from those of the jobs, and a note."""
+        stored = self._stored()
+        groups: dict[str, dict[str, Row]] = {}
+        for key, job in jobs.items():
+            if key in stored:
+                change = _changes(stored[key]["settings"], _plain(job.settings))
+                groups.setdefault(change, {})[key] = _shown(key, stored[key])
+        change, rows = max(groups.items(), key=lambda group: len(group[1]), default=("", {}))
+        return rows, f"These rows have other settings than the script has now: {change}."
 
 
 def environment() -> Row:
@@ -150,13 +186,28 @@ def environment() -> Row:
 
     import decrappify
 
+    commit = _commit()
     return {
         "day": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
         f"{torch.backends.cpu.get_cpu_capability()}, {round(psutil.virtual_memory().total / 2**30)} GiB",
         "versions": f"decrappify {decrappify.__version__}, Python {platform.python_version()}, "
         f"torch {torch.__version__}, numpy {np.__version__}",
-    }
+    } | ({"commit": commit} if commit else {})
+
+
+def _commit() -> str:
+    """Return the commit of the code in this checkout, or nothing outside a checkout."""
+
+    def git(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["git", "-C", str(BENCHMARKS), *words], capture_output=True, text=True, check=False)
+
+    try:
+        head = git("rev-parse", "--short=7", "HEAD")
+        changed = git("diff", "--quiet", "HEAD", "--", "../src", "*.py").returncode
+    except FileNotFoundError:  # git is not installed
+        return ""
+    return "" if head.returncode else head.stdout.strip() + (" with changes" if changed else "")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]], precision: int | Sequence[int] = 2) -> str:
@@ -180,20 +231,31 @@ def _origin(made: Sequence[Row]) -> str:
     for name in ("command", "machine", "versions", "note"):
         quote = "`" if name == "command" else ""
         lines += [f"- {name}: {quote}{text}{quote}" for text in dict.fromkeys(e[name] for e in made if name in e)]
-    return "\n".join(lines)
+    commits = dict.fromkeys(entry["commit"] for entry in made if "commit" in entry)
+    return "\n".join([*lines, *([f"- commit: {', '.join(commits)}"] if commits else [])])
 
 
-def _replace_section(path: Path, name: str, body: str) -> None:
-    """Replace the text between the markers of `name`; all other text of the file is kept."""
-    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    old = path.read_text(encoding="utf-8") if path.exists() else "# Results\n"
-    section = f"{begin}\n{body}\n{end}"
-    if begin in old and end in old:
-        head, _, rest = old.partition(begin)
-        new = head + section + rest.partition(end)[2]
-    else:
-        new = f"{old.rstrip()}\n\n{section}\n"
-    _replace(path, new)
+def _shown(key: str, stored: Row) -> Row:
+    return {"key": key, "job": stored["settings"], **stored["row"]}
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Return the settings that differ, with the value of the rows and the current one."""
+    one, other = (dict(_flat(settings)) for settings in (before, now))
+    shown = [
+        f"{name} {one.get(name, 'not set')} (now {other.get(name, 'not set')})"
+        for name in dict.fromkeys([*one, *other])
+        if one.get(name) != other.get(name) and other.get(name) != UNKNOWN
+    ]
+    return ", ".join(shown)
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def _replace(path: Path, text: str) -> None:

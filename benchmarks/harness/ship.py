@@ -84,7 +84,8 @@ def write_page(path: Path) -> Path:
         "A summary of the card inside each model file; `decrappify models NAME` prints the complete card. "
         "The run file of each model is next to it in `src/decrappify/model/shipped/`. Scores are on held-out images "
         "(an asterisk: not used for any choice of training settings); "
-        "the complete tables are in [benchmarks/RESULTS.md](../benchmarks/RESULTS.md).\n"
+        "the complete tables are in [shipped models](../benchmarks/results/shipped-models.md) and "
+        "[upscaling](../benchmarks/results/upscaling.md).\n"
     ]
     parts += [f"## {name}\n\n{_described(load_model(name))}\n" for name in shipped_models()]
     path.write_text("\n".join(parts), encoding="utf-8")

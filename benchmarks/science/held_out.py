@@ -23,7 +23,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
 
 from benchmarks.harness import corpus
-from benchmarks.harness.results import Benchmark, Job, Row, parser, table
+from benchmarks.harness.results import UNKNOWN, Benchmark, Job, Row, parser, table
 
 METHODS = {
     "source": "source",
@@ -232,7 +232,7 @@ def jobs_for(args: Any, folder: Path | None) -> dict[str, Job]:
                     "seed": seed,
                     "frames": args.frames,
                     "side": SIDE,
-                    "bm3d": is_installed() and "movie" not in kinds,
+                    "bm3d": UNKNOWN if args.table else is_installed() and "movie" not in kinds,
                 } | {kind: digests[kind] for kind in kinds}
                 models = {kind: chosen[kind] for kind in kinds}
                 jobs[f"{shown}, {level}"] = Job(

@@ -136,7 +136,7 @@ def section(rows: list[Row]) -> str:
     source = " to ".join(sorted({f"{row['src']:.2f}" for row in rows}))
     for row in sorted(rows, key=lambda row: -row["psnr"]):
         settings = ", ".join(f"{key} {value}" for key, value in NETWORKS[row["name"]].items())
-        curve = " → ".join(f"{psnr:.2f}" for _, psnr in row["log"][1:4])
+        curve = " → ".join(f"{psnr:.2f}" for _, psnr in [entry for entry in row["log"] if entry[0]][:3])
         cost = gflop_per_megapixel(row["name"])
         lines.append(
             (

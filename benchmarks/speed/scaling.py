@@ -167,13 +167,14 @@ def _compare(rows: Sequence[Row], files: Sequence[Path]) -> None:
         row["differ"], row["largest"] = float((difference > 0).mean()), int(difference.max())
 
 
-def section(rows: list[Row], model: str) -> str:
+def section(rows: list[Row]) -> str:
     """Format one table for each row, with its interpretation."""
     parts = [
         "## Cost of restoring\n\n"
-        f"Model {model}. uint16 movies, seed {SEED}, OME-Zarr → OME-Zarr, in a separate process, including reading, "
-        f"writing and the start of a run (model file, normalization, plan). Medians of {rows[0]['rounds']} alternating "
-        "rounds. s/MP and CPU s/MP: per megapixel of the source, CPU seconds of all threads. Memory: peak above that "
+        f"Model {rows[0]['job']['model']}. uint16 movies, seed {SEED}, OME-Zarr → OME-Zarr, in a separate process, "
+        "including reading, writing and the start of a run (model file, normalization, plan). Medians of "
+        f"{rows[0]['rounds']} alternating rounds. s/MP and CPU s/MP: per megapixel of the source, CPU seconds of all "
+        "threads. Memory: peak above that "
         "of the idle process with the model loaded."
     ]
     for row in rows:
@@ -306,7 +307,7 @@ def main() -> None:
             }
             for device in DEVICES
         }
-        benchmark.run(chosen_devices(benchmark, jobs, args), lambda rows: section(rows, model))
+        benchmark.run(chosen_devices(benchmark, jobs, args), section)
 
 
 if __name__ == "__main__":

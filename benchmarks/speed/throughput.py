@@ -144,15 +144,16 @@ def _seconds(run: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
-def section(rows: list[Row], args: argparse.Namespace, model: str) -> str:
+def section(rows: list[Row], args: argparse.Namespace) -> str:
     """Format one table for each group of rows."""
     kinds = {kind: [row for row in rows if row["kind"] == kind] for kind in ("memory", "paths", "flops")}
     cost = kinds["flops"][0]["gflop_per_mp"] if kinds["flops"] else None
     peak = next((row["conv_gflops"] for row in kinds["flops"] if row["threads"] == args.threads), None)
     parts = [
         "## Throughput and memory\n\n"
-        f"Model {model}{'' if cost is None else f', {cost:.1f} GFLOP per megapixel'}; {args.threads} threads unless "
-        f"stated otherwise; uint16 movies, seed {SEED}, OME-Zarr → OME-Zarr, including the pyramid. GFLOP/s of "
+        f"Model {rows[0]['job']['model']}{'' if cost is None else f', {cost:.1f} GFLOP per megapixel'}; "
+        f"{args.threads} threads unless stated otherwise; uint16 movies, seed {SEED}, OME-Zarr → OME-Zarr, including "
+        "the pyramid. GFLOP/s of "
         "complete movies count each pixel once, without the overlap of tiles."
     ]
     if kinds["memory"]:
@@ -219,7 +220,7 @@ def main() -> None:
         jobs = {f"flops {n} threads": Job(settings, partial(measure_flops, n, args)) for n in THREADS}
         jobs["paths"] = Job(settings | {"frames": args.path_frames}, partial(measure_paths, args, here))
         jobs |= {f"memory {n} frames": Job(settings, partial(measure_memory, n, args, here)) for n in args.frames}
-        Benchmark("throughput", args, options).run(jobs, lambda rows: section(rows, args, model))
+        Benchmark("throughput", args, options).run(jobs, lambda rows: section(rows, args))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ _SMALLEST_AUTOMATIC_TILE = 64
 # Measured on residual U-Nets at scales 1 and 4: the peak is 0.16 to 0.25 of the sum of all layer inputs and outputs.
 _LIVE_SHARE = 1 / 3
 # Overlap as a fraction of the default, and the largest difference from a restoration without tiles, as a fraction of
-# the range: the worst of the shipped models in benchmarks/RESULTS.md, "Seams between tiles".
+# the range: the worst of the shipped models in benchmarks/results/seams.md.
 _SEAMS = ((0, 0.18), (1 / 11, 0.061), (3 / 11, 0.046), (6 / 11, 0.018), (8 / 11, 0.0052), (10 / 11, 0.00096))
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 DEFAULT_NETWORK = "small"
-"""Default network of training runs; benchmarks/RESULTS.md describes how it was chosen."""
+"""Default network of training runs; benchmarks/results/training-choices.md describes how it was chosen."""
 
 N = TypeVar("N", bound="Callable[..., nn.Module]")
 
@@ -30,7 +30,7 @@ _DEOLDIFY: dict[str, Any] = {"norm": "spectral", "attention": True, "y_range": (
 _WIDE: dict[str, Any] = _DEOLDIFY | {"encoder": "resnet101", "form": "wide", "width_factor": 2}
 # name: (name of a class, settings)
 _PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
-    # Sizes of the default microscopy network; benchmarks/RESULTS.md describes how they were chosen.
+    # Sizes of the default microscopy network; benchmarks/results/training-choices.md describes how they were chosen.
     "small": ("residual-unet", {"base_channels": 48, "depth": 2, "growth": 1.5, "blocks": 1, "stem": 2}),
     "base": ("residual-unet", {"base_channels": 64, "depth": 3, "growth": 1.5, "blocks": 1, "stem": 2}),
     "large": ("residual-unet", {"base_channels": 96, "depth": 3, "growth": 1.5, "blocks": 2, "stem": 2}),

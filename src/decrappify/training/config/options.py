@@ -39,7 +39,7 @@ class RunSettings:
     n_frames : int
         Frames in a window: 1, 3 or 5.
     stability_weight : float
-        w of the tuple loss; benchmarks/RESULTS.md contains the measurements for the default.
+        w of the tuple loss; benchmarks/results/stability-loss.md contains the measurements for the default.
     weight_decay : float
         Weight decay of AdamW.
     ema_decay : float
@@ -55,7 +55,7 @@ class RunSettings:
         Loader processes; 0 loads in the training process.
     checkpoint_minutes : float
         Maximum time between two checkpoints, which a killed run may lose; 0 saves after every step. A run may be
-        resumed with another value. benchmarks/RESULTS.md contains the measurements for the default.
+        resumed with another value. benchmarks/results/training-speed.md contains the measurements for the default.
     validation_fraction : float
         Share of the data held out for validation if no validation data are given.
     seed : int
