@@ -12,11 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.harness.answers import ANSWERS
+from benchmarks.harness.answers import ANSWERS, answer
 from benchmarks.harness.pages import PAGES as RESULTS
 from benchmarks.harness.pages import page_of, section_of, summary_of, write_section
 from benchmarks.harness.ranking import agreement, seen
 from benchmarks.harness.results import UNKNOWN, Benchmark, Job, parser, table
+
+import decrappify
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "benchmarks"
@@ -103,6 +105,15 @@ def test_pages_contain_their_rows_and_are_summarized():
     assert lines == expected
 
 
+@pytest.mark.parametrize("section", [name for name in ANSWERS if (FOLDER / "results" / f"{name}.json").exists()])
+def test_answers_format_the_stored_rows(section):
+    stored = json.loads((FOLDER / "results" / f"{section}.json").read_text(encoding="utf-8"))
+    text = answer(section, [{"key": key, "job": row["settings"], **row["row"]} for key, row in stored.items()])
+    assert re.search(r"\d", text)
+    assert text.endswith(".")
+    assert "nan" not in text
+
+
 @pytest.mark.parametrize(
     "path", [*FOLDER.glob("*.md"), *FOLDER.glob("results/*.md"), *ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=str
 )
@@ -173,6 +184,8 @@ def test_benchmark_stores_rows_and_reuses_them(tmp_path, monkeypatch, capsys):
     assert "(results/cost.md)" in (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
     made = json.loads((tmp_path / "results" / "trial.json").read_text(encoding="utf-8"))["first"]["made"]
     assert made["command"] == "python benchmarks/speed/scaling.py --threads 2"
+    if (ROOT / ".git").exists() and Path(decrappify.__file__).is_relative_to(ROOT):
+        assert re.fullmatch(r"[0-9a-f]{7,}( with changes)?", made["commit"])
 
 
 def test_table_shows_rows_of_other_settings_with_the_difference(tmp_path, monkeypatch):

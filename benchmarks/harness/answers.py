@@ -104,7 +104,7 @@ def stability(rows: list[Row]) -> str:
         for name in ("flicker_floor", "psnr")
     )
     return (
-        f"At 10 photons: {100 * floor['three frames']:.2f} % of the range with three frames, "
+        f"Flicker floor at 10 photons: {100 * floor['three frames']:.2f} % of the range with three frames, "
         f"{100 * floor['frame by frame']:.2f} % frame by frame, {100 * floor['best Gaussian']:.2f} % with the best "
         f"Gaussian filter; PSNR {psnr['three frames'] - psnr['frame by frame']:+.1f} dB against frame by frame."
     )
@@ -150,7 +150,11 @@ def quality(rows: list[Row]) -> str:
         name: span([means[task, "decrappify"] - means[task, method] for task in tasks])
         for method, name in (("careamics", "CAREamics"), ("pssr", "PSSR2"))
     }
-    return "One frame, in dB on five tasks: " + ", ".join(f"{gain} over {name}" for name, gain in others.items()) + "."
+    return (
+        "PSNR of one frame on five tasks, in dB: "
+        + ", ".join(f"{gain} over {name}" for name, gain in others.items())
+        + "."
+    )
 
 
 def trust(rows: list[Row]) -> str:
@@ -325,7 +329,7 @@ def training_speed(rows: list[Row]) -> str:
 
 def checkpoint_cost(rows: list[Row]) -> str:
     """Return the time of the smallest and largest checkpoint."""
-    return f"A checkpoint takes {span((row['median_s'] for row in rows), 2)} s."
+    return f"Saving a checkpoint takes {span((row['median_s'] for row in rows), 2)} s."
 
 
 def precision(rows: list[Row]) -> str:

@@ -33,7 +33,11 @@ PAGES = (
         ("held_out", "held_out_repeated"),
     ),
     Page("real-noise", "Does the still model remove the noise of real cameras?", ("real_noise",)),
-    Page("own-data", "How much is gained by training on the movie itself?", ("in_domain", "adaptation")),
+    Page(
+        "own-data",
+        "How much is gained by training on the movie itself?",
+        ("in_domain", "adaptation", "adaptation_real"),
+    ),
     Page("systematic-errors", "Which systematic errors do the shipped models make?", ("artifacts",)),
     Page("upscaling", "How much better than interpolation are the models of scale 2 and 4?", ("upscaling",)),
     Page("stability", "Do restored movies flicker?", ("stability",)),

@@ -77,7 +77,7 @@ def agreement(figure: Array, psnr: Array) -> dict[str, float]:
     return {
         "spearman": spearman,
         "kendall": kendall,
-        "pairs": float((right[clear] + 1).mean() / 2),
+        "pairs": float((right[clear] + 1).mean() / 2) if clear.any() else float("nan"),
         "regret": regret,
         "near": float(regret <= _NEAR_DB),
     }

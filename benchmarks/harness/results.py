@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -186,7 +187,7 @@ def environment() -> Row:
 
     import decrappify
 
-    commit = _commit()
+    commit = _commit(Path(decrappify.__file__).parent)
     return {
         "day": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
@@ -196,18 +197,16 @@ def environment() -> Row:
     } | ({"commit": commit} if commit else {})
 
 
-def _commit() -> str:
-    """Return the commit of the code in this checkout, or nothing outside a checkout."""
-
-    def git(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(["git", "-C", str(BENCHMARKS), *words], capture_output=True, text=True, check=False)
-
-    try:
-        head = git("rev-parse", "--short=7", "HEAD")
-        changed = git("diff", "--quiet", "HEAD", "--", "../src", "*.py").returncode
-    except FileNotFoundError:  # git is not installed
+def _commit(package: Path) -> str:
+    """Return the commit of the package in a checkout, marked if code has changed since; nothing if it is installed."""
+    if shutil.which("git") is None or _git(package, "ls-files", "--error-unmatch", "__init__.py").returncode:
         return ""
-    return "" if head.returncode else head.stdout.strip() + (" with changes" if changed else "")
+    changed = any(_git(folder, "diff", "--quiet", "HEAD", "--", "*.py").returncode for folder in (package, BENCHMARKS))
+    return _git(package, "rev-parse", "--short=7", "HEAD").stdout.strip() + " with changes" * changed
+
+
+def _git(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=False)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]], precision: int | Sequence[int] = 2) -> str:
