@@ -19,6 +19,7 @@ from benchmarks.harness.ranking import agreement, seen
 from benchmarks.harness.results import UNKNOWN, Benchmark, Job, parser, table
 
 import decrappify
+from decrappify.inference.memory import seam_warning
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "benchmarks"
@@ -103,6 +104,14 @@ def test_pages_contain_their_rows_and_are_summarized():
             sections = [section_of(text, section) for section in page.sections]
             expected.append(f"| [{page.question}](results/{name}) | {' | '.join(summary_of(sections))} |")
     assert lines == expected
+
+
+@pytest.mark.parametrize("overlap", [0, 8, 24, 48, 64, 80])
+def test_seams_of_the_warning_are_those_of_the_rows(overlap):
+    stored = json.loads((FOLDER / "results" / "seams.json").read_text(encoding="utf-8"))
+    overlaps = [int(name[8:]) for name in stored["em-x4"]["row"] if name.startswith("overlap ")]
+    worst = max(row["row"][f"overlap {k}"] for row in stored.values() for k in overlaps if k >= overlap)
+    assert f" {100 * worst:.2g} % " in seam_warning(2 * overlap, overlap, margin=40, multiple=8)
 
 
 @pytest.mark.parametrize("section", [name for name in ANSWERS if (FOLDER / "results" / f"{name}.json").exists()])

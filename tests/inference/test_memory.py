@@ -36,7 +36,7 @@ def test_tile_and_overlap_limits_the_default_overlap_of_a_small_tile():
 
 
 @pytest.mark.parametrize(
-    ("overlap", "percent"), [(0, "18"), (8, "6.1"), (24, "4.6"), (32, "4.6"), (48, "1.8"), (64, "0.52"), (80, "0.096")]
+    ("overlap", "percent"), [(0, "18"), (8, "7.4"), (24, "7"), (32, "7"), (48, "2.5"), (64, "0.89"), (80, "0.13")]
 )
 def test_seam_warning_names_the_measured_seam(overlap, percent):
     assert f"seams of up to {percent} % of the range" in seam_warning(96, overlap, margin=40, multiple=8)

@@ -21,7 +21,7 @@ _SMALLEST_AUTOMATIC_TILE = 64
 _LIVE_SHARE = 1 / 3
 # Overlap as a fraction of the default, and the largest difference from a restoration without tiles, as a fraction of
 # the range: the worst of the shipped models in benchmarks/results/seams.md.
-_SEAMS = ((0, 0.18), (1 / 11, 0.061), (3 / 11, 0.046), (6 / 11, 0.018), (8 / 11, 0.0052), (10 / 11, 0.00096))
+_SEAMS = ((0, 0.18), (1 / 11, 0.074), (3 / 11, 0.070), (6 / 11, 0.025), (8 / 11, 0.0089), (10 / 11, 0.0013))
 
 
 def default_overlap(margin: int, multiple: int) -> int:
@@ -74,7 +74,7 @@ def seam_warning(tile: int, overlap: int, *, margin: int, multiple: int) -> str 
     """Return a warning about seams between tiles, with their size; None if the overlap is sufficient.
 
     >>> print(seam_warning(64, 32, margin=40, multiple=8))
-    tiles of 64 pixels overlap by 32, this model requires 88: seams of up to 4.6 % of the range are likely; use ...
+    tiles of 64 pixels overlap by 32, this model requires 88: seams of up to 7 % of the range are likely; use ...
     """
     enough = default_overlap(margin, multiple)
     if overlap >= enough:
