@@ -41,7 +41,7 @@ PAGES = (
     Page("systematic-errors", "Which systematic errors do the shipped models make?", ("artifacts",)),
     Page("upscaling", "How much better than interpolation are the models of scale 2 and 4?", ("upscaling",)),
     Page("stability", "Do restored movies flicker?", ("stability",)),
-    Page("stability-loss", "What does the stability loss improve, and at which cost?", ("stability_weight",)),
+    Page("stability-loss", "What does the stability loss improve, and at what cost?", ("stability_weight",)),
     Page("frames-and-motion", "When do neighboring frames help?", ("frames_and_motion",)),
     Page("other-programs", "How good are other programs at equal data and equal time?", ("quality",)),
     Page("trust", "Do trust maps find false and erased structure?", ("trust",)),
@@ -58,8 +58,8 @@ PAGES = (
         "colorization", "How good is the example colorizer, and how fast is its network?", ("colorizer", "engine_speed")
     ),
     Page("speed", "How fast is a restoration compared with other programs?", ("speed", "speed_repeated")),
-    Page("cost", "Which time and memory does a restoration need?", ("throughput", "scaling")),
-    Page("training-speed", "Which time does training need?", ("training_speed", "checkpoint_cost")),
+    Page("cost", "How much time and memory does a restoration need?", ("throughput", "scaling")),
+    Page("training-speed", "How much time does training need?", ("training_speed", "checkpoint_cost")),
     Page("precision", "Is bfloat16 accurate enough?", ("precision",)),
     Page("seams", "Are seams visible between tiles?", ("seams",)),
 )
