@@ -175,6 +175,15 @@ def trust(rows: list[Row]) -> str:
     )
 
 
+def spread(rows: list[Row]) -> str:
+    """Return the agreement of the spread of repeated restorations with the true error."""
+    pixels, _, blocks, ratio = zip(*(row["noise"] for row in rows), strict=True)
+    return (
+        f"Spread of repeated restorations: rank correlation with the true error {span(pixels)} for pixels and "
+        f"{span(blocks)} for blocks, at {span(ratio, 2)} times its size."
+    )
+
+
 def _percent(rows: Iterable[Row], name: str) -> str:
     return f"{span((100 * row[name] for row in rows), 0)} %"
 
@@ -358,7 +367,17 @@ ANSWERS: dict[str, Answer] = {
     each.__name__: each
     for each in (
         *(held_out, held_out_repeated, real_noise, in_domain, adaptation, artifacts, upscaling, stability),
-        *(stability_weight, frames_and_motion, quality, trust, input_check, calibration, optics, no_truth_figures),
+        *(
+            stability_weight,
+            frames_and_motion,
+            quality,
+            trust,
+            spread,
+            input_check,
+            calibration,
+            optics,
+            no_truth_figures,
+        ),
         *(network_choice, nogan_inflection, nogan_microscopy, colorizer, engine_speed, speed, throughput),
         *(training_speed, checkpoint_cost, precision, seams),
     )
