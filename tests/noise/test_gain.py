@@ -33,6 +33,7 @@ def test_gain_of_points_that_scatter_is_determined_by_the_scatter():
     found = _judged(curve(0.08), errors, 0.015, [])
     assert found.gain.value == pytest.approx(GAIN, rel=0.1)
     assert found.gain.error < 0.1 * GAIN
+    assert _judged(curve(0.08), errors, 0.015, [], is_white=False).gain.value is None
 
 
 @pytest.mark.parametrize(("scatter", "valid"), [(0.01, True), (0.05, True), (0.4, False)])
