@@ -29,6 +29,7 @@ report = logging.getLogger("decrappify.training.adaptation")  # shown by the com
 
 _VALIDATIONS = 10  # in a run of `max_steps`
 _SHARES = (1.0, 0.75, 0.5, 0.25)  # of the adapted weights
+_ALMOST = 0.95  # of the largest improvement
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +173,16 @@ class _AdaptationRun(AveragedRun[AdaptationScore]):
 def best_interpolation(
     given: Mapping[str, Tensor], adapted: Mapping[str, Tensor], score: Callable[[Mapping[str, Tensor]], AdaptationScore]
 ) -> tuple[dict[str, Tensor], AdaptationScore, float]:
-    """Return the interpolated weights with the lowest error, their score, and the share of the adapted ones.
+    """Return the best interpolated weights, their score, and the share of the adapted ones.
 
-    The mean of both often has a lower error than each (Wortsman et al. 2022, CVPR: robust fine-tuning).
+    The mean of both often has a lower error than each (Wortsman et al. 2022, CVPR: robust fine-tuning). Of shares that
+    are almost as good as the best one, the smallest is chosen, as results then flicker less.
     """
     found = []
     for share in _SHARES:
         weights = interpolate_weights(adapted, given, 1 - share)
         found.append((weights, score(weights), share))
-    weights, best, share = min(found, key=lambda each: each[1].change)
+    lowest = min(score.change for _, score, _ in found)
+    enough = _ALMOST * lowest if lowest < 0 else lowest
+    weights, best, share = next(each for each in reversed(found) if each[1].change <= enough)
     return {key: value.cpu() for key, value in weights.items()}, best, share
