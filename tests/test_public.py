@@ -19,6 +19,7 @@ NAMES = {
     "Crappifier",
     "DataOptions",
     "InferenceOptions",
+    "Intervals",
     "Model",
     "Movie",
     "NoiseModel",
@@ -29,9 +30,11 @@ NAMES = {
     "adapt",
     "benchmark",
     "calibrate",
+    "calibrate_intervals",
     "colorize",
     "confirmed_resolution",
     "crappifier_preset",
+    "interval_map",
     "load_model",
     "load_plugin",
     "open_movie",
@@ -63,7 +66,7 @@ def test_public_name_is_documented_and_typed(name):
         assert all(parameter in public.__doc__ for parameter in signature.parameters)
 
 
-@pytest.mark.parametrize("name", ["Crappifier", "Model", "Movie"])
+@pytest.mark.parametrize("name", ["Crappifier", "Intervals", "Model", "Movie"])
 def test_public_methods_are_documented(name):
     public = getattr(decrappify, name)
     methods = [method for key, method in vars(public).items() if not key.startswith("_")]

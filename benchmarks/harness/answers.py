@@ -184,6 +184,19 @@ def spread(rows: list[Row]) -> str:
     )
 
 
+def intervals(rows: list[Row]) -> str:
+    """Return the coverage of intervals on fields like those of the calibration, and on others."""
+    held_out = [row for row in rows if row["kind"] == "coverage"]
+    shifted = [row for row in rows if row["kind"] == "shift"]
+    lost = [row for row in shifted if row["coverage"] < 0.85]
+    return (
+        f"Nominal 90 %: mean coverage {_percent(held_out, 'coverage')} on held-out fields, foreground "
+        f"{_percent(held_out, 'foreground')}, edges {_percent(held_out, 'edges')}. {len(lost)} of {len(shifted)} "
+        f"kinds of other movies have less than 85 % ({_percent(lost, 'coverage')}); the check marks "
+        f"{_percent(lost, 'outside')} of their fields."
+    )
+
+
 def _percent(rows: Iterable[Row], name: str) -> str:
     return f"{span((100 * row[name] for row in rows), 0)} %"
 
@@ -373,6 +386,7 @@ ANSWERS: dict[str, Answer] = {
             quality,
             trust,
             spread,
+            intervals,
             input_check,
             calibration,
             optics,

@@ -45,6 +45,7 @@ PAGES = (
     Page("frames-and-motion", "When do neighboring frames help?", ("frames_and_motion",)),
     Page("other-programs", "How good are other programs at equal data and equal time?", ("quality",)),
     Page("trust", "Do trust maps find false and erased structure?", ("trust", "spread")),
+    Page("intervals", "Do calibrated intervals contain the reference?", ("intervals",)),
     Page("input-check", "Does the check of inputs detect images that a model was not trained on?", ("input_check",)),
     Page("calibration", "How accurate is the calibration?", ("calibration", "optics")),
     Page("metrics-without-reference", "Which metrics rank methods without a reference?", ("no_truth_figures",)),

@@ -13,6 +13,7 @@ from decrappify._version import __version__
 if TYPE_CHECKING:
     from decrappify._common.plugins import load_plugin as load_plugin
     from decrappify.benchmarking import benchmark as benchmark
+    from decrappify.benchmarking import calibrate_intervals as calibrate_intervals
     from decrappify.benchmarking.options import BenchmarkOptions as BenchmarkOptions
     from decrappify.colorization import colorize as colorize
     from decrappify.colorization.options import ColorizationOptions as ColorizationOptions
@@ -41,7 +42,9 @@ if TYPE_CHECKING:
     from decrappify.training import adapt as adapt
     from decrappify.training import train as train
     from decrappify.training import train_nogan as train_nogan
+    from decrappify.trust import Intervals as Intervals
     from decrappify.trust import TrustMap as TrustMap
+    from decrappify.trust import interval_map as interval_map
     from decrappify.trust import trust_map as trust_map
 
 _HOMES = {
@@ -53,6 +56,7 @@ _HOMES = {
     "Crappifier": "crappify",
     "DataOptions": "training",
     "InferenceOptions": "inference.options",
+    "Intervals": "trust",
     "Model": "model",
     "Movie": "movie",
     "NoiseModel": "noise",
@@ -63,9 +67,11 @@ _HOMES = {
     "adapt": "training",
     "benchmark": "benchmarking",
     "calibrate": "noise",
+    "calibrate_intervals": "benchmarking",
     "colorize": "colorization",
     "confirmed_resolution": "restoration",
     "crappifier_preset": "crappify",
+    "interval_map": "trust",
     "load_model": "model",
     "load_plugin": "_common.plugins",
     "open_movie": "io",

@@ -9,6 +9,7 @@ from decrappify._common.lazy import lazy_names
 if TYPE_CHECKING:
     from decrappify.benchmarking.api import benchmark as benchmark
     from decrappify.benchmarking.camera import Camera as Camera
+    from decrappify.benchmarking.intervals import calibrate_intervals as calibrate_intervals
     from decrappify.benchmarking.options import BenchmarkOptions as BenchmarkOptions
     from decrappify.benchmarking.report.report import Report as Report
 
@@ -17,6 +18,7 @@ _HOMES = {
     "Camera": "camera",
     "Report": "report.report",
     "benchmark": "api",
+    "calibrate_intervals": "intervals",
 }
 
 __all__ = sorted(_HOMES)

@@ -28,6 +28,8 @@ _DEBUG, _VERBOSE, _PLUGINS = "decrappify.debug", "decrappify.verbose", "decrappi
 _KEPT = {
     "restore": "finished frames, if any, are kept; repeat the command without --no-resume or --overwrite to resume",
     "trust": "finished frames, if any, are kept; repeat the command without --no-resume or --overwrite to resume",
+    "intervals": "finished frames, if any, are kept; repeat the command without --no-resume or --overwrite to resume",
+    "calibrate-intervals": "no file was written",
     "colorize": "finished images and frames are kept; repeat the command without --no-resume or --overwrite to resume",
     "train": "the last checkpoint, if any, is kept; resume with --resume",
     "adapt": "the last checkpoint, if any, is kept; resume with --resume",

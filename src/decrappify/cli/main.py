@@ -20,6 +20,7 @@ from decrappify.cli.demo import demo
 from decrappify.cli.group import CommandGroup, global_options, is_verbose
 from decrappify.cli.import_weights import import_weights
 from decrappify.cli.info import info
+from decrappify.cli.intervals import calibrate_intervals, intervals
 from decrappify.cli.listing import models, presets
 from decrappify.cli.messages import LineFormatter
 from decrappify.cli.restore import restore
@@ -81,8 +82,10 @@ def main(context: click.Context) -> None:
 COMMANDS = [
     restore,
     trust,
+    intervals,
     crappify,
     calibrate,
+    calibrate_intervals,
     train,
     adapt,
     colorize,

@@ -1,4 +1,4 @@
-"""Trust maps: restored movies compared with the measured ones, with the noise of the camera."""
+"""Trust maps, which compare restored movies with the measured ones, and intervals that are calibrated on pairs."""
 
 from __future__ import annotations
 
@@ -18,9 +18,17 @@ if TYPE_CHECKING:
     from decrappify.trust.evaluation import PlaneTrust as PlaneTrust
     from decrappify.trust.evaluation import evaluate_plane as evaluate_plane
     from decrappify.trust.inputs import channel_noise as channel_noise
+    from decrappify.trust.intervals.api import IntervalMap as IntervalMap
+    from decrappify.trust.intervals.api import interval_map as interval_map
+    from decrappify.trust.intervals.api import intervals_path as intervals_path
+    from decrappify.trust.intervals.conformal import Guarantee as Guarantee
+    from decrappify.trust.intervals.intervals import Intervals as Intervals
     from decrappify.trust.resolution import ConfirmedResolution as ConfirmedResolution
 
 _HOMES = {
+    "Guarantee": "intervals.conformal",
+    "IntervalMap": "intervals.api",
+    "Intervals": "intervals.intervals",
     "Label": "evaluation",
     "PlaneNoise": "camera",
     "PlaneTrust": "evaluation",
@@ -28,6 +36,8 @@ _HOMES = {
     "TrustMap": "api",
     "channel_noise": "inputs",
     "evaluate_plane": "evaluation",
+    "interval_map": "intervals.api",
+    "intervals_path": "intervals.api",
     "plane_noise": "camera",
     "open_trust_map": "api",
     "recorded_summary": "api",

@@ -21,7 +21,7 @@ from decrappify.noise.channels import Noise
 from decrappify.trust.camera import PlaneNoise
 from decrappify.trust.evaluation import FALSE_DISCOVERIES, REGION, Label, evaluate_plane
 from decrappify.trust.inputs import channel_noise, excluded_pixels, frames_of, terms_of
-from decrappify.trust.maps import MAPS, Maps, MemoryMaps, StoredMaps, beside, check_format, map_names
+from decrappify.trust.maps import MAPS, Maps, MemoryMaps, StoredMaps, beside, check_format, map_names, planes_of
 from decrappify.trust.summary import note_of, shares, summary_line
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ class _Run:
             spot_px=self._spot_px,
             excluded=self._excluded[c],
         )
-        maps.write(plane, trust, note_of(trust))
+        maps.write(plane, planes_of(trust), note_of(trust))
 
     def _lacks_data(self, plane: Plane) -> bool:
         t, c, z = plane

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ from decrappify.errors import FormatError
 from decrappify.movie import Array, Movie, Plane, Shape5
 from decrappify.trust.evaluation import PlaneTrust
 
-MAPS = ("trust", "score", "limit")  # output channels of each input channel
+MAPS = ("trust", "score", "limit")  # output channels of each input channel, of a trust map
 DTYPE = np.dtype(np.float32)
 _STEP = 1 / 64  # of stored scores and limits, so that they compress
 
@@ -29,8 +29,8 @@ class Maps(Protocol):
     def is_done(self, plane: Plane) -> bool:
         """Return whether the maps of a plane are finished."""
 
-    def write(self, plane: Plane, trust: PlaneTrust | None, note: Mapping[str, Any]) -> None:
-        """Write the maps of a plane; None for one without data."""
+    def write(self, plane: Plane, values: Sequence[Array] | None, note: Mapping[str, Any]) -> None:
+        """Write the maps of a plane (t, c, z) of the input, one array for each kind; None for one without data."""
 
     def finish(self, provenance: Mapping[str, Any]) -> Movie:
         """Complete the maps and open them."""
@@ -39,36 +39,35 @@ class Maps(Protocol):
         """Stop writing; finished planes are kept if they are on disk."""
 
 
-def map_names(movie: Movie) -> list[str]:
+def map_names(movie: Movie, kinds: Sequence[str] = MAPS) -> list[str]:
     """Return the names of the output channels."""
     several = movie.shape[1] > 1
-    return [f"{name} {kind}" if several else kind for name in movie.channel_names for kind in MAPS]
+    return [f"{name} {kind}" if several else kind for name in movie.channel_names for kind in kinds]
 
 
-def planes_of(trust: PlaneTrust | None, shape: tuple[int, ...]) -> list[Array]:
-    """Return the output planes of a plane; zeros without data."""
-    if trust is None:
-        return [np.zeros(shape, DTYPE) for _ in MAPS]
+def planes_of(trust: PlaneTrust) -> list[Array]:
+    """Return the output planes of the trust of a plane."""
     rounded = [np.round(np.nan_to_num(each) / _STEP) * _STEP for each in (trust.score, trust.limit)]
     return [each.astype(DTYPE) for each in (trust.labels, *rounded)]
 
 
 class MemoryMaps:
-    """Maps as an array."""
+    """Maps as an array; `n_kinds` is the number of output channels of each input channel."""
 
-    def __init__(self, shape: Shape5, metadata: Mapping[str, Any]) -> None:
+    def __init__(self, shape: Shape5, metadata: Mapping[str, Any], n_kinds: int = len(MAPS)) -> None:
         self.notes: dict[Plane, dict[str, Any]] = {}
+        self._n_kinds = n_kinds
         self._array, self._metadata = np.zeros(shape, DTYPE), dict(metadata)
 
     def is_done(self, plane: Plane) -> bool:
         """Return False: there are no planes of an earlier run."""
         return False
 
-    def write(self, plane: Plane, trust: PlaneTrust | None, note: Mapping[str, Any]) -> None:
+    def write(self, plane: Plane, values: Sequence[Array] | None, note: Mapping[str, Any]) -> None:
         """Write the maps of a plane."""
         t, c, z = plane
-        first = len(MAPS) * c
-        self._array[t, first : first + len(MAPS), z] = planes_of(trust, self._array.shape[3:])
+        first = self._n_kinds * c
+        self._array[t, first : first + self._n_kinds, z] = 0 if values is None else np.stack(values)
         if note:
             self.notes[plane] = dict(note)
 
@@ -81,16 +80,28 @@ class MemoryMaps:
 
 
 class StoredMaps:
-    """Maps as an OME-Zarr store `path`, or exported to `path` as OME-TIFF when all planes are finished."""
+    """Maps as an OME-Zarr store `path`, or exported to `path` as OME-TIFF when all planes are finished.
+
+    `n_kinds` is the number of output channels of each input channel.
+    """
 
     def __init__(
-        self, path: Path, shape: Shape5, metadata: Mapping[str, Any], *, run_key: str, overwrite: bool, resume: bool
+        self,
+        path: Path,
+        shape: Shape5,
+        metadata: Mapping[str, Any],
+        n_kinds: int = len(MAPS),
+        *,
+        run_key: str,
+        overwrite: bool,
+        resume: bool,
     ) -> None:
         from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
         from decrappify.io.registry import writer_for
 
         self._path, self._is_store = path, writer_for(path).is_working_store
         check_format(path)
+        self._n_kinds = n_kinds
         self._metadata, self._missing = dict(metadata), metadata["missing"]
         self._writer = ZarrMovieWriter(
             path, shape=shape, dtype=DTYPE, run_key=run_key, overwrite=overwrite, resume=resume, **metadata
@@ -99,21 +110,22 @@ class StoredMaps:
     @property
     def notes(self) -> dict[Plane, dict[str, Any]]:
         """Numbers of the finished planes, with the channels of the input."""
-        return {(t, c // len(MAPS), z): note for (t, c, z), note in self._writer.notes.items()}
+        return {(t, c // self._n_kinds, z): note for (t, c, z), note in self._writer.notes.items()}
 
     def is_done(self, plane: Plane) -> bool:
         """Return whether all maps of a plane are on disk."""
         t, c, z = plane
-        return all(self._writer.is_done(t, len(MAPS) * c + k, z) for k in range(len(MAPS)))
+        return all(self._writer.is_done(t, self._n_kinds * c + k, z) for k in range(self._n_kinds))
 
-    def write(self, plane: Plane, trust: PlaneTrust | None, note: Mapping[str, Any]) -> None:
+    def write(self, plane: Plane, values: Sequence[Array] | None, note: Mapping[str, Any]) -> None:
         """Write the maps of a plane."""
         t, c, z = plane
-        first = len(MAPS) * c
+        first = self._n_kinds * c
         if note:
             self._writer.write_note(t, first, z, note)
-        for k, values in enumerate(planes_of(trust, self._writer.shape[3:])):
-            self._writer.write_plane(t, first + k, z, values)
+        planes = [np.zeros(self._writer.shape[3:], DTYPE)] * self._n_kinds if values is None else values
+        for k, each in enumerate(planes):
+            self._writer.write_plane(t, first + k, z, each)
 
     def finish(self, provenance: Mapping[str, Any], progress: Progress | None = None) -> Movie:
         """Complete the store or the export and open it."""
@@ -154,4 +166,4 @@ def check_format(path: Path) -> None:
 
     writer_for(path)
     if not path.name.lower().endswith((".ome.zarr", ".ome.tif", ".ome.tiff")):
-        raise FormatError(f"{path} cannot contain trust maps, expected a name that ends in .ome.zarr or .ome.tif")
+        raise FormatError(f"{path} cannot contain these maps, expected a name that ends in .ome.zarr or .ome.tif")
