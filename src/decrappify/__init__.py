@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from decrappify._common.plugins import load_plugin as load_plugin
     from decrappify.benchmarking import benchmark as benchmark
     from decrappify.benchmarking.options import BenchmarkOptions as BenchmarkOptions
+    from decrappify.checking import MovieCheck as MovieCheck
+    from decrappify.checking import check as check
     from decrappify.colorization import colorize as colorize
     from decrappify.colorization.options import ColorizationOptions as ColorizationOptions
     from decrappify.crappify import Crappifier as Crappifier
@@ -55,6 +57,7 @@ _HOMES = {
     "InferenceOptions": "inference.options",
     "Model": "model",
     "Movie": "movie",
+    "MovieCheck": "checking",
     "NoiseModel": "noise",
     "RestorationOptions": "restoration.options",
     "RunOptions": "training",
@@ -63,6 +66,7 @@ _HOMES = {
     "adapt": "training",
     "benchmark": "benchmarking",
     "calibrate": "noise",
+    "check": "checking",
     "colorize": "colorization",
     "confirmed_resolution": "restoration",
     "crappifier_preset": "crappify",
@@ -81,7 +85,7 @@ _HOMES = {
 
 # Sub-packages available as attributes (`dc.networks.create(...)`) without an explicit import.
 _SUBPACKAGES = frozenset(
-    {"benchmarking", "colorization", "crappify", "datasets", "io", "losses", "metrics", "networks", "noise"}
+    {"benchmarking", "checking", "colorization", "crappify", "datasets", "io", "losses", "metrics", "networks", "noise"}
     | {"restoration", "samples", "training", "trust"}
 )
 
