@@ -188,7 +188,11 @@ def section(rows: list[Row]) -> str:
     lines = [[label, name, one["true_db"], _gain(one), one["verdict"], ", ".join(one["outside"])]
              for label, name, one in every]  # fmt: skip
     head = ["data", "model", "true, dB", "held-out, dB", "verdict", "outside of the learned range"]
-    reasons = dict.fromkeys(f"{row['data']}: {one['reason']}" for row in rows for one in row["models"].values())
+    reasons = dict.fromkeys(
+        f"{label}: {one['reason'] or 'the difference is smaller than its uncertainty'}"
+        for label, _, one in every
+        if one["verdict"] == "untested"
+    )
     seconds = [one["cpu_seconds"] for _, _, one in every]
     return "\n\n".join(
         [
@@ -202,7 +206,7 @@ def section(rows: list[Row]) -> str:
                 [[kind, *(counts[kind, verdict] for verdict in verdicts)] for kind in kinds],
             ),
             table(head, lines),
-            "Not tested:\n\n" + "\n".join(f"- {text}" for text in reasons if not text.endswith(": ")),
+            "Not tested:\n\n" + "\n".join(f"- {text}" for text in reasons),
         ]
     )
 
@@ -210,8 +214,10 @@ def section(rows: list[Row]) -> str:
 def _gain(one: Row) -> str | None:
     if one["gain_db"] is not None:
         return f"{one['gain_db']:+.2f} ± {one['gain_error_db']:.2f}"
-    is_decided = one["verdict"] in ("better", "worse")
-    return f"at least {'+' if one['verdict'] == 'better' else '-'}{one['least_db']:.2f}" if is_decided else None
+    if one["verdict"] not in ("better", "worse"):
+        return None
+    sign = "+" if one["verdict"] == "better" else "−"
+    return f"at least {sign}{one['least_db']:.2f}" if one["least_db"] >= 0.05 else f"{sign}, not determined"
 
 
 def jobs_for() -> dict[str, Job]:
