@@ -39,7 +39,7 @@ def sample_regions(movie: Movie) -> list[Region]:
     >>> movie = Movie.from_array(np.zeros((40, 600, 300)))
     >>> regions = sample_regions(movie)
     >>> len(regions), len({region.t for region in regions}), regions[0].inner
-    (16, 8, (slice(0, 240, None), slice(0, 256, None)))
+    (16, 8, (slice(0, 240, None), slice(0, 240, None)))
     """
     shape = movie.shape[3], movie.shape[4]
     places = spaced_windows(shape, SIDE, (max(1, shape[0] // SIDE), max(1, shape[1] // SIDE)))

@@ -10,6 +10,7 @@ from decrappify.domain import Deviation
 from decrappify.noise import NoiseModel
 from decrappify.restoration.input_check import described
 
+_LARGEST_SHARE = 2 / 3  # standard error of decibels that are stated, relative to them
 _ADVICE = "adapt or train a model (docs/adapt.md)"
 
 
@@ -104,8 +105,9 @@ def summary(held_out: HeldOut | None, reason: str, model: str, movie: str, *, is
 
 
 def _difference(held_out: HeldOut, which: str) -> str:
-    if held_out.gain_db is not None:
-        return f"{abs(held_out.gain_db):.1f} ± {held_out.gain_error_db:.1f} dB {which} than"
+    decibels, error = held_out.gain_db, held_out.gain_error_db
+    if decibels is not None and error is not None and error < _LARGEST_SHARE * abs(decibels):
+        return f"{abs(decibels):.1f} ± {error:.1f} dB {which} than"
     if held_out.least_db >= 0.05:
         return f"at least {held_out.least_db:.1f} dB {which} than"
     return f"clearly {which} (by how many dB is not determined by the calibration) than"
