@@ -31,6 +31,7 @@ LAYERS = [
     {"restoration"},
     {"colorization", "training"},
     {"benchmarking"},
+    {"checking"},
     {"cli"},
     {"__main__"},
 ]

@@ -376,6 +376,19 @@ def seams(rows: list[Row]) -> str:
     return f"Largest difference from a restoration without tiles, of the range: {', '.join(parts)}."
 
 
+def check(rows: list[Row]) -> str:
+    """Return the numbers of right, opposite and missing verdicts."""
+    from benchmarks.science.check import truth_of
+
+    pairs = [(truth_of(one["true_db"]), one["verdict"]) for row in rows for one in row["models"].values()]
+    tested = [pair for pair in pairs if pair[1] != "untested"]
+    right, opposite = sum(a == b for a, b in tested), sum({a, b} == {"better", "worse"} for a, b in tested)
+    return (
+        f"Of {len(pairs)} pairs of data and model {len(tested)} are tested: the verdict is that of the reference for "
+        f"{right}, one step off for {len(tested) - right - opposite}, and the opposite for {opposite}."
+    )
+
+
 ANSWERS: dict[str, Answer] = {
     each.__name__: each
     for each in (
@@ -388,6 +401,7 @@ ANSWERS: dict[str, Answer] = {
             spread,
             intervals,
             input_check,
+            check,
             calibration,
             optics,
             no_truth_figures,

@@ -47,6 +47,7 @@ PAGES = (
     Page("trust", "Do trust maps find false and erased structure?", ("trust", "spread")),
     Page("intervals", "Do calibrated intervals contain the reference?", ("intervals",)),
     Page("input-check", "Does the check of inputs detect images that a model was not trained on?", ("input_check",)),
+    Page("check", "Does check find out whether a model suits a movie?", ("check",)),
     Page("calibration", "How accurate is the calibration?", ("calibration", "optics")),
     Page("metrics-without-reference", "Which metrics rank methods without a reference?", ("no_truth_figures",)),
     Page("training-choices", "How were the network and its training chosen?", ("network_choice", "training_choices")),

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from decrappify.benchmarking import benchmark as benchmark
     from decrappify.benchmarking import calibrate_intervals as calibrate_intervals
     from decrappify.benchmarking.options import BenchmarkOptions as BenchmarkOptions
+    from decrappify.checking import MovieCheck as MovieCheck
+    from decrappify.checking import check as check
     from decrappify.colorization import colorize as colorize
     from decrappify.colorization.options import ColorizationOptions as ColorizationOptions
     from decrappify.crappify import Crappifier as Crappifier
@@ -59,6 +61,7 @@ _HOMES = {
     "Intervals": "trust",
     "Model": "model",
     "Movie": "movie",
+    "MovieCheck": "checking",
     "NoiseModel": "noise",
     "RestorationOptions": "restoration.options",
     "RunOptions": "training",
@@ -68,6 +71,7 @@ _HOMES = {
     "benchmark": "benchmarking",
     "calibrate": "noise",
     "calibrate_intervals": "benchmarking",
+    "check": "checking",
     "colorize": "colorization",
     "confirmed_resolution": "restoration",
     "crappifier_preset": "crappify",
@@ -87,7 +91,7 @@ _HOMES = {
 
 # Sub-packages available as attributes (`dc.networks.create(...)`) without an explicit import.
 _SUBPACKAGES = frozenset(
-    {"benchmarking", "colorization", "crappify", "datasets", "io", "losses", "metrics", "networks", "noise"}
+    {"benchmarking", "checking", "colorization", "crappify", "datasets", "io", "losses", "metrics", "networks", "noise"}
     | {"restoration", "samples", "training", "trust"}
 )
 

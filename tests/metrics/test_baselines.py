@@ -6,7 +6,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.optimize import minimize
 
 from decrappify.errors import InputError
-from decrappify.metrics.baselines import best_gaussian
+from decrappify.metrics.baselines import best_gaussian, best_gaussian_of_window, best_gaussian_of_windows
 from decrappify.metrics.fidelity import psnr, si_psnr
 
 
@@ -65,3 +65,18 @@ def test_best_gaussian_fits_gray_levels_on_request(scene, rng):
     assert other[:2] == pytest.approx(same[:2])
     assert other.psnr == pytest.approx(same.psnr) == si_psnr(same.restored, scene)
     assert same.psnr >= best_gaussian(noisy, scene).psnr - 0.01
+
+
+def test_best_gaussian_of_windows_equals_the_search_on_one_window_and_finds_common_widths(rng):
+    cells = gaussian_filter(rng.random((3, 40, 40)), (0, 2, 2))
+    windows = cells[:, None] + rng.normal(0, 0.05, (3, 5, 40, 40))
+    alone = best_gaussian_of_window(windows[0], cells[0])
+    same = best_gaussian_of_windows(windows[:1], cells[:1])
+    assert alone[:2] == same[:2]
+    np.testing.assert_allclose(alone.restored, same.restored[0])
+    every = best_gaussian_of_windows(windows, cells)
+    assert every.restored.shape == (3, 40, 40)
+    assert every.sigma_time > 1
+    np.testing.assert_allclose(  # each window is filtered within itself
+        every.restored[1], gaussian_filter(windows[1], (every.sigma_time, every.sigma_space, every.sigma_space))[2]
+    )

@@ -14,6 +14,7 @@ from decrappify._version import __version__
 from decrappify.cli.adapt import adapt
 from decrappify.cli.benchmark import benchmark
 from decrappify.cli.calibrate import calibrate
+from decrappify.cli.check import check
 from decrappify.cli.colorize import colorize
 from decrappify.cli.crappify import crappify
 from decrappify.cli.demo import demo
@@ -80,6 +81,7 @@ def main(context: click.Context) -> None:
 
 
 COMMANDS = [
+    check,
     restore,
     trust,
     intervals,

@@ -114,11 +114,32 @@ def best_gaussian_of_window(window: ArrayLike, reference: ArrayLike, *, data_ran
     >>> best.sigma_time > 1, best.restored.shape
     (True, (32, 32))
     """
-    source, target = np.asarray(window, np.float64), np.asarray(reference, np.float64)[None]
-    search = _Search(source, np.array([len(source) // 2]), target, data_range, fit_levels=False)
-    sigma_space, sigma_time = search.best(_TIME_GRID if len(source) > 1 else (0.0,))
+    best = best_gaussian_of_windows(np.asarray(window)[None], np.asarray(reference)[None], data_range=data_range)
+    return best._replace(restored=best.restored[0])
+
+
+def best_gaussian_of_windows(windows: ArrayLike, references: ArrayLike, *, data_range: float = 1.0) -> BestGaussian:
+    """Filter the middle frames of windows with the one Gaussian that has the highest PSNR against all references.
+
+    Parameters
+    ----------
+    windows : array-like
+        (N, T, Y, X), T odd.
+    references : array-like
+        (N, Y, X), the ground truth of the middle frames.
+    data_range : float
+        D in the units of both.
+
+    Returns
+    -------
+    BestGaussian
+        `restored` is (N, Y, X).
+    """
+    source, target = np.asarray(windows, np.float64), np.asarray(references, np.float64)
+    search = _WindowSearch(source, target, data_range)
+    sigma_space, sigma_time = search.best(_TIME_GRID if source.shape[1] > 1 else (0.0,))
     restored = search.filtered(sigma_space, sigma_time)
-    return BestGaussian(sigma_space, sigma_time, restored[0], psnr(restored, target, data_range=data_range))
+    return BestGaussian(sigma_space, sigma_time, restored, psnr(restored, target, data_range=data_range))
 
 
 class _Search:
@@ -160,14 +181,31 @@ class _Search:
         """Filter the selected frames in time, reading only the frames with a weight above 0."""
         if sigma not in self._in_time:
             # The filter with reflected ends is a symmetric matrix, so filtering unit vectors yields its rows.
-            weights = np.zeros((len(self._picks), len(self._source)))
-            weights[np.arange(len(self._picks)), self._picks] = 1
-            weights = gaussian_filter1d(weights, sigma, axis=1) if sigma > 0 else weights
-            self._in_time[sigma] = np.stack([self._weighted(row) for row in weights])
+            self._in_time[sigma] = np.stack([self._weighted(row) for row in self._weights(sigma)])
         return self._in_time[sigma]
+
+    def _weights(self, sigma: float) -> Array:
+        """Return the weight of every frame (columns) in each selected one."""
+        weights = np.zeros((len(self._picks), len(self._source)))
+        weights[np.arange(len(self._picks)), self._picks] = 1
+        return np.asarray(gaussian_filter1d(weights, sigma, axis=1)) if sigma > 0 else weights
 
     def _weighted(self, weights: Array) -> Array:
         total = np.zeros(self._source.shape[1:])
         for t in np.flatnonzero(weights):
             total += weights[t] * self._source[t]
         return total
+
+
+class _WindowSearch(_Search):
+    """Search on the middle frames of windows (N, T, Y, X), each filtered in time within its window."""
+
+    def __init__(self, windows: Array, reference: Array, data_range: float) -> None:
+        n_windows, self._length = windows.shape[:2]
+        picks = np.arange(n_windows) * self._length + self._length // 2
+        super().__init__(windows.reshape(-1, *windows.shape[2:]), picks, reference, data_range, fit_levels=False)
+
+    def _weights(self, sigma: float) -> Array:
+        row = np.zeros(self._length)
+        row[self._length // 2] = 1
+        return np.kron(np.eye(len(self._picks)), gaussian_filter1d(row, sigma) if sigma > 0 else row)

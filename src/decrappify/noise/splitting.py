@@ -18,6 +18,7 @@ Array = NDArray[Any]
 
 _SMOOTHING = 2.0  # pixels; the mean from which the variance of correlated noise is taken
 _MEAN_WIDTH = 4.0  # pixels; over which the effect of rounding to whole photons is averaged
+_LARGEST_REACH = 0.3  # correlation at lag 2 that the kernel does not explain
 _MOST_PHOTONS = 1e9  # counts up to which binomial numbers are exact in float64
 
 
@@ -122,6 +123,22 @@ class NoiseSplitter:
             planes = field.reshape(-1, *field.shape[-2:])
             field = correlate(planes, self.correlation_sigma).reshape(field.shape)
         return np.asarray(spread * field)
+
+
+def axes_beyond_kernel(noise: NoiseModel) -> list[str]:
+    """Return the axes, "Y" and "X", along which noise is correlated over more pixels than the kernel of the split.
+
+    >>> from decrappify.noise import Estimate
+    >>> lags = tuple(Estimate(value) for value in (1.0, 0.6, 0.5, 0.4, 0.3))
+    >>> axes_beyond_kernel(NoiseModel(correlation_x=lags))
+    ['X']
+    """
+    found = []
+    for name, lags in (("Y", noise.correlation_y), ("X", noise.correlation_x)):
+        near, far = lags[1].value or 0.0, lags[2].value or 0.0
+        if far > near**4 + _LARGEST_REACH:
+            found.append(name)
+    return found
 
 
 def _thinned(counts: Array, share: float, rng: np.random.Generator) -> Array:

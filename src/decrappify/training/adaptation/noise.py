@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from decrappify.movie import Movie
 from decrappify.noise import NoiseModel
 from decrappify.noise.channels import channel_name
-from decrappify.noise.splitting import NoiseSplitter
+from decrappify.noise.splitting import NoiseSplitter, axes_beyond_kernel
 from decrappify.training.adaptation.independence import check_independence
 
 log = logging.getLogger(__name__)
 report = logging.getLogger("decrappify.training.adaptation")  # shown by the command line
 
 _LARGEST_ERROR = 0.1  # of the gain, relative; beyond it, the split parts are noticeably dependent
-_LARGEST_REACH = 0.3  # correlation at lag 2 that the kernel does not explain
 
 
 def splitters_of(
@@ -72,8 +71,8 @@ def doubts(noise: NoiseModel) -> list[str]:
         found.append(f"the gain is uncertain ({gain.text()}); calibrate on a longer movie of the same camera")
     elif not gain.valid:
         found.append(f"the gain may be wrong ({gain.note})")
-    for name, lags in (("Y", noise.correlation_y), ("X", noise.correlation_x)):
-        near, far = lags[1].value or 0.0, lags[2].value or 0.0
-        if far > near**4 + _LARGEST_REACH:
-            found.append(f"the noise is correlated over more than two pixels along {name}, which the split ignores")
+    found += [
+        f"the noise is correlated over more than two pixels along {name}, which the split ignores"
+        for name in axes_beyond_kernel(noise)
+    ]
     return found
