@@ -12,7 +12,7 @@ from decrappify.benchmarking.camera import Camera
 from decrappify.benchmarking.methods import Method
 from decrappify.benchmarking.movies import memory_budget
 from decrappify.benchmarking.pairs import Pair
-from decrappify.domain import measure_features, sampled_regions
+from decrappify.domain import measure_features, sampled_regions, unexpected_correlation
 from decrappify.metrics.baselines import best_gaussian
 from decrappify.metrics.held_out import held_out_error, held_out_gain_db
 from decrappify.metrics.resolution import BETWEEN_HALVES, cross_frc, frc
@@ -23,8 +23,6 @@ from decrappify.noise.splitting import NoiseSplitter
 
 _FRAMES = 16
 _FINEST, _SHARED = 0.42, 0.1
-# By which the correlation of the noise that is measured in the source may exceed that of the camera.
-_UNEXPECTED = 0.25
 
 
 @dataclass(frozen=True)
@@ -119,9 +117,9 @@ def _best_gaussians(pair: Pair, first: Movie, second: Movie) -> dict[str, float]
 
 def _warning_of_correlation(pair: Pair, expected: float) -> str:
     """Return a warning if the noise of the source is correlated more than expected; halves then share noise."""
-    found = [measure_features(sampled_regions(view.source)) for view in pair.views]
-    highest = max((features["correlation"] for features in found if features is not None), default=0.0)
-    if highest <= expected + _UNEXPECTED:
+    found = [unexpected_correlation(measure_features(sampled_regions(view.source)), expected) for view in pair.views]
+    highest = max((correlation for correlation in found if correlation is not None), default=None)
+    if highest is None:
         return ""
     return (
         f" (the noise of neighboring pixels correlates by about {highest:.2f}: noise is shared by the halves unless "

@@ -14,7 +14,14 @@ from decrappify._common.progress import Cancel, Progress, checked_progress, prog
 from decrappify.checking.comparison import HeldOut, Verdict, compared
 from decrappify.checking.scores import SHARE
 from decrappify.checking.words import domain_line, held_out_line, noise_line, summary
-from decrappify.domain import CARD_KEY, Deviation, deviations, measure_features, sampled_regions
+from decrappify.domain import (
+    CARD_KEY,
+    Deviation,
+    deviations,
+    measure_features,
+    sampled_regions,
+    unexpected_correlation,
+)
 from decrappify.errors import InputError
 from decrappify.inference.options import InferenceOptions
 from decrappify.movie import Movie
@@ -26,7 +33,6 @@ if TYPE_CHECKING:
     from decrappify.checking.forward import Forward
     from decrappify.model import Model
 
-_UNEXPECTED = 0.25  # correlation between neighbors, by the spectrum, beyond that of the noise model
 _INVALID_ERROR = 0.15  # relative error that is assumed of a gain that is not valid
 
 
@@ -210,9 +216,9 @@ class _Check:
         axes = axes_beyond_kernel(noise)
         if axes:
             return f"the noise is correlated over more than two pixels along {' and '.join(axes)}"
-        found = self._features.get("correlation", 0.0)
-        expected = max(lags[1].value or 0.0 for lags in (noise.correlation_y, noise.correlation_x))
-        if found > expected + _UNEXPECTED:
+        expected = noise.neighbor_correlation
+        found = unexpected_correlation(self._features or None, expected)
+        if found is not None:
             return (
                 f"the noise of neighboring pixels correlates by about {found:.2f}, that of the noise model by "
                 f"{expected:.2f}; record 20 frames of any specimen at the same settings and pass "

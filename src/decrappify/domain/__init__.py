@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decrappify.domain.features import measure_features
+from decrappify.domain.features import measure_features, unexpected_correlation
 from decrappify.domain.ranges import CARD_KEY, Deviation, deviations, learned_ranges
 from decrappify.domain.regions import plane_regions, sampled_regions
 
@@ -14,4 +14,5 @@ __all__ = [
     "measure_features",
     "plane_regions",
     "sampled_regions",
+    "unexpected_correlation",
 ]

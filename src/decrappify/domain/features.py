@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ _LIMITS = -2.0, 4.0  # in units of the range; hot pixels beyond are clipped
 _LOW, _HIGH = 0.2, 0.35  # cycles per pixel: structure below, noise from the second on
 _FIT = 0.25, 0.5  # band in which the correlation is fitted
 _FLAT = 0.25  # share of the tiles, those with the least structure relative to noise
+_MARGIN = 0.25  # of a correlation that is unexpected
 
 
 def measure_features(regions: Sequence[Array]) -> dict[str, float] | None:
@@ -52,6 +53,20 @@ def measure_features(regions: Sequence[Array]) -> dict[str, float] | None:
         "correlation": _correlation(power, noise, frequency),
         "detail": _detail(power.mean(0), frequency),
     }
+
+
+def unexpected_correlation(features: Mapping[str, float] | None, expected: float) -> float | None:
+    """Return the correlation of the noise of direct neighbors if it is larger than expected, else None.
+
+    The margin of 0.25 is that of the fit to the spectrum.
+
+    Examples
+    --------
+    >>> unexpected_correlation({"correlation": 0.6}, 0.5), unexpected_correlation({"correlation": 0.6}, 0.0)
+    (None, 0.6)
+    """
+    found = 0.0 if features is None else features["correlation"]
+    return found if found > expected + _MARGIN else None
 
 
 def _correlation(power: Array, noise: Array, frequency: Array) -> float:

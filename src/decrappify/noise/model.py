@@ -84,6 +84,11 @@ class NoiseModel:
             raise InputError(f"the gain of this noise model is not determined: {self.gain.note}")
         return max(self.gain.value * gray_level + self.intercept.value, 0.0)
 
+    @property
+    def neighbor_correlation(self) -> float:
+        """The larger correlation of direct neighbors along Y and X; 0 if it is not determined."""
+        return max(lags[1].value or 0.0 for lags in (self.correlation_y, self.correlation_x))
+
     def crappifier(self, levels: tuple[float, float] | None = None) -> Crappifier:
         """Create a crappifier with this noise; warn if values are not valid, or if it has no photon noise.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from decrappify._common.argument_names import argument
-from decrappify.domain import measure_features, sampled_regions
+from decrappify.domain import measure_features, sampled_regions, unexpected_correlation
 from decrappify.errors import InputError
 from decrappify.metrics.resolution import frc
 from decrappify.metrics.spectrum import SMALLEST_SIDE
@@ -17,7 +17,6 @@ from decrappify.noise.splitting import NoiseSplitter
 _FRAMES, _SIDE = 12, 512  # of the central slice
 _FINEST = 0.42  # cycles per pixel; above, images show little structure
 _LARGEST = 0.12  # correlation of the noise of two parts; that of a gain that is 20 % off is .1
-_UNEXPECTED = 0.25  # correlation between neighbors beyond that of the noise model
 
 
 def check_independence(movie: Movie, channel: int, noise: NoiseModel, splitter: NoiseSplitter, seed: int) -> None:
@@ -40,10 +39,10 @@ def check_independence(movie: Movie, channel: int, noise: NoiseModel, splitter: 
                 f"calibrated on a longer or brighter movie, as {argument('noise')}"
             )
         return
+    expected = noise.neighbor_correlation
     features = measure_features(sampled_regions(movie.select(channels=channel)))
-    found = 0.0 if features is None else features["correlation"]
-    expected = max(lags[1].value or 0.0 for lags in (noise.correlation_y, noise.correlation_x))
-    if found > expected + _UNEXPECTED:
+    found = unexpected_correlation(features, expected)
+    if found is not None:
         raise InputError(
             f"{channel_name(movie, channel)}: the noise of neighboring pixels correlates by about {found:.2f}, that of "
             f"the noise model by {expected:.2f}; calibrate a movie of the same camera and pass its noise as "
