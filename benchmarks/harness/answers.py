@@ -72,7 +72,7 @@ def in_domain(rows: list[Row]) -> str:
 
 def adaptation(rows: list[Row]) -> str:
     """Return the gain of the adaptation."""
-    gains = [row["adapted"]["psnr"] - row["shipped"]["psnr"] for row in rows]
+    gains = [row["adapted"]["psnr"] - row["shipped"]["psnr"] for row in rows if "adapted" in row]
     return f"`adapt`, which needs none, adds {span(gains)} dB (mean {statistics.mean(gains):.1f})."
 
 
@@ -276,6 +276,15 @@ def network_choice(rows: list[Row]) -> str:
     )
 
 
+def training_choices(rows: list[Row]) -> str:
+    """Return the effects of single settings on the mean gain, in order."""
+    means = {row["key"]: statistics.mean(row["gains"].values()) for row in rows}
+    shipped = means.pop("as shipped")
+    effects = sorted(((mean - shipped, name) for name, mean in means.items()), reverse=True)
+    text = ", ".join(f"{name} {effect:+.1f} dB" for effect, name in effects)
+    return f"Still model, {rows[0]['steps']} steps, against the shipped settings ({shipped:.1f} dB): {text}."
+
+
 def nogan_inflection(rows: list[Row]) -> str:
     """Return the regret of the detector and of simple rules."""
     import numpy as np
@@ -406,7 +415,7 @@ ANSWERS: dict[str, Answer] = {
             optics,
             no_truth_figures,
         ),
-        *(network_choice, nogan_inflection, nogan_microscopy, colorizer, engine_speed, speed, throughput),
+        *(network_choice, training_choices, nogan_inflection, nogan_microscopy, colorizer, engine_speed, speed, throughput),
         *(training_speed, checkpoint_cost, precision, seams),
     )
 }
