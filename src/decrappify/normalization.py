@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from decrappify._common.argument_names import pass_setting, setting
+from decrappify._common.bands import bands
 from decrappify._common.checks import short
 from decrappify._common.counting import counted
 from decrappify._common.sampling import evenly_spaced
@@ -68,11 +69,16 @@ class Normalization:
         """
         dtype = np.dtype(dtype)
         wide: Any = np.float64 if dtype.itemsize > 2 else np.float32
-        gray: Array = np.multiply(values, wide(self.scale), dtype=wide)
-        gray += wide(self.offset)
         margin = max(0.5, 0.01 * self.scale) if dtype.kind in "ui" else 0.0
-        clipped = count_outside(gray, dtype, margin)
-        return saturate(gray, dtype), clipped
+        result, below, above = np.empty(values.shape, dtype), 0, 0
+        parts = bands(values.shape) if values.ndim == 2 else [...]  # whole planes would need three more copies
+        for part in parts:
+            gray: Array = np.multiply(values[part], wide(self.scale), dtype=wide)
+            gray += wide(self.offset)
+            clipped = count_outside(gray, dtype, margin)
+            below, above = below + clipped[0], above + clipped[1]
+            result[part] = saturate(gray, dtype)
+        return result, (below, above)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

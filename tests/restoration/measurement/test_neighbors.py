@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import maximum_filter
 
+from decrappify._common.bands import bands
 from decrappify.restoration.measurement.medians import block_medians
-from decrappify.restoration.measurement.neighbors import bands, excess_by_bands, highest_neighbor
+from decrappify.restoration.measurement.neighbors import excess_by_bands, highest_neighbor
 
 RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], bool)
 

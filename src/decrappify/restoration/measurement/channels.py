@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from decrappify._common.bands import bands
 from decrappify.movie import Array, Movie
 from decrappify.normalization import (
     ChannelStatistics,
@@ -24,7 +25,6 @@ from decrappify.normalization import (
     sampled_planes,
 )
 from decrappify.restoration.measurement.flashes import Brightness, find_flash, sampled_patches
-from decrappify.restoration.measurement.neighbors import bands
 from decrappify.restoration.measurement.outliers import (
     Mask,
     NoiseOnDemand,

@@ -6,21 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from decrappify._common.bands import bands
 from decrappify.movie import Array
-
-_BAND_PIXELS = 1 << 16
-
-
-def bands(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Yield the rows of a plane (Y, X) in bands of about 65 000 pixels.
-
-    >>> list(bands((300, 500)))
-    [slice(0, 131, None), slice(131, 262, None), slice(262, 300, None)]
-    """
-    height, width = shape
-    rows = max(1, _BAND_PIXELS // max(1, width))
-    for top in range(0, height, rows):
-        yield slice(top, min(top + rows, height))
 
 
 def highest_neighbor(plane: Array) -> Array:

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from decrappify._common.bands import bands
 from decrappify.movie import Array
-from decrappify.restoration.measurement.neighbors import bands, excess_by_bands, highest_neighbor
+from decrappify.restoration.measurement.neighbors import excess_by_bands, highest_neighbor
 
 Mask = NDArray[np.bool_]
 
