@@ -15,6 +15,7 @@ from decrappify.normalization import (
     ChannelStatistics,
     Normalization,
     NormalizationRule,
+    binned,
     finite_frame,
     measure,
     normalization_from_dict,
@@ -152,3 +153,13 @@ def test_finite_frame_rejects_nan_or_keeps_it_on_request():
 def test_normalization_rejects_invalid_values(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.int16, np.int32, np.float32])
+@pytest.mark.parametrize("size", [2, 4, 200])
+def test_binned_equals_the_mean_of_each_block(rng, dtype, size):
+    frame = (rng.random((410, 603)) * 100 + 27).astype(dtype)
+    frame[:200, :200] = np.iinfo(dtype).max if frame.dtype.kind in "ui" else 1e6
+    rows, columns = 410 // size, 603 // size
+    blocks = frame[: rows * size, : columns * size].reshape(rows, size, columns, size)
+    np.testing.assert_array_equal(binned(frame, size), blocks.mean(axis=(1, 3), dtype=np.float64))

@@ -60,7 +60,7 @@ PAGES = (
         "colorization", "How good is the example colorizer, and how fast is its network?", ("colorizer", "engine_speed")
     ),
     Page("speed", "How fast is a restoration compared with other programs?", ("speed", "speed_repeated")),
-    Page("cost", "How much time and memory does a restoration need?", ("throughput", "scaling")),
+    Page("cost", "How much time and memory does a restoration need?", ("throughput", "overhead", "scaling")),
     Page("training-speed", "How much time does training need?", ("training_speed", "checkpoint_cost")),
     Page("precision", "Is bfloat16 accurate enough?", ("precision",)),
     Page("seams", "Are seams visible between tiles?", ("seams",)),

@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tests.registries import isolated
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from decrappify.errors import MissingFileError, ModelFileError, OutputError, OutputExistsError
 from decrappify.model import Model, load_model, read_card, shipped_models
 from decrappify.model.card import card_text, model_table
 from decrappify.networks import create
+from decrappify.networks.registry import register_network
+from decrappify.networks.residual_unet import ResidualUNet
 from decrappify.normalization import NormalizationRule
 
 CARD = {"name": "mine", "limits": "none known", "data": {"movies": ["a.tif", "b.tif"]}, "scores": [{"psnr_db": 31.5}]}
@@ -260,3 +264,44 @@ def test_load_model_reads_a_header_length_that_resembles_a_pickle(tmp_path):
     path, head = saved("x" * (wanted - length))
     assert head[:2] == b"\x80\x02"  # the first bytes of a pickle
     assert load_model(path).name == "padded"
+
+
+class Writes(TorchDispatchMode):
+    """Names of the operations that write values into tensors with memory."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        if isinstance(made, torch.Tensor) and not made.is_meta:
+            self.names.add(func._schema.name)
+        return made
+
+
+def test_load_model_does_not_initialize_weights_that_it_replaces(model, tmp_path):
+    path = model.save(tmp_path / "model.safetensors")
+    with Writes() as writes:
+        loaded = load_model(path)
+    assert writes.names.isdisjoint({"aten::copy_", "aten::zero_", "aten::uniform_", "aten::normal_"})
+    for key, tensor in loaded.network.state_dict().items():
+        assert tensor.equal(model.network.state_dict()[key])
+        assert tensor.data_ptr() % 16 == 0  # on which the last digits of predictions depend
+
+
+class WithKernel(ResidualUNet):
+    """A network with a tensor that is not in its state dict."""
+
+    def __init__(self, **settings):
+        settings.pop("name", None)
+        super().__init__(**settings)
+        self.kernel = torch.ones(3)
+        self.architecture["name"] = "with-kernel"
+
+
+def test_load_model_builds_networks_with_tensors_that_are_not_weights(tmp_path):
+    with isolated():
+        register_network("with-kernel")(WithKernel)
+        path = Model(WithKernel(base_channels=16)).save(tmp_path / "model.safetensors")
+        assert load_model(path).network.kernel.tolist() == [1, 1, 1]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import weakref
 from contextlib import contextmanager
 
 import pytest
@@ -50,7 +51,28 @@ def test_run_overlapped_limits_the_lead_of_the_reader():
         ahead.append(len(produced) - i)
 
     run_overlapped(produce(), work, lambda _: None, depth=2)
-    assert max(ahead) <= 4  # one in process, two in the queue, one ready for the queue
+    assert max(ahead) <= 3  # one in process, two in the queue
+
+
+def test_run_overlapped_keeps_no_item_that_was_worked_on():
+    class Frame:
+        pass
+
+    frames, alive = [], []
+
+    def produce():
+        for _ in range(10):
+            frame = Frame()
+            frames.append(weakref.ref(frame))
+            yield frame
+            del frame
+
+    def work(_):
+        time.sleep(0.005)
+        alive.append(sum(frame() is not None for frame in frames))
+
+    run_overlapped(produce(), work, lambda _: None)
+    assert max(alive) <= 2  # one in process, one in the queue
 
 
 class Broken(Exception):
@@ -130,13 +152,15 @@ def test_channel_does_not_block_on_a_finished_thread(side):
 
 def test_run_overlapped_abandons_a_read_that_does_not_return(monkeypatch, caplog):
     monkeypatch.setattr(overlap, "_LAST_READ_S", 0.1)
-    answer = threading.Event()
+    reading, answer = threading.Event(), threading.Event()
 
     def produce():
         yield 0
+        reading.set()
         answer.wait()
 
     def work(_):
+        reading.wait(10)
         raise Broken("work")
 
     with pytest.raises(Broken):

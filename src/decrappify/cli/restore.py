@@ -89,9 +89,11 @@ def restore(
 
     --scene all restores every scene, into outputs named OUT_SCENE. If interrupted, rerun the same command to resume.
     """
+    from decrappify._common.allocator import share_one_arena
     from decrappify.inference.options import InferenceOptions
     from decrappify.restoration.options import RestorationOptions
 
+    share_one_arena()
     run: dict[str, Any] = {
         "inference": taken(InferenceOptions, settings),
         "options": taken(RestorationOptions, settings),

@@ -28,6 +28,7 @@ from decrappify.inference.memory import activation_bytes_per_pixel
 from decrappify.inference.options import check_precision
 from decrappify.inference.precision import PRECISIONS, convert, has_fast_bfloat16
 from decrappify.inference.runtimes import Predict
+from decrappify.inference.strips import StripedUNet, in_strips
 from decrappify.inference.winograd import WinogradConv2d, with_winograd
 from decrappify.limits.threads import check_torch_threads
 from decrappify.limits.weights import check_preparing
@@ -123,6 +124,8 @@ class InferenceNetwork:
         self._dtype = torch.float32 if self.backend in RUNTIMES else PRECISIONS[self.precision]
         if self._dtype != torch.float32:
             convert(self._network, self.precision, output_layer=spec.output_layer)
+        if self.backend == "torch" and self.device.type == "cpu":
+            self._predict = in_strips(self._predict)
         self.bytes_per_pixel = activation_bytes_per_pixel(self._network, self.n_channels, self.size_multiple)
 
     @property
@@ -144,7 +147,9 @@ class InferenceNetwork:
                 )
             if dtype != torch.float32:
                 stack.enter_context(torch.autocast(self.device.type, dtype))
-            prediction: Tensor = network(source.contiguous(memory_format=torch.channels_last))
+            if not isinstance(network, StripedUNet):  # which would copy it a second time
+                source = source.contiguous(memory_format=torch.channels_last)
+            prediction: Tensor = network(source)
             return prediction.float()
 
     def _check_precision(self, precision: str) -> None:

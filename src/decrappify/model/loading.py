@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from decrappify._common.argument_names import setting
 from decrappify._common.checks import reason
@@ -18,6 +18,9 @@ from decrappify.model.fidelity import StoredWeights
 from decrappify.model.header import check_finite, check_intact, check_shapes, has_fidelity, read_card
 from decrappify.model.model import Model
 from decrappify.normalization import normalization_from_dict
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def load_model(name_or_path: str | Path | Model, *, preset: str | None = None) -> Model:
@@ -72,6 +75,7 @@ def _read_model(path: Path) -> Model:
     from safetensors import SafetensorError, safe_open
 
     from decrappify.networks import create
+    from decrappify.networks.shapes import shapes_only
 
     header = read_card(path)
     try:
@@ -79,10 +83,16 @@ def _read_model(path: Path) -> Model:
         name = settings.pop("name")
         names, share = check_shapes(path, name, settings)
         check_loading(path, share)
-        network = create(name, **settings)
+        with shapes_only():  # its weights are those of the file, and not a second copy
+            network = create(name, **settings)
+        dtypes = {key: tensor.dtype for key, tensor in network.state_dict().items()}
         with safe_open(path, framework="pt") as file:
-            weights = {key: file.get_tensor(key) for key in names}
-        network.load_state_dict(weights)
+            # Copied: the tensors of a file have any alignment, on which the last digits of predictions depend.
+            weights = {key: file.get_tensor(key).to(dtypes[key], copy=True) for key in names}
+        network.load_state_dict(weights, assign=True)
+        if not _has_values(network):  # it computes tensors that are not in its state dict
+            network = create(name, **settings)
+            network.load_state_dict(weights)
         normalization = normalization_from_dict(header["normalization"])
         pretrained = StoredWeights(path, header["pretrained_sha256"]) if has_fidelity(header) else None
         model = Model(network, normalization, header["crappifier"], header["card"], pretrained)
@@ -100,3 +110,12 @@ def _read_model(path: Path) -> Model:
         ) from error
     check_intact(header, weights, path)
     return model
+
+
+def _has_values(network: nn.Module) -> bool:
+    """Return whether all tensors of a network created by `shapes_only` have been replaced."""
+    import torch
+
+    attributes = (value for module in network.modules() for value in vars(module).values())
+    tensors = [*network.parameters(), *network.buffers(), *(x for x in attributes if isinstance(x, torch.Tensor))]
+    return not any(tensor.is_meta for tensor in tensors)

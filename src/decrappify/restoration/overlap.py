@@ -17,13 +17,15 @@ _LAST_READ_S = 60  # a failed run does not wait longer for a read that hangs, su
 
 
 def run_overlapped(
-    produce: Iterable[Item], work: Callable[[Item], Result], consume: Callable[[Result], None], *, depth: int = 2
+    produce: Iterable[Item], work: Callable[[Item], Result], consume: Callable[[Result], None], *, depth: int = 1
 ) -> None:
     """Run ``consume(work(item))`` for every item: `produce` in one thread, `work` in this one, `consume` in another.
 
-    Results reach `consume` in order. If any stage fails (or is interrupted), all finished items are still consumed, and
-    its error is raised here after the threads have ended; a read that hangs is abandoned after 60 s. If the system
-    cannot start a thread, all three stages run in this one, one after the other.
+    Results reach `consume` in order. An item is produced only when there is space for it, so that at most `depth` of
+    them exist besides the one that is worked on; each may be as large as the frames of a window. If any stage fails (or
+    is interrupted), all finished items are still consumed, and its error is raised here after the threads have ended; a
+    read that hangs is abandoned after 60 s. If the system cannot start a thread, all three stages run in this one, one
+    after the other.
 
     Parameters
     ----------
@@ -101,9 +103,14 @@ class _Stage(threading.Thread):
 
 def _feed(produce: Iterable[Item], items: _Channel[Item]) -> None:
     try:
-        for item in produce:
-            if not items.put(item):
+        source = iter(produce)
+        while items.wait_for_space():
+            try:
+                item = next(source)
+            except StopIteration:
                 break
+            items.put(item)
+            del item  # it would be kept until the next one is complete
     finally:
         items.close()
 
@@ -137,12 +144,17 @@ class _Channel(Generic[Item]):
     def put(self, item: Item) -> bool:
         """Add one item, waiting for free space; return False if the receiver has ended."""
         with self._changed:
+            if self.wait_for_space():
+                self._waiting.append(item)
+                self._changed.notify_all()
+            return not self._abandoned
+
+    def wait_for_space(self) -> bool:
+        """Wait until an item can be added; return False if the receiver has ended."""
+        with self._changed:
             while len(self._waiting) >= self._depth and not self._abandoned:
                 self._wait()
                 self._abandoned = self._abandoned or _has_ended(self.receiver)
-            if not self._abandoned:
-                self._waiting.append(item)
-                self._changed.notify_all()
             return not self._abandoned
 
     def close(self) -> None:
@@ -169,6 +181,7 @@ class _Channel(Generic[Item]):
                 item = self._waiting.popleft()
                 self._changed.notify_all()
             yield item
+            del item  # it would be kept while waiting for the next one
 
     def _wait(self) -> None:
         self._changed.wait(timeout=0.2)  # without a timeout Windows does not deliver Ctrl-C

@@ -180,7 +180,7 @@ class Restorer:
             source = torch.cat([frame[:, row.source, column.source] for frame in frames])
             prediction = self.network(source[None].to(self.network.device))[0, :, row.kept, column.kept].to(storage)
             weights = torch.from_numpy(row.weights[:, None] * column.weights).to(storage)
-            output[:, row.place, column.place] += prediction * weights
+            output[:, row.place, column.place] += prediction.mul_(weights)
         return output[:, : grid.frame_shape[0] * scale, : grid.frame_shape[1] * scale].cpu().numpy()
 
     def _storage_device(self, nbytes: int) -> torch.device:

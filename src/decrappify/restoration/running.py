@@ -22,6 +22,8 @@ from decrappify.restoration.restorer import Restorer
 from decrappify.restoration.results import Result
 
 OnPlane = Callable[[int, int, int], Any]
+_Restored = tuple[Target, Sequence[Array], dict[str, Any]]
+"""A target, its planes in the output's dtype, and a note of what was found in its window."""
 
 
 def run_windows(
@@ -104,10 +106,10 @@ class _Run:
                 self._put(target, planes, nan_note(n_nan))
                 self._count(target)
 
-    def restore(self, item: tuple[Target, Window[Tensor]]) -> tuple[Target, Window[Tensor], Array | None]:
-        """Restore one window; the result is None for a window with only NaN in the middle frame."""
+    def restore(self, item: tuple[Target, Window[Tensor]]) -> _Restored:
+        """Restore one window; the result does not refer to its frames, which can be freed before it is written."""
         target, window = item
-        restored = None
+        planes, clipped = self._job.empty_planes() if window.frames is None else [], (0, 0)
         if window.frames is not None:
             restorer, frame_shape = self._restorer, self._job.movie.shape[3:]
             tile_size = restorer.tile_size
@@ -115,16 +117,13 @@ class _Run:
             if restorer.tile_size != tile_size:
                 self._result.state["tile_size"] = restorer.tile_size
                 self._result.save_state()
-        self._count(target)
-        return target, window, restored
-
-    def write(self, item: tuple[Target, Window[Tensor], Array | None]) -> None:
-        """Write the planes of one restored window."""
-        target, window, restored = item
-        planes, clipped = self._job.empty_planes(), (0, 0)
-        if restored is not None:
             planes, clipped = self._job.to_gray(restored, target, window, self._channels)
-        self._put(target, planes, note_of(window, clipped))
+        self._count(target)
+        return target, planes, note_of(window, clipped)
+
+    def write(self, item: _Restored) -> None:
+        """Write the planes of one restored window."""
+        self._put(*item)
 
     def _places(self, target: Target) -> list[list[Plane]]:
         return [self._job.planes(each) for each in (target, *self._job.copies.get(target, ()))]

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from decrappify.restoration.measurement.neighbors import highest_neighbor
 from decrappify.restoration.measurement.outliers import (
+    NoiseOnDemand,
     OutlierLimits,
     find_outliers,
-    highest_neighbor,
     isolated_pixels,
     replaced,
 )
@@ -77,6 +78,18 @@ def test_find_outliers_returns_none_within_the_limits_and_always_static_ones(rng
     static = OutlierLimits(zero=0.0, high=2.0, low=-1.0, bright=0.5, dark=0.5, static=((3, 4), (60, 2)))
     assert outliers_of(plane, static) == [(3, 4), (60, 2)]
     assert OutlierLimits.from_dict(static.to_dict()) == static
+
+
+@pytest.mark.parametrize(("pixels", "needed"), [([(20, 30)], True), ([(20, 30), (20, 31), (21, 30)], False)])
+def test_find_outliers_estimates_noise_only_for_isolated_pixels(rng, pixels, needed):
+    plane = structure(rng)
+    for place, level in zip(pixels, (10, 9.5, 3), strict=False):
+        plane[place] = level
+    plane[19:22, 29:32] += 1.5 if len(pixels) > 1 else 0
+    noise = NoiseOnDemand(plane)
+    find_outliers(plane, LIMITS, noise)
+    isolated_pixels(plane, 0.5, 0.5, noise)
+    assert ("noise" in vars(noise)) == needed
 
 
 def test_isolated_pixels_finds_dead_pixels_within_the_range(rng):

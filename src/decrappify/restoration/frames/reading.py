@@ -94,7 +94,7 @@ class FrameReader:
             if self._compares:
                 brightness.append(self._brightness(t, c, z, plane))
             planes.append(plane)
-        values = np.stack(planes)
+        values = planes[0][None] if len(planes) == 1 else np.stack(planes)
         if self._part is not None:
             rows, columns = (
                 slice(part.start - window.start, part.stop - window.start)

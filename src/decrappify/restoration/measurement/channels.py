@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from decrappify._common.bands import bands
 from decrappify.movie import Array, Movie
 from decrappify.normalization import (
     ChannelStatistics,
@@ -26,6 +27,7 @@ from decrappify.normalization import (
 from decrappify.restoration.measurement.flashes import Brightness, find_flash, sampled_patches
 from decrappify.restoration.measurement.outliers import (
     Mask,
+    NoiseOnDemand,
     OutlierLimits,
     find_outliers,
     isolated_pixels,
@@ -199,10 +201,11 @@ def _clean(sample: PlaneSample, suspects: list[int], range_: Normalization) -> _
     clusters_of: dict[int, Mask] = {}
     for i in suspects:
         gray = sample.plane(i)[0]
-        if np.isnan(gray).all():
+        if gray.dtype.kind == "f" and np.isnan(gray).all():
             continue
         plane = _in_units(gray, range_)
-        clusters = find_outliers(plane, limits)
+        noise = NoiseOnDemand(plane)
+        clusters = find_outliers(plane, limits, noise)
         if clusters is not None:
             clusters_of[i] = clusters
             bright_ones = gray[clusters & (plane > 0)]
@@ -211,7 +214,7 @@ def _clean(sample: PlaneSample, suspects: list[int], range_: Normalization) -> _
             cleaned.least_dark = max(cleaned.least_dark, float(dark_ones.max(initial=-np.inf)))
         if not sample.is_examined(i):
             continue
-        both = isolated_pixels(plane, limits.bright, limits.dark)
+        both = isolated_pixels(plane, limits.bright, limits.dark, noise)
         if clusters is not None:
             both |= clusters
         for y, x in np.argwhere(both).tolist():
@@ -226,14 +229,19 @@ def _clean(sample: PlaneSample, suspects: list[int], range_: Normalization) -> _
             found[tuple(np.transpose(cleaned.static))] = True
         found &= ~unknown
         if found.any():
-            gray = replaced(gray, found)
+            gray = replaced(gray.astype(np.float64, copy=False), found)
             cleaned.extremes[i] = float(gray.min()), float(gray.max())
-            sample.blocks[i] = finite_blocks(np.where(unknown, np.nan, gray), sample.rule.bin_size)
+            gray[unknown] = np.nan
+            sample.blocks[i] = finite_blocks(gray, sample.rule.bin_size)
     return cleaned
 
 
 def _in_units(plane: Array, range_: Normalization) -> Array:
-    return np.asarray(np.clip((plane - range_.offset) / range_.scale, -1e30, 1e30), dtype=np.float32)
+    values = np.empty(plane.shape, np.float32)
+    for rows in bands(plane.shape):
+        exact = (plane[rows].astype(np.float64) - range_.offset) / range_.scale
+        values[rows] = np.clip(exact, -1e30, 1e30, out=exact)
+    return values
 
 
 def _limits(sample: PlaneSample, range_: Normalization, cleaned: _Cleaned) -> OutlierLimits:
@@ -271,23 +279,21 @@ def _without_flashes(sample: PlaneSample, range_: Normalization) -> list[int]:
         return known[t, z]
 
     kept = []
+    levels = [np.percentile(blocks, (5, 50, 90, 99)) if blocks.size else None for blocks in sample.blocks]
     for i, (t, z) in enumerate(sample.places):
-        others = [j for j, (_, other_z) in enumerate(sample.places) if other_z == z and j != i]
-        may_be = bool(others) and _is_far_out(sample, i, others, range_)
+        others = [levels[j] for j, (_, other_z) in enumerate(sample.places) if other_z == z and j != i]
+        may_be = _is_far_out(levels[i], [one for one in others if one is not None], sample.blocks[i].size, range_)
         if not may_be or find_flash(t, sample.movie.shape[0], partial(brightness, z=z)) is None:
             kept.append(i)
     return kept or list(range(len(sample.places)))
 
 
-def _is_far_out(sample: PlaneSample, i: int, others: list[int], range_: Normalization) -> bool:
-    """Return whether a plane's blocks extend far beyond those of most other planes of its slice."""
-    if not sample.blocks[i].size:
-        return False
-    own, *usual = (np.percentile(sample.blocks[j], (5, 50, 90, 99)) for j in (i, *others) if sample.blocks[j].size)
-    if not usual:
+def _is_far_out(own: Array | None, usual: list[Array], n_blocks: int, range_: Normalization) -> bool:
+    """Return whether the levels of a plane's blocks are far beyond those of most other planes of its slice."""
+    if own is None or not usual:
         return False
     middle = np.median(usual, axis=0)
-    noise = 2 * (middle[2] - middle[0]) / np.sqrt(sample.blocks[i].size)
+    noise = 2 * (middle[2] - middle[0]) / np.sqrt(n_blocks)
     return bool(np.abs(own - middle)[[1, 3]].max() > _FAR * range_.scale + noise)
 
 

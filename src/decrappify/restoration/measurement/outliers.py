@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from decrappify._common.bands import bands
 from decrappify.movie import Array
+from decrappify.restoration.measurement.neighbors import excess_by_bands, highest_neighbor
 
 Mask = NDArray[np.bool_]
 
@@ -108,13 +110,30 @@ def _noise_along_rows(plane: Array) -> PixelNoise:
         if end - start >= min(_ENOUGH_DIFFERENCES, level.size // 4):
             picks = order[start:end]
             trimmed = min(max(int(_TRIMMED[0] * picks.size), _TRIMMED[1]), picks.size // 2)
-            kept = np.sort(difference[picks])[: picks.size - trimmed]
-            found.append((float(np.median(level[picks])), float(kept.mean())))
+            kept = picks.size - trimmed
+            differences = np.partition(difference[picks], kept - 1)[:kept]
+            found.append((float(np.median(level[picks])), float(differences.mean())))
     if not found:
         return PixelNoise()
     dark, least = found[0]
     slope = max([0.0, *((noise - least) / (bright - dark) for bright, noise in found[1:] if bright > dark)])
     return PixelNoise(least - slope * dark, slope, dark + slope)
+
+
+class NoiseOnDemand:
+    """Noise of one plane (Y, X), estimated when it is first needed.
+
+    >>> NoiseOnDemand(np.zeros((9, 9), np.float32)).noise.deviation(0.0)
+    np.float64(0.0)
+    """
+
+    def __init__(self, plane: Array) -> None:
+        self._plane = plane
+
+    @cached_property
+    def noise(self) -> PixelNoise:
+        """The estimate."""
+        return PixelNoise.of(self._plane)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +169,7 @@ class OutlierLimits:
         return cls(**{**values, "static": tuple((int(y), int(x)) for y, x in values["static"])})
 
 
-def find_outliers(plane: Array, limits: OutlierLimits) -> Mask | None:
+def find_outliers(plane: Array, limits: OutlierLimits, noise: NoiseOnDemand | None = None) -> Mask | None:
     """Find the outliers of one plane; return None if there are none, usually after comparing only its extremes.
 
     Parameters
@@ -159,6 +178,8 @@ def find_outliers(plane: Array, limits: OutlierLimits) -> Mask | None:
         Plane in network units, without NaN.
     limits : OutlierLimits
         Limits of the channel; positions in `static` must be within the plane.
+    noise : NoiseOnDemand, optional
+        Noise of the plane, which may be brighter than others; if it is also needed elsewhere.
 
     Examples
     --------
@@ -169,10 +190,11 @@ def find_outliers(plane: Array, limits: OutlierLimits) -> Mask | None:
     [[4, 6]]
     """
     found = None
+    noise = noise or NoiseOnDemand(plane)
     if plane.max() > limits.high:
-        found = _isolated(plane, limits.zero, 1, limits.high - limits.zero, limits.bright)
+        found = _isolated(plane, limits.zero, 1, limits.high - limits.zero, limits.bright, noise)
     if plane.min() < limits.low:
-        dark = _isolated(plane, limits.zero, -1, limits.zero - limits.low, limits.dark)
+        dark = _isolated(plane, limits.zero, -1, limits.zero - limits.low, limits.dark, noise)
         found = dark if found is None else found | dark
     if limits.static:
         found = np.zeros(plane.shape, bool) if found is None else found
@@ -201,7 +223,7 @@ def replaced(plane: Array, outliers: Mask) -> Array:
     return result
 
 
-def isolated_pixels(plane: Array, bright: float, dark: float) -> Mask:
+def isolated_pixels(plane: Array, bright: float, dark: float, noise: NoiseOnDemand | None = None) -> Mask:
     """Return single pixels that exceed their surroundings by more than `bright` or `dark`, at any level.
 
     Parameters
@@ -210,28 +232,22 @@ def isolated_pixels(plane: Array, bright: float, dark: float) -> Mask:
         Without NaN.
     bright, dark : float
         As for `OutlierLimits`, in the units of the plane.
+    noise : NoiseOnDemand, optional
+        As for `find_outliers`.
     """
     found = np.zeros(plane.shape, bool)
-    noise: PixelNoise | None = None
-    for sign, excess in ((1, bright), (-1, dark)):
-        values = plane if sign > 0 else -plane
-        rows, columns = np.nonzero(values - highest_neighbor(values) > excess)
-        if rows.size:
-            noise = PixelNoise.of(plane) if noise is None else noise
+    noise = noise or NoiseOnDemand(plane)
+    for sign, least in ((1, bright), (-1, dark)):
+        above = ((top, excess > least) for top, excess in excess_by_bands(plane, sign))
+        places = [np.add(np.argwhere(band), (top, 0)) for top, band in above if band.any()]
+        if places:
+            rows, columns = np.concatenate(places).T
             candidates = np.zeros(plane.shape, bool)
             candidates[rows, columns] = True
-            passed, _ = _are_outliers(values, candidates, rows, columns, _Excess(excess, noise, sign))
+            values = plane if sign > 0 else -plane
+            passed, _ = _are_outliers(values, candidates, rows, columns, _Excess(least, noise, sign))
             found[rows[passed], columns[passed]] = True
     return found
-
-
-def highest_neighbor(plane: Array) -> Array:
-    """Return the maximum of the eight neighbors of every pixel, mirrored at the borders."""
-    padded = np.pad(plane, 1, mode="reflect" if min(plane.shape) > 1 else "edge")
-    beside = np.maximum(padded[:-2], padded[2:])
-    column = np.maximum(beside, padded[1:-1])
-    highest = np.maximum(column[:, :-2], column[:, 2:])
-    return np.asarray(np.maximum(highest, beside[:, 1:-1], out=highest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,20 +255,18 @@ class _Excess:
     """Excess of an outlier over its surroundings, for values ``sign * gray + shift``."""
 
     least: float
-    noise: PixelNoise
+    on_demand: NoiseOnDemand
     sign: int
     shift: float = 0.0
 
-    def at(self, highest: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(np.maximum(self.least, self.noise.excess(self.sign * (highest - self.shift))))
+    def of_noise(self, highest: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(self.on_demand.noise.excess(self.sign * (highest - self.shift)))
 
 
-def _isolated(plane: Array, zero: float, sign: int, first: float, excess: float) -> Mask:
+def _isolated(plane: Array, zero: float, sign: int, first: float, excess: float, noise: NoiseOnDemand) -> Mask:
     """Return isolated small clusters and lines above `first` and its multiples, starting with the highest level."""
-    values = sign * (plane - zero)
-    values = np.clip(np.nan_to_num(values, nan=0.0, posinf=_LARGEST, neginf=-_LARGEST), -_LARGEST, _LARGEST)
+    values = _above(plane, zero, sign)
     found = np.zeros(values.shape, bool)
-    noise: PixelNoise | None = None  # of this plane, which may be brighter than others
     largest = float(values.max())
     levels = [first]
     while levels[-1] * _LEVEL_STEP < largest:
@@ -261,7 +275,6 @@ def _isolated(plane: Array, zero: float, sign: int, first: float, excess: float)
         candidates = (values > level) & ~found
         rows, columns, cluster = _in_small_clusters(candidates)
         if rows.size:
-            noise = PixelNoise.of(plane) if noise is None else noise
             needed = _Excess(excess, noise, sign, -sign * zero)
             passed, tested = _are_outliers(values, candidates | found, rows, columns, needed)
             passed |= _most_passed(passed, tested, cluster)
@@ -269,18 +282,31 @@ def _isolated(plane: Array, zero: float, sign: int, first: float, excess: float)
     return found
 
 
+def _above(plane: Array, zero: float, sign: int) -> Array:
+    """Return the height of a plane above (-1: below) the dark level; NaN becomes 0, and infinity a large number."""
+    values = np.empty(plane.shape, np.result_type(plane, np.float32))
+    for rows in bands(plane.shape):
+        part = sign * (plane[rows] - zero)
+        np.nan_to_num(part, copy=False, nan=0.0, posinf=_LARGEST, neginf=-_LARGEST)
+        np.clip(part, -_LARGEST, _LARGEST, out=values[rows])
+    return values
+
+
 def _in_small_clusters(candidates: Mask) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return rows, columns and cluster numbers of the pixels in small connected clusters, or lines along an axis."""
+    from scipy import ndimage  # most movies need no labels, and importing it takes longer than measuring a short one
+
     labels, count = ndimage.label(candidates, structure=np.ones((3, 3)))
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    rows, columns = np.nonzero(candidates)
+    cluster = labels[rows, columns]
+    sizes = np.bincount(cluster, minlength=count + 1)
     small = sizes <= _CLUSTER
-    small[0] = False
-    if (sizes[1:] >= _LINE).any():
+    if (sizes >= _LINE).any():
         for number, box in enumerate(ndimage.find_objects(labels), start=1):
             sides = [part.stop - part.start for part in box]
             small[number] |= max(sides) >= _LINE and min(sides) <= 2
-    rows, columns = np.nonzero(small[labels])
-    return rows, columns, labels[rows, columns]
+    kept = small[cluster]
+    return rows[kept], columns[kept], cluster[kept]
 
 
 def _most_passed(passed: Mask, tested: Mask, cluster: NDArray[Any]) -> Mask:
@@ -311,9 +337,12 @@ def _are_outliers(
     base, highest = np.nanmedian(outer, axis=1), np.nanmax(outer, axis=1)
     spread = highest - np.nanmin(outer, axis=1)
     rises = np.nanmean(inner, axis=1) - base
-    passed[tested] = (value - highest > np.maximum(excess.at(highest), _SPREADS * spread)) & (
+    isolated = (value - highest > np.maximum(excess.least, _SPREADS * spread)) & (
         rises <= _NEIGHBORS_RISE * (value - base)
     )
+    if isolated.any():  # of most planes no pixel is, and their noise is not needed
+        isolated &= value - highest > excess.of_noise(highest)
+    passed[tested] = isolated
     return passed, tested
 
 

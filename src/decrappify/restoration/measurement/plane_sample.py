@@ -18,12 +18,15 @@ from decrappify.normalization import (
     normalization_of,
     sampled_planes,
 )
-from decrappify.restoration.measurement.outliers import PixelNoise, highest_neighbor
+from decrappify.restoration.measurement.medians import block_medians
+from decrappify.restoration.measurement.neighbors import excess_by_bands
+from decrappify.restoration.measurement.outliers import PixelNoise
 from decrappify.restoration.measurement.repair import filled
 
 HIGH, LOW = 2.0, -1.0  # gray levels beyond which a plane is examined for outliers, in units of the movie's range
 _EXCESS = 0.5  # in units of the movie's range
 _EXAMINED_PIXELS = 1 << 23  # in total
+_FEWEST = 5  # planes to examine, and those whose noise is estimated
 
 
 class PlaneSample:
@@ -42,11 +45,12 @@ class PlaneSample:
         self.blocks: list[Array] = []
         self._facts: list[_Facts] = []
         pixels = movie.shape[3] * movie.shape[4]
-        examined = evenly_spaced(len(self.places), max(5, _EXAMINED_PIXELS // pixels))
+        examined = evenly_spaced(len(self.places), max(_FEWEST, _EXAMINED_PIXELS // pixels))
+        noisy = examined[evenly_spaced(len(examined), _FEWEST)]
         for i, (t, z) in enumerate(self.places):
             frame = finite_frame(movie, t, channel, z, nan=nan)
             self.blocks.append(finite_blocks(frame, rule.bin_size))
-            self._facts.append(_facts(frame) if i in examined else _extremes(frame))
+            self._facts.append(_facts(frame, with_noise=i in noisy) if i in examined else _extremes(frame))
 
     def normalization(self) -> Normalization:
         """Return the normalization of the current blocks."""
@@ -62,7 +66,7 @@ class PlaneSample:
 
     def excess(self, range_: Normalization) -> tuple[float, float]:
         """Return the least number of gray levels by which a bright and a dark outlier exceed their neighbors."""
-        noise = np.median([facts.noise.least_excess() for facts in self._facts if facts.examined] or [0.0])
+        noise = np.median([facts.noise.least_excess() for facts in self._facts if facts.noise is not None] or [0.0])
         least = max(_EXCESS * range_.scale, float(noise))
         return least, least
 
@@ -80,9 +84,12 @@ class PlaneSample:
         ]
 
     def plane(self, i: int) -> tuple[Array, Array]:
-        """Return a plane, NaN filled (float64 gray levels), and the mask of NaN."""
+        """Return a plane, NaN filled (gray levels; floats are float64), and the mask of NaN."""
         t, z = self.places[i]
-        frame = finite_frame(self.movie, t, self.channel, z, nan=self.nan).astype(np.float64)
+        frame = finite_frame(self.movie, t, self.channel, z, nan=self.nan)
+        if frame.dtype.kind != "f":
+            return frame, np.zeros(frame.shape, bool)
+        frame = frame.astype(np.float64)
         return (frame, np.isnan(frame)) if np.isnan(frame).all() else filled(frame)
 
     def keep(self, picks: list[int]) -> None:
@@ -107,7 +114,7 @@ class _Facts:
     largest: float
     examined: bool = False
     largest_excess: tuple[float, float] = (0.0, 0.0)
-    noise: PixelNoise = field(default_factory=PixelNoise)
+    noise: PixelNoise | None = None
     medians: Array = field(default_factory=lambda: np.empty(0))
 
 
@@ -116,22 +123,12 @@ def _extremes(frame: Array) -> _Facts:
     return _Facts(float(known.min()), float(known.max())) if known.size else _Facts(np.inf, -np.inf)
 
 
-def _facts(frame: Array) -> _Facts:
+def _facts(frame: Array, *, with_noise: bool) -> _Facts:
     if frame.dtype.kind == "f":
         if np.isnan(frame).all():
             return _Facts(np.inf, -np.inf)
         frame, _ = filled(frame)
     wide: NDArray[np.floating[Any]] = frame.astype(np.float32 if frame.dtype.itemsize <= 2 else np.float64)
-    extremes, medians = (float(wide.min()), float(wide.max())), _block_medians(wide)
-    largest = [float((values - highest_neighbor(values)).max()) for values in (wide, -wide)]
-    return _Facts(*extremes, True, (largest[0], largest[1]), PixelNoise.of(wide), medians)
-
-
-def _block_medians(frame: Array, size: int = 4) -> Array:
-    rows, columns = (length // size * size for length in frame.shape)
-    if not rows or not columns:
-        return frame.ravel()
-    blocks = frame[:rows, :columns].reshape(rows // size, size, columns // size, size).transpose(0, 2, 1, 3)
-    middle = size * size // 2
-    ordered = np.partition(blocks.reshape(-1, size * size), (middle - 1, middle), axis=1)
-    return np.asarray((ordered[:, middle - 1] + ordered[:, middle]) / 2)
+    extremes, medians = (float(wide.min()), float(wide.max())), block_medians(wide)
+    bright, dark = (max(float(excess.max()) for _, excess in excess_by_bands(wide, sign)) for sign in (1, -1))
+    return _Facts(*extremes, True, (bright, dark), PixelNoise.of(wide) if with_noise else None, medians)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from decrappify.movie import Array
 
@@ -36,6 +35,8 @@ def filled(plane: Array) -> tuple[Array, NDArray[np.bool_]]:
     unknown = np.isnan(plane)
     if not unknown.any():
         return plane, unknown
+    from scipy import ndimage  # few movies contain NaN
+
     nearest = ndimage.distance_transform_edt(unknown, return_distances=False, return_indices=True)[:, unknown]
     behind = 2 * nearest - np.stack(np.nonzero(unknown))
     behind = np.clip(behind, 0, np.array(plane.shape)[:, None] - 1)

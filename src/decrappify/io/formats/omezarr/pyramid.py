@@ -147,8 +147,9 @@ def halve(plane: Array) -> Array:
     >>> halve(np.array([[0, 1, 5], [2, 2, 5]], np.uint16))
     array([[1, 5]], dtype=uint16)
     """
-    padded = np.pad(plane, [(0, size % 2) for size in plane.shape], mode="edge")
-    corners = [padded[row::2, column::2] for row in (0, 1) for column in (0, 1)]
+    if any(size % 2 for size in plane.shape):
+        plane = np.pad(plane, [(0, size % 2) for size in plane.shape], mode="edge")
+    corners = [plane[row::2, column::2] for row in (0, 1) for column in (0, 1)]
     if plane.dtype.kind == "f":
         with np.errstate(invalid="ignore"):  # infinities of both signs
             mean: Array = corners[0] * plane.dtype.type(0.25)
@@ -156,8 +157,10 @@ def halve(plane: Array) -> Array:
                 mean += corner * plane.dtype.type(0.25)
         return mean
     if plane.dtype.itemsize < 4:
-        total = np.add.reduce(corners, dtype=np.int32)
-        return np.asarray((total + 2) // 4).astype(plane.dtype)
+        total = np.full(corners[0].shape, 2, np.int32)
+        for corner in corners:
+            total += corner
+        return np.asarray(np.right_shift(total, 2, out=total).astype(plane.dtype))
     # Quarters and remainders separately, so that 64-bit pixels neither overflow nor lose digits in a float.
     four = plane.dtype.type(4)
     whole, rest = zip(*(np.divmod(corner, four) for corner in corners), strict=True)
