@@ -1,6 +1,6 @@
-"""Memory of a restoration, CPU time of its start, and its CPU time beside the network.
+"""Memory of a restoration, CPU time of its start, and its CPU time without the network.
 
-Each row is measured in processes of their own, and compares values of one run.
+Each row is measured in separate processes, and compares values of one run.
 
 - memory: peak of importing decrappify and opening a movie, of importing torch, and of restoring movies of 2048 × 2048
   uint16 of two lengths, with the default tiles

@@ -1,4 +1,4 @@
-"""Memory and modules of a restoration, in processes of their own."""
+"""Memory and modules of a restoration, in separate processes."""
 
 from __future__ import annotations
 

@@ -9,9 +9,9 @@ _M_ARENA_MAX = -8  # of mallopt in glibc's malloc.h
 
 
 def share_one_arena() -> bool:
-    """Let all threads allocate from one arena of glibc; return whether the allocator has this setting.
+    """Set all threads to allocate from one arena of glibc; return whether the allocator has this setting.
 
-    By default each thread has an arena of its own, and memory that the thread reading frames has freed is not used by
+    By default each thread has a separate arena, and memory that the thread reading frames has freed is not used by
     the network: measured, 40 MB more for frames of 2048 x 2048 pixels. Only for processes started by the command line,
     as it applies to all libraries of a process.
     """
