@@ -415,7 +415,8 @@ ANSWERS: dict[str, Answer] = {
             optics,
             no_truth_figures,
         ),
-        *(network_choice, training_choices, nogan_inflection, nogan_microscopy, colorizer, engine_speed, speed, throughput),
+        *(network_choice, training_choices, nogan_inflection, nogan_microscopy, colorizer, engine_speed),
+        *(speed, throughput),
         *(training_speed, checkpoint_cost, precision, seams),
     )
 }
