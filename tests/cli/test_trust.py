@@ -74,3 +74,25 @@ def test_spread_follows_the_trust_map_and_is_shown_in_the_report(files, tiny_mod
     assert "is not the spread of out.ome.zarr by 3 restorations (noise)" in other.output
     alone = CliRunner().invoke(main, [*finished[:-2], "--spread", "3"])
     assert "--spread needs the model that restored RESULT; add --model" in alone.output
+
+
+def test_maps_never_replace_the_result_or_the_raw_movie(files, tiny_models):
+    model = ["--model", str(tiny_models["still"])]
+    assert CliRunner().invoke(main, ["restore", "cells.ome.tif", "out.ome.tif", *model]).exit_code == 0
+    kept = (files / "out.ome.tif").read_bytes()
+    command = ["trust", "out.ome.tif", "cells.ome.tif", "--noise", "camera.toml", "--overwrite", "-o"]
+    for name in ("out.ome.tif", "cells.ome.tif"):
+        refused = CliRunner().invoke(main, [*command, name])
+        assert refused.exit_code == 2
+        assert f"{name} is the input itself" in refused.output
+    assert (files / "out.ome.tif").read_bytes() == kept
+
+
+def test_trust_refuses_another_model_before_the_map(files, tiny_models):
+    command = ["restore", "cells.ome.tif", "out.ome.tif", "--model", str(tiny_models["still"])]
+    assert CliRunner().invoke(main, command).exit_code == 0
+    command = ["trust", "out.ome.tif", "cells.ome.tif", "--noise", "camera.toml", "--model", str(tiny_models["movie"])]
+    refused = CliRunner().invoke(main, command)
+    assert refused.exit_code == 2
+    assert "was restored with the model" in refused.output
+    assert not (files / "out_trust.ome.tif").exists()

@@ -69,6 +69,8 @@ def trust(
     place = trust_path(result) if output is None else output
     if draws is not None and model is None:
         raise InputError("--spread needs the model that restored RESULT; add --model")
+    if model is not None:
+        _check_model(result, model, draws, method)
     if report is not None:
         check_report(report, overwrite=overwrite)
         refuse_overlap(report, result, source, place)
@@ -87,6 +89,19 @@ def trust(
     if report is not None:
         shown = {"spread": spread, "resolution": resolution, "progress": progress_bars()}
         echo(f"{found.report(report, overwrite=overwrite, **shown)}: written")
+
+
+def _check_model(result: Path, model: str, draws: int | None, method: str) -> None:
+    """Raise InputError before any computation if RESULT is that of another model, or `draws` is not possible."""
+    from decrappify.io import open_movie
+    from decrappify.restoration import recorded_options
+    from decrappify.restoration.recorded import recorded_model
+    from decrappify.restoration.spread.api import check_draws
+
+    if draws is not None:
+        check_draws(draws, method)
+    with open_movie(result) as restored:
+        recorded_model(restored, model, recorded_options(restored))
 
 
 def write_spread(movie: Any, result: Path, model: str, noise: Any, *, overwrite: bool, **settings: Any) -> Any:

@@ -167,6 +167,7 @@ def trust_map(
     [1, 3]
     """
     from decrappify.io import open_movie
+    from decrappify.io.store.outputs import refuse_input
 
     if not isinstance(spot_px, int | float) or isinstance(spot_px, bool) or not 0.3 <= spot_px <= 20:
         raise InputError(f"spot_px is {short(spot_px)}, expected the sigma of a spot of 0.3 to 20 pixels")
@@ -176,6 +177,9 @@ def trust_map(
     bars = checked_progress(progress)
     source, result = open_movie(measured), open_movie(restored)
     try:
+        if place is not None:
+            refuse_input(place, source)
+            refuse_input(place, result)
         run = _Run(source, result, channel_noise(source, noise), float(spot_px))
         maps: Maps
         if place is None:

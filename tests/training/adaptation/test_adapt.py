@@ -107,7 +107,7 @@ def test_given_model_is_kept_if_the_adapted_one_is_not_better(given, noisy):
     harmful = replace(CONFIG, max_steps=4, validate_every=4, learning_rate=1e-9)
     model = adapt(given, noisy, noise=NOISE, config=harmful)
     assert model.card["adapted"]["kept"] == "given"
-    assert model.sha256 == given.sha256
+    assert (model.sha256, model.name) == (given.sha256, "untrained")
     assert "whose weights are kept" in verdict(model.card["adapted"])
 
 
@@ -147,6 +147,12 @@ def test_noise_model_that_leaves_dependent_parts_is_an_error(given, noisy, facto
     wrong = NoiseModel(gain=Estimate(factor * GAIN), intercept=Estimate(-factor * GAIN * OFFSET))
     with pytest.raises(InputError, match=f"^noisy: split into two parts, the noise of both correlates.*{words}"):
         adapt(given, noisy, noise=wrong, config=CONFIG)
+
+
+def test_uncertain_gain_is_an_error(given, noisy):
+    uncertain = replace(NOISE, gain=Estimate(GAIN, 0.25 * GAIN))
+    with pytest.raises(InputError, match=r"^noisy: the gain is 3 ± 0\.75, expected an error of at most 20%"):
+        adapt(given, noisy, noise=uncertain, config=CONFIG)
 
 
 def test_single_image_with_correlated_noise_is_an_error(noisy):

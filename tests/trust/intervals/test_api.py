@@ -211,3 +211,12 @@ def test_fit_channel_refuses_references_of_other_gray_levels_and_fills_rare_stra
 
 def _fields(intervals):
     return {name: getattr(intervals, name) for name in Intervals.__dataclass_fields__}
+
+
+def test_interval_map_never_replaces_the_result(intervals, pair, tmp_path):
+    measured, restored = pair
+    path = dc.save_movie(restored, tmp_path / "restored.ome.tif")
+    kept = path.read_bytes()
+    with pytest.raises(InputError, match=r"restored\.ome\.tif is the input itself"):
+        dc.interval_map(measured, path, intervals, path, overwrite=True)
+    assert path.read_bytes() == kept

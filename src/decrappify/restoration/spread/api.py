@@ -99,6 +99,7 @@ def spread_map(
     >>> spread = dc.spread_map("cells.czi", "cells.ome.zarr", "fluorescence-movie")  # doctest: +SKIP
     """
     from decrappify.io import open_movie
+    from decrappify.io.store.outputs import refuse_input
 
     check_draws(draws, method)
     check_whole(0, None, seed=seed)
@@ -112,6 +113,9 @@ def spread_map(
     try:
         from decrappify.restoration.spread.run import SpreadRun
 
+        if place is not None:
+            refuse_input(place, source)
+            refuse_input(place, result)
         frames = frames_of(result, source)
         models = channel_noise(source, noise) if method == "noise" else None
         with threads_put_back(), limit_errors(f"restoring {source.name}"):

@@ -227,4 +227,5 @@ def _card(
     }
     if result.last_step < result.n_steps:
         adapted["unfinished"] = f"stopped at step {result.last_step} of {result.n_steps}"
-    return {**given.card, "name": f"{given.name}-adapted", **dict(run.card), "adapted": adapted}
+    name = given.name if result.weights is None else f"{given.name}-adapted"
+    return {**given.card, "name": name, **dict(run.card), "adapted": adapted}

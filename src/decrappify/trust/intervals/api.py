@@ -97,6 +97,7 @@ def interval_map(
     >>> bounds = interval_map("cells.tif", "restored.ome.zarr", "intervals.toml", "bounds.ome.zarr")  # doctest: +SKIP
     """
     from decrappify.io import open_movie
+    from decrappify.io.store.outputs import refuse_input
 
     place = None if output is None else Path(output)
     if place is not None:
@@ -105,6 +106,9 @@ def interval_map(
     bars = checked_progress(progress)
     source, result = open_movie(measured), open_movie(restored)
     try:
+        if place is not None:
+            refuse_input(place, source)
+            refuse_input(place, result)
         run = _Run(source, result, loaded)
         maps: Maps
         if place is None:
