@@ -117,3 +117,10 @@ def test_calibrate_intervals_command_refuses_existing_and_other_outputs(folder, 
         result = CliRunner().invoke(main, [*command, output])
         assert result.exit_code == 2
         assert message in result.output
+
+
+def test_calibrate_intervals_refuses_images_as_their_own_reference(folder, tiny_models):
+    words = ["calibrate-intervals", "low", "low", "--model", str(tiny_models["still"]), "-o", "own.toml"]
+    refused = CliRunner().invoke(main, words)
+    assert refused.exit_code == 2
+    assert "is its own reference" in refused.output

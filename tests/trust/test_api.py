@@ -39,6 +39,14 @@ def test_trust_map_labels_the_false_spot_and_summarizes(pair):
     assert trust.movie.provenance["trust"]["summary"] == trust.summary
 
 
+@pytest.mark.parametrize(("share", "percent"), [(0.0, None), (0.7, "30"), (1.0, "0")])
+def test_trust_map_warns_of_a_result_that_contains_the_noise(pair, caplog, share, percent):
+    measured, restored = (np.asarray(movie)[:2] for movie in pair)
+    dc.trust_map(measured, share * measured + (1 - share) * restored, NOISE)
+    text = f"the difference of both is {percent} % of the noise"
+    assert (text in caplog.text) if percent else not caplog.text
+
+
 def test_trust_map_evaluates_each_channel_with_its_noise_and_replaced_pixels(pair):
     measured, restored = (np.repeat(np.asarray(movie)[2:3], 2, axis=1) for movie in pair)
     measured[0, 1] = 100 + (measured[0, 1] - 100) * 3  # three times the gain

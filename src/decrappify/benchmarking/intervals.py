@@ -93,6 +93,7 @@ def calibrate_intervals(
     check_instance(InferenceOptions, inference=inference)
     check_instance(BenchmarkOptions, options=options)
     found = checked_pairs(pairs, folder_as=options.folder_as)
+    _check_different(found)
     fields = list(dict.fromkeys(pair.field for pair in found))
     check_fields(len(fields), level)
     loaded = load_model(model)
@@ -116,6 +117,14 @@ def calibrate_intervals(
             fit_channel(np.stack([each.counts[name] for name in fields]), each.features, level) for each in collected
         ),
     )
+
+
+def _check_different(pairs: Sequence[Pair]) -> None:
+    """Raise InputError for a source that is its own reference: its noise would not count as an error."""
+    for pair in pairs:
+        origin = pair.source.origin
+        if origin is not None and pair.reference is not None and pair.reference.origin == origin:
+            raise InputError(f"{pair.source.name} is its own reference; pass folders of raw images and of good ones")
 
 
 @dataclass

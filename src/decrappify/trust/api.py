@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,16 +18,17 @@ from decrappify._version import __version__
 from decrappify.errors import InputError
 from decrappify.movie import Movie, Plane, Shape5
 from decrappify.noise import NoiseModel
-from decrappify.noise.channels import Noise
+from decrappify.noise.channels import Noise, channel_name
 from decrappify.trust.camera import PlaneNoise
 from decrappify.trust.evaluation import FALSE_DISCOVERIES, REGION, Label, evaluate_plane
 from decrappify.trust.inputs import channel_noise, excluded_pixels, frames_of, terms_of
 from decrappify.trust.maps import MAPS, Maps, MemoryMaps, StoredMaps, beside, check_format, map_names, planes_of
-from decrappify.trust.summary import note_of, shares, summary_line
+from decrappify.trust.summary import followed_noise, note_of, shares, summary_line
 
 if TYPE_CHECKING:
     from decrappify.trust.resolution import ConfirmedResolution
 
+log = logging.getLogger(__name__)
 _CANCELLED = "cancelled while the trust map was computed; finished planes are kept, repeat the call to resume"
 
 
@@ -245,9 +247,20 @@ class _Run:
         for c, name in enumerate(self._restored.channel_names):
             line = summary_line({plane: note for plane, note in notes.items() if plane[1] == c})
             lines.append(line if self._restored.shape[1] == 1 else f"{name}: {line}")
+            self._warn_of_noise(c, [note for plane, note in notes.items() if plane[1] == c])
         summary = "; ".join(lines)
         entry = self._settings() | {"shares": found, "summary": summary}
         return TrustMap(maps.finish(self._restored.provenance | {"trust": entry}), found, summary, inputs)
+
+    def _warn_of_noise(self, channel: int, notes: list[dict[str, Any]]) -> None:
+        residual = followed_noise(notes)
+        if residual is not None:
+            log.warning(
+                "%s contains noise of its raw data: the difference of both is %.0f %% of the noise, expected about 100 "
+                "%%; noise that was kept is not contradicted by the data",
+                channel_name(self._restored, channel),
+                100 * residual,
+            )
 
     def _evaluate(self, plane: Plane, maps: Maps) -> None:
         t, c, z = plane

@@ -47,11 +47,15 @@ class PlaneTrust:
         is brighter than the data.
     limit : array (Y, X) of float32
         Peak in photons of the faintest spot that would be detected.
+    residual : float
+        Standard deviation of ``measured - restored`` relative to that of the noise; near 0 for a result that is the
+        noisy data, NaN without data.
     """
 
     labels: Array
     score: Array
     limit: Array
+    residual: float
 
 
 def evaluate_plane(
@@ -82,7 +86,15 @@ def evaluate_plane(
     labels[_invented(sizes) | _deviating(sizes)] = Label.CONTRADICTED
     labels[~evaluated] = Label.UNTESTABLE
     labels[~finite] = 0
-    return PlaneTrust(labels, _strongest([size.score for size in sizes]), limit / np.float32(noise.gain))
+    score = _strongest([size.score for size in sizes])
+    return PlaneTrust(labels, score, limit / np.float32(noise.gain), _relative(residual, gray, noise, evaluated))
+
+
+def _relative(residual: Array, gray: Array, noise: PlaneNoise, evaluated: Array) -> float:
+    """Return the standard deviation of the residual relative to that of the noise."""
+    expected = float(noise.variance(gray)[evaluated].sum(dtype=np.float64))
+    found = float(np.square(residual[evaluated]).sum(dtype=np.float64))
+    return float(np.sqrt(found / expected)) if expected > 0 else float("nan")
 
 
 @dataclass(frozen=True, slots=True)

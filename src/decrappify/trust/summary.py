@@ -10,6 +10,8 @@ import numpy as np
 from decrappify.movie import Array, Plane
 from decrappify.trust.evaluation import REGION, Label, PlaneTrust
 
+_FOLLOWS = 0.5  # residual relative to the noise, below which a result contains most of the noise
+
 
 def note_of(trust: PlaneTrust) -> dict[str, Any]:
     """Return the numbers of a plane from which the summary is computed: small JSON values."""
@@ -18,6 +20,8 @@ def note_of(trust: PlaneTrust) -> dict[str, Any]:
         "labels": [int(np.count_nonzero(trust.labels == label)) for label in Label],
         "limit": round(float(np.median(trust.limit)), 2),
     }
+    if np.isfinite(trust.residual):
+        note["residual"] = round(trust.residual, 3)
     if contradicted.any():
         y, x, count = _densest(contradicted)
         note["densest"] = [y, x, count]
@@ -53,6 +57,17 @@ def summary_line(notes: Mapping[Plane, Mapping[str, Any]]) -> str:
     (t, _, z), (y, x, _) = max(places.items(), key=lambda place: place[1][2])
     several_slices = any(plane[2] for plane in notes)
     return f"{line}, most in frame {t}{f', slice {z}' if several_slices else ''} near y {y}, x {x}"
+
+
+def followed_noise(notes: Iterable[Mapping[str, Any]]) -> float | None:
+    """Return the residual relative to the noise, median of the planes, if the result follows the noise; else None.
+
+    >>> followed_noise([{"residual": 0.3}, {"residual": 0.35}, {}]), followed_noise([{"residual": 0.97}])
+    (0.325, None)
+    """
+    found = [note["residual"] for note in notes if "residual" in note]
+    median = float(np.median(found)) if found else 1.0
+    return median if median < _FOLLOWS else None
 
 
 def _percent(share: float) -> str:
