@@ -23,13 +23,17 @@ def progress_bars() -> Any:
 
 
 def log_status() -> None:
-    """Log validation data and length of a training run, and its status once a minute if no progress bar is shown."""
+    """Log validation data and length of a training run, and its status once a minute if no progress bar is shown.
+
+    Messages of Fabric on its settings are not shown.
+    """
     names = ["decrappify.training.supervised.report", "decrappify.training.adaptation"]
     names += ["decrappify.training.engine.status"] if progress_bars() is None else []
-    for name in names:
+    levels = dict.fromkeys(names, logging.INFO) | {"lightning_fabric.utilities.rank_zero": logging.WARNING}
+    for name, level in levels.items():
         logger = logging.getLogger(name)
         click.get_current_context().find_root().call_on_close(partial(logger.setLevel, logger.level))
-        logger.setLevel(logging.INFO)
+        logger.setLevel(level)
 
 
 def open_input(source: Path, *, output: Path | None = None, **options: Any) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from decrappify._common.argument_names import argument
 from decrappify._common.counting import counted
 from decrappify.errors import InputError
 from decrappify.movie import Movie
@@ -48,7 +49,10 @@ def channel_name(movie: Movie, channel: int) -> str:
 
 def _model(movie: Movie, noise: Any, channel: int) -> NoiseModel:
     if noise is None:
-        return calibrate(movie.select(channels=channel)).noise
+        try:
+            return calibrate(movie.select(channels=channel)).noise
+        except InputError as error:
+            raise InputError(f"{error}; or pass the noise of the camera as {argument('noise')}") from error
     if isinstance(noise, Calibration):
         return noise.noise
     if isinstance(noise, NoiseModel):
