@@ -45,7 +45,8 @@ def measure_pair(label: str, steps: int, folder: Path) -> Row:
     gaussian = [best_gaussian(frame, truth, data_range=score.keywords["data_range"], fit_levels=fit) for frame in low]
     results = {"source": low, "gaussian": np.stack([one.restored for one in gaussian])} | results
     row: Row = {method: float(np.mean([score(frame, truth) for frame in result])) for method, result in results.items()}
-    shown = {method: result[0] for method, result in results.items()} | {"reference": truth}
+    shown = {method: _on_levels_of(truth, result[0]) if fit else result[0] for method, result in results.items()}
+    shown["reference"] = truth
     return row | _facts(label, name, "SI-PSNR" if fit else "PSNR", adapted, shown, folder)
 
 
@@ -90,6 +91,12 @@ def restore_frames(model: Any, source: Any) -> Any:
     from benchmarks.harness.scoring import restored
 
     return restored(np.asarray(source, np.float32), model)
+
+
+def _on_levels_of(truth: Any, image: Any) -> Any:
+    """Fit one gain and offset of an image to those of the reference, to show both with one contrast."""
+    gain, offset = np.polyfit(image.ravel(), truth.ravel(), 1)
+    return gain * image + offset
 
 
 def _facts(label: str, name: str, score: str, adapted: Any, shown: dict[str, Any], folder: Path) -> Row:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from decrappify._common.argument_names import argument
-from decrappify.errors import InputError
 from decrappify.movie import Movie
 from decrappify.noise import NoiseModel
 from decrappify.noise.channels import channel_name
@@ -16,7 +14,7 @@ from decrappify.training.adaptation.independence import check_independence
 log = logging.getLogger(__name__)
 report = logging.getLogger("decrappify.training.adaptation")  # shown by the command line
 
-_DOUBTFUL_ERROR, _LARGEST_ERROR = 0.1, 0.2  # of the gain, relative; a wrong gain leaves dependent parts
+_LARGEST_ERROR = 0.1  # of the gain, relative; a wrong gain leaves dependent parts
 
 
 def splitters_of(
@@ -33,12 +31,7 @@ def splitters_of(
     for movie, models in zip(movies, noise, strict=True):
         row = []
         for channel, model in enumerate(models):
-            name, gain = channel_name(movie, channel), model.gain
-            if gain.value is not None and (gain.error or 0.0) > _LARGEST_ERROR * gain.value:
-                raise InputError(
-                    f"{name}: the gain is {gain.text()}, expected an error of at most {_LARGEST_ERROR:.0%}; pass the "
-                    f"noise of the camera, calibrated on a longer movie, as {argument('noise')}"
-                )
+            name = channel_name(movie, channel)
             row.append(NoiseSplitter.of(model))
             report.info("%s: %s", name, in_words(model, row[-1]))
             for problem in doubts(model):
@@ -74,7 +67,7 @@ def doubts(noise: NoiseModel) -> list[str]:
     gain = noise.gain
     if gain.value is None:
         found.append(f"the gain is not determined ({gain.note}); noise is taken as equal at all gray levels")
-    elif gain.error is not None and gain.error > _DOUBTFUL_ERROR * gain.value:
+    elif gain.error is not None and gain.error > _LARGEST_ERROR * gain.value:
         found.append(f"the gain is uncertain ({gain.text()}); calibrate on a longer movie of the same camera")
     elif not gain.valid:
         found.append(f"the gain may be wrong ({gain.note})")
