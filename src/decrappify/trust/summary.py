@@ -62,8 +62,8 @@ def summary_line(notes: Mapping[Plane, Mapping[str, Any]]) -> str:
 def followed_noise(notes: Iterable[Mapping[str, Any]]) -> float | None:
     """Return the residual relative to the noise, median of the planes, if the result follows the noise; else None.
 
-    >>> followed_noise([{"residual": 0.3}, {"residual": 0.35}, {}]), followed_noise([{"residual": 0.97}])
-    (0.325, None)
+    >>> followed_noise([{"residual": 0.25}, {"residual": 0.25}, {}]), followed_noise([{"residual": 0.97}])
+    (0.25, None)
     """
     found = [note["residual"] for note in notes if "residual" in note]
     median = float(np.median(found)) if found else 1.0
