@@ -12,12 +12,15 @@ from scipy.ndimage import gaussian_filter
 from tests.training.runs import log_rows
 from tests.training.tiny_run import NETWORK
 
+from decrappify.datasets.plane_cache import cache_movies
 from decrappify.errors import InputError
 from decrappify.metrics.fidelity import psnr
 from decrappify.model import Model, load_model
 from decrappify.movie import Movie
 from decrappify.networks import create
 from decrappify.noise import Estimate, NoiseModel
+from decrappify.noise.splitting import NoiseSplitter
+from decrappify.normalization import NormalizationRule
 from decrappify.restoration import restore
 from decrappify.training import AdaptationConfig, RunOptions, adapt
 from decrappify.training.adaptation.api import verdict
@@ -167,17 +170,22 @@ def test_single_image_with_correlated_noise_is_an_error(noisy):
     assert adapt(still, image, noise=correlated, config=replace(CONFIG, max_steps=1)).card["adapted"]["steps"] == 1
 
 
+def split_patches(movie, size=16):
+    movies, splitters = cache_movies([movie], NormalizationRule(), 2**30), [[NoiseSplitter.of(NOISE)]]
+    return SplitDataset(movies, splitters, n_frames=3, patch_size=size, length=9, seed=5, share=(0.6, 0.9))
+
+
+def test_frames_that_replace_missing_neighbors_do_not_contain_the_light_of_the_target():
+    flat = OFFSET + GAIN * np.random.default_rng(0).poisson(100, (3, 64, 64))
+    movie = Movie.from_array(flat.astype(np.uint16), "TYX", missing=[(0, 0, 0), (2, 0, 0)])  # the middle frame remains
+    patch = split_patches(movie, 64)[0]
+    assert np.array_equal(patch["source"][0], patch["source"][1])
+    for source in patch["source"]:
+        assert abs(np.corrcoef(source.ravel(), patch["target"].ravel())[0, 1]) < 0.05
+
+
 def test_items_of_a_dataset_depend_only_on_their_number(noisy):
-    from decrappify.datasets.plane_cache import cache_movies
-    from decrappify.noise.splitting import NoiseSplitter
-    from decrappify.normalization import NormalizationRule
-
-    def item(number):
-        movies = cache_movies([noisy], NormalizationRule(), 2**30)
-        splitters = [[NoiseSplitter.of(NOISE)]]
-        return SplitDataset(movies, splitters, n_frames=3, patch_size=16, length=9, seed=5, share=(0.6, 0.9))[number]
-
-    first, again, other = item(3), item(3), item(4)
+    first, again, other = (split_patches(noisy)[number] for number in (3, 3, 4))
     assert all(np.array_equal(first[key], again[key]) for key in ("source", "source_2", "target", "target_2"))
     assert not np.array_equal(first["source"], other["source"])
     assert not np.array_equal(first["target"], first["target_2"])

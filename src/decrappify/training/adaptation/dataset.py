@@ -67,19 +67,21 @@ class SplitDataset(SeededDataset[Sample]):
 
     def _draw(self, index: int, rng: np.random.Generator) -> Sample:
         for _ in range(_REDRAWS):
-            pick, channel, window = self._draw_window(rng)
-            if window[self.n_frames // 2].mean() > _DIM:
+            pick, channel, frames, order = self._draw_window(rng)
+            middle = frames[order[self.n_frames // 2]]
+            if middle.mean() > _DIM:
                 break
         share = float(rng.uniform(*self.share))
         code = random_orientation(rng) if self.augment else 0
-        halves = [self._split(window, pick, channel, share, rng) for _ in range(2)]
+        halves = [self._split(frames, order, pick, channel, share, rng) for _ in range(2)]
         (source, target), (source_2, target_2) = (
             (_tensor(source, code), _tensor(target, code)) for source, target in halves
         )
-        weight = _tensor(self._weight(window[self.n_frames // 2], pick, channel)[None], code)
+        weight = _tensor(self._weight(middle, pick, channel)[None], code)
         return Sample(source=source, source_2=source_2, target=target, target_2=target_2, weight=weight, movie=pick)
 
-    def _draw_window(self, rng: np.random.Generator) -> tuple[int, int, Array]:
+    def _draw_window(self, rng: np.random.Generator) -> tuple[int, int, Array, Array]:
+        """Return movie, channel, the different frames (N, Y, X) of a window, and the number of each in the window."""
         pick = int(rng.choice(len(self.movies), p=self._chance))
         movie = self.movies[pick]
         n_t, n_c, n_z, height, width = movie.shape
@@ -87,21 +89,25 @@ class SplitDataset(SeededDataset[Sample]):
         t, z = movie.recorded_place(t, [channel], z, rng)
         size = self.patch_size
         y, x = int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))
-        frames = movie.window(t, [channel], z, self.n_frames)
-        planes = [movie.region(i, channel, z, slice(y, y + size), slice(x, x + size)) for i in frames]
-        return pick, channel, np.stack(planes)
+        frames, order = np.unique(movie.window(t, [channel], z, self.n_frames), return_inverse=True)
+        planes = [movie.region(int(i), channel, z, slice(y, y + size), slice(x, x + size)) for i in frames]
+        return pick, channel, np.stack(planes), order
 
     def _split(
-        self, window: Array, pick: int, channel: int, share: float, rng: np.random.Generator
+        self, frames: Array, order: Array, pick: int, channel: int, share: float, rng: np.random.Generator
     ) -> tuple[Array, Array]:
-        """Return a source (T, Y, X) and its target (1, Y, X), in network units."""
+        """Return a source (T, Y, X) and its target (1, Y, X), in network units.
+
+        A frame that is repeated in the window is split once: two splits together would contain most of the target's
+        photons.
+        """
         units = self.movies[pick].normalizations[channel]
-        gray = window.astype(np.float64) * units.scale + units.offset
+        gray = frames.astype(np.float64) * units.scale + units.offset
         first, second = (
             ((part - units.offset) / units.scale).astype(np.float32)
             for part in self.splitters[pick][channel].split(gray, share, rng)
         )
-        return first, second[self.n_frames // 2][None]
+        return first[order], second[order[self.n_frames // 2]][None]
 
     def _weight(self, frame: Array, pick: int, channel: int) -> Array:
         """Return the inverse of the variance of the noise (Y, X), relative to that of a dim structure."""
