@@ -122,7 +122,9 @@ def test_trust_map_refuses_undetermined_noise_and_other_movies(pair):
     measured, restored = pair
     with pytest.raises(InputError, match=r"the gain of its noise is not determined"):
         dc.trust_map(restored[:2], restored[:2], NoiseModel())
-    with pytest.raises(InputError, match=r"expected those of cells, \(64, 64\): trust maps need a model of scale 1"):
+    with pytest.raises(
+        InputError, match=r"expected those of cells, \(64, 64\), from which a model of scale 1 restored it"
+    ):
         dc.trust_map(measured, restored.crop(slice(0, 32)), NOISE)
     with pytest.raises(InputError, match=r"3 frames and cells 4"):
         dc.trust_map(measured, restored[:3], NOISE)

@@ -15,14 +15,14 @@ from decrappify.benchmarking.pairs import Pair
 from decrappify.domain import measure_features, sampled_regions, unexpected_correlation
 from decrappify.metrics.baselines import best_gaussian
 from decrappify.metrics.held_out import held_out_error, held_out_gain_db
-from decrappify.metrics.resolution import BETWEEN_HALVES, cross_frc, frc
+from decrappify.metrics.resolution import BETWEEN_HALVES, cross_frc, finest_correlation
 from decrappify.metrics.spectrum import SMALLEST_SIDE
 from decrappify.movie import Array, ArraySource, Movie
 from decrappify.noise.simulation import kernel_sigma
 from decrappify.noise.splitting import NoiseSplitter
 
 _FRAMES = 16
-_FINEST, _SHARED = 0.42, 0.1
+_SHARED = 0.1  # correlation of the finest detail of two halves
 
 
 @dataclass(frozen=True)
@@ -129,10 +129,7 @@ def _warning_of_correlation(pair: Pair, expected: float) -> str:
 
 def _warning(pair: Pair, first: Movie, second: Movie) -> str:
     """Return a warning if the raw halves correlate in the finest detail, which should contain noise only."""
-    finest = []
-    for view in pair.views:
-        curve = frc(*(_frames(view.of(half)) for half in (first, second)))
-        finest.append(float(curve.correlation[curve.frequency > _FINEST].mean()))
+    finest = [finest_correlation(*(_frames(view.of(half)) for half in (first, second))) for view in pair.views]
     if max(finest) < _SHARED:
         return ""
     return f" (they correlate by {max(finest):.2f} in the finest detail: noise is shared, check gain and offset)"

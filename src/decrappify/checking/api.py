@@ -95,16 +95,11 @@ class MovieCheck:
             If it cannot be written.
         """
         from decrappify.checking.report.html import page
-        from decrappify.io.store.outputs import atomic_output
-        from decrappify.noise.files import check_report
+        from decrappify.io.store.reports import write_report
 
-        check_report(Path(path), overwrite=overwrite)
         example = () if self.held_out is None else self.held_out.example
-        with atomic_output(path, overwrite=overwrite) as partial:
-            partial.write_text(
-                page(f"{self.model} on {self.movie}", self.lines(), self.verdict, example), encoding="utf-8"
-            )
-        return Path(path)
+        title = f"{self.model} on {self.movie}"
+        return write_report(path, lambda: page(title, self.lines(), self.verdict, example), overwrite=overwrite)
 
 
 def check(

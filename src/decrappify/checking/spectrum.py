@@ -6,9 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from decrappify.metrics.resolution import FINEST_DETAIL
 from decrappify.movie import Array
-
-_FINEST = 0.42  # cycles per pixel, from which on a sampled image has little structure
 
 
 def shared_noise(pairs: Iterable[tuple[Array, Array]], share: float) -> float:
@@ -39,7 +38,7 @@ def shared_noise(pairs: Iterable[tuple[Array, Array]], share: float) -> float:
     for one, two in pairs:
         frequency = np.hypot(np.fft.fftfreq(one.shape[0])[:, None], np.fft.fftfreq(one.shape[1])[None])
         window = np.outer(*map(np.hanning, one.shape))
-        first, second = (np.fft.fft2((part - part.mean()) * window)[frequency > _FINEST] for part in (one, two))
+        first, second = (np.fft.fft2((part - part.mean()) * window)[frequency > FINEST_DETAIL] for part in (one, two))
         shared += float((first * second.conj()).real.sum())
         noise += float(np.square(np.abs(first - second)).sum())
     return shared / (share * (1 - share) * noise) if noise else 0.0

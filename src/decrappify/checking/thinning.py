@@ -16,14 +16,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from decrappify._common.progress import Cancel, check_cancel
 from decrappify.checking.forward import Forward
 from decrappify.checking.regions import Region, read_window
 from decrappify.checking.scores import SHARE, Scores, Thinning
 from decrappify.checking.spectrum import shared_noise
-from decrappify.metrics.baselines import best_gaussian_of_windows
+from decrappify.metrics.baselines import best_gaussian_of_windows, filtered_windows
 from decrappify.movie import Array, Movie
 from decrappify.noise.splitting import NoiseSplitter
 from decrappify.restoration.measurement.channels import Channel
@@ -118,7 +117,8 @@ class ThinningTest:
         targets = np.stack([row[0].target for row in self._splits])
         step = max(1, len(windows) // _SEARCHED)
         best = best_gaussian_of_windows(windows[::step], targets[::step], data_range=self._units.scale)
-        filtered = [[_filtered(split.wide, best.sigma_space, best.sigma_time) for split in row] for row in self._splits]
+        widths = best.sigma_space, best.sigma_time
+        filtered = [list(filtered_windows([split.wide for split in row], *widths)) for row in self._splits]
         firsts = [[split.first for split in row] for row in self._splits]
         noise = self._share * self._differences(firsts)
         brightest = int(np.argmax([row[0].target.std() for row in self._splits]))
@@ -168,10 +168,3 @@ def _units_of(squares: Array, n_regions: int) -> list[float]:
         for row in rows
         for block in np.array_split(row, max(1, round(squares.shape[1] / _BLOCK)), axis=1)
     ]
-
-
-def _filtered(window: Array, sigma_space: float, sigma_time: float) -> Array:
-    middle = np.zeros(len(window))
-    middle[len(window) // 2] = 1
-    weights = gaussian_filter1d(middle, sigma_time) if sigma_time > 0 else middle
-    return np.asarray(gaussian_filter(np.tensordot(weights, window.astype(np.float64), 1), sigma_space))

@@ -13,7 +13,7 @@ import click
 from decrappify._common.terminal import echo, echo_lines
 from decrappify.cli.common import progress_bars
 from decrappify.cli.group import Command
-from decrappify.cli.options import FOLDER_AS, PATH, taken
+from decrappify.cli.options import FOLDER_AS, PATH, UNRELATED, taken
 
 
 @click.command(cls=Command)
@@ -41,13 +41,7 @@ from decrappify.cli.options import FOLDER_AS, PATH, taken
     help="Gray levels of LOW and HIGH: same; fit: every result is fitted to HIGH first, as for a short and a long "
     "exposure; auto: fit if they differ.",
 )
-@click.option(
-    "--unrelated",
-    type=click.Choice(["refuse", "warn"]),
-    default="refuse",
-    show_default=True,
-    help="LOW and HIGH that do not show the same field: an error (refuse), or a warning.",
-)
+@UNRELATED
 @click.option(
     "--group-by",
     metavar="REGEX",

@@ -37,8 +37,9 @@ def calibrate(
 ) -> None:
     """Measure the noise of a microscope from the raw movie LOW, and show it as a table."""
     from decrappify.io.store.outputs import refuse_overlap
+    from decrappify.io.store.reports import check_report
     from decrappify.noise import calibrate as measure
-    from decrappify.noise.files import check_output, check_report
+    from decrappify.noise.files import check_output
 
     if output is not None:
         check_output(output, overwrite=overwrite)

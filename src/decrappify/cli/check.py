@@ -10,7 +10,7 @@ import click
 from decrappify._common.terminal import echo, echo_lines
 from decrappify.cli.common import describe, open_input, progress_bars
 from decrappify.cli.group import Command
-from decrappify.cli.options import PATH, device_options, input_options, taken
+from decrappify.cli.options import PATH, WINDOW_AXIS, device_options, input_options, taken
 
 
 @click.command(cls=Command)
@@ -18,13 +18,7 @@ from decrappify.cli.options import PATH, device_options, input_options, taken
 @click.option("--model", default="fluorescence-movie", show_default=True, help="Shipped model, or a model file.")
 @click.option("--noise", type=PATH, help="File (.toml) of `calibrate`; measured on MOVIE by default.")
 @click.option("--report", type=PATH, help="File (.html) for a report with images.")
-@click.option(
-    "--window-axis",
-    default="T",
-    show_default=True,
-    type=click.Choice(["T", "Z"]),
-    help="Axis along which neighboring frames are taken: T (time) or Z (slices of a stack).",
-)
+@WINDOW_AXIS
 @input_options
 @device_options
 @click.option("--overwrite", is_flag=True, help="Replace the report.")
@@ -45,7 +39,7 @@ def check(
     from decrappify.checking import check as check_movie
     from decrappify.inference.options import InferenceOptions
     from decrappify.io.store.outputs import refuse_overlap
-    from decrappify.noise.files import check_report
+    from decrappify.io.store.reports import check_report
 
     if report is not None:
         check_report(report, overwrite=overwrite)

@@ -10,7 +10,7 @@ import click
 from decrappify._common.terminal import echo
 from decrappify.cli.common import open_input, progress_bars
 from decrappify.cli.group import Command
-from decrappify.cli.options import FOLDER_AS, NO_RESUME, PATH, input_options, taken
+from decrappify.cli.options import FOLDER_AS, NO_RESUME, PATH, UNRELATED, input_options, taken
 
 
 @click.command("calibrate-intervals", cls=Command)
@@ -33,13 +33,7 @@ from decrappify.cli.options import FOLDER_AS, NO_RESUME, PATH, input_options, ta
     help="Gray levels of LOW and HIGH: same; fit: every reference is fitted to its result first, as for a long "
     "exposure; auto: fit if they differ.",
 )
-@click.option(
-    "--unrelated",
-    type=click.Choice(["refuse", "warn"]),
-    default="refuse",
-    show_default=True,
-    help="LOW and HIGH that do not show the same field: an error (refuse), or a warning.",
-)
+@UNRELATED
 @FOLDER_AS
 @click.option("--device", default="auto", show_default=True, help="Device: auto, cpu, cuda or mps.")
 @click.option("--overwrite", is_flag=True, help="Replace the file.")

@@ -34,6 +34,24 @@ FOLDER_AS = click.option(
 )
 
 
+UNRELATED = click.option(
+    "--unrelated",
+    type=click.Choice(["refuse", "warn"]),
+    default="refuse",
+    show_default=True,
+    help="LOW and HIGH that do not show the same field: an error (refuse), or a warning.",
+)
+
+
+WINDOW_AXIS = click.option(
+    "--window-axis",
+    default="T",
+    show_default=True,
+    type=click.Choice(["T", "Z"]),
+    help="Axis along which neighboring frames are taken: T (time) or Z (slices of a stack).",
+)
+
+
 NO_RESUME = click.option("--no-resume", is_flag=True, help="Start from scratch instead of resuming an unfinished run.")
 
 

@@ -18,6 +18,7 @@ from decrappify.cli.options import (
     PATH,
     SPREAD,
     SPREAD_BY,
+    WINDOW_AXIS,
     device_options,
     input_options,
     taken,
@@ -37,13 +38,7 @@ from decrappify.errors import InputError
 @tile_options
 @device_options
 @click.option("--dtype", help="Data type of the output, such as float32; that of the input by default.")
-@click.option(
-    "--window-axis",
-    default="T",
-    show_default=True,
-    type=click.Choice(["T", "Z"]),
-    help="Axis along which neighboring frames are taken: T (time) or Z (slices of a stack).",
-)
+@WINDOW_AXIS
 @click.option(
     "--nan",
     default="error",

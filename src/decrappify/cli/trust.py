@@ -62,7 +62,7 @@ def trust(
     """
     from decrappify.inference.options import InferenceOptions
     from decrappify.io.store.outputs import refuse_overlap
-    from decrappify.noise.files import check_report
+    from decrappify.io.store.reports import check_report
     from decrappify.trust import channel_noise, open_trust_map, trust_map, trust_path
 
     inference = taken(InferenceOptions, options)

@@ -142,6 +142,13 @@ def best_gaussian_of_windows(windows: ArrayLike, references: ArrayLike, *, data_
     return BestGaussian(sigma_space, sigma_time, restored, psnr(restored, target, data_range=data_range))
 
 
+def filtered_windows(windows: ArrayLike, sigma_space: float, sigma_time: float) -> Array:
+    """Filter the middle frames of windows (N, T, Y, X) with one Gaussian, as `best_gaussian_of_windows`; (N, Y, X)."""
+    source = np.asarray(windows, np.float64)
+    unused = source[:, 0]  # the reference of the search
+    return _WindowSearch(source, unused, 1.0).filtered(sigma_space, sigma_time)
+
+
 class _Search:
     """Search on the frames `picks` of `source`, whose ground truth is `reference`."""
 

@@ -26,6 +26,7 @@ from decrappify.movie import Array
 
 AGAINST_REFERENCE = 0.5
 BETWEEN_HALVES = 1 / 7
+FINEST_DETAIL = 0.42  # cycles per pixel; at higher frequencies, sampled images have little structure
 _SMOOTHED_RINGS = 7
 # The innermost rings contain few modes, and the shading that remains after the window.
 _FIRST_RING = 2
@@ -98,6 +99,19 @@ def correlation_from(sums: RingSums) -> RingCorrelation:
     norm = np.sqrt(sums.first * sums.second)
     correlation = np.divide(sums.cross, norm, out=np.zeros_like(norm), where=norm > 0)
     return RingCorrelation(sums.frequency, correlation)
+
+
+def finest_correlation(first: ArrayLike, second: ArrayLike) -> float:
+    """Compute the mean ring correlation of the finest detail, which is 0 for independent noise.
+
+    Examples
+    --------
+    >>> one, two = np.random.default_rng(0).normal(size=(2, 64, 64))
+    >>> round(finest_correlation(one + two, one), 1), abs(finest_correlation(one, two)) < 0.1
+    (0.7, True)
+    """
+    curve = frc(first, second)
+    return float(curve.correlation[curve.frequency > FINEST_DETAIL].mean())
 
 
 def cross_frc(restored_half: ArrayLike, other_half: ArrayLike) -> RingCorrelation:

@@ -17,7 +17,7 @@ from decrappify.errors import InputError
 from decrappify.movie import Movie
 from decrappify.noise.dark import Dark, hot_estimates, measure_dark
 from decrappify.noise.estimate import unknown
-from decrappify.noise.files import check_report, read_tables, write_tables
+from decrappify.noise.files import read_tables, write_tables
 from decrappify.noise.gain import GainFit
 from decrappify.noise.input_checks import check_dark_level, check_dark_movie, check_differs, hint_at_slices
 from decrappify.noise.levels import measure_bit_depth, measure_saturation
@@ -100,15 +100,11 @@ class Calibration:
         OutputError
             If it cannot be written.
         """
-        from decrappify.io.store.outputs import atomic_output
+        from decrappify.io.store.reports import write_report
         from decrappify.noise.report.html import page
 
-        check_report(Path(path), overwrite=overwrite)
         low, high = (self.samples.low, self.samples.high) if self.samples is not None else ((), ())
-        text = page(self.noise, self.optics, self.transfer, low, high)
-        with atomic_output(path, overwrite=overwrite) as partial:
-            partial.write_text(text, encoding="utf-8")
-        return Path(path)
+        return write_report(path, lambda: page(self.noise, self.optics, self.transfer, low, high), overwrite=overwrite)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write noise model and optics as one ``.toml`` file; see `load` and `NoiseModel.load`."""

@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from decrappify._common.saturation import saturate
-from decrappify.crappify.camera import correlate
 from decrappify.noise.model import NoiseModel
-from decrappify.noise.splitting import NoiseSplitter
+from decrappify.noise.splitting import MOST_PHOTONS, NoiseSplitter
 
 Array = NDArray[Any]
-_MOST_PHOTONS = 1e9  # counts up to which Poisson numbers are exact in float64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +89,6 @@ class NoiseDrawer:
         if terms.gain and not terms.is_correlated:
             zero = -terms.intercept / terms.gain
             counts = np.maximum((values - zero) / terms.gain, 0)
-            if counts.max(initial=0) < _MOST_PHOTONS:
+            if counts.max(initial=0) < MOST_PHOTONS:
                 return np.asarray(values + terms.gain * (rng.poisson(counts) - counts))
-        field = rng.standard_normal(values.shape, dtype=np.float32)
-        if terms.is_correlated:
-            field = correlate(field[None], terms.correlation_sigma)[0]
-        return np.asarray(values + np.sqrt(terms.variance(values)) * field)
+        return np.asarray(values + np.sqrt(terms.variance(values)) * terms.normal_field(values.shape, rng))

@@ -1,4 +1,4 @@
-"""TOML files of noise models."""
+"""TOML files of noise models, and of others with the same rules."""
 
 from __future__ import annotations
 
@@ -10,37 +10,31 @@ from decrappify._common.toml import to_toml
 from decrappify.crappify.files import read_document, write_document
 from decrappify.errors import FormatError
 
+_KIND = "noise model file"
 
-def check_output(path: Path, *, overwrite: bool) -> None:
-    """Raise if a noise model cannot be written to `path`: another suffix, an existing file, or a missing folder."""
+
+def check_output(path: Path, *, overwrite: bool, kind: str = _KIND) -> None:
+    """Raise if a file cannot be written to `path`: another suffix, an existing file, or a missing folder."""
     from decrappify.io.store.outputs import check_output as check_file
 
-    _check_suffix(path)
+    _check_suffix(path, kind)
     check_file(path, overwrite=overwrite)
 
 
-def check_report(path: Path, *, overwrite: bool) -> None:
-    """Raise if a report cannot be written to `path`: another suffix, an existing file, or a missing folder."""
-    from decrappify.io.store.outputs import check_output as check_file
-
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise FormatError(f"{path} has the suffix of another format; a report ends in .html")
-    check_file(path, overwrite=overwrite)
-
-
-def read_tables(path: Path) -> dict[str, Any]:
-    """Read a TOML file."""
-    _check_suffix(path)
-    table: dict[str, Any] = read_document(path, "noise model file", "write it with calibrate")
+def read_tables(path: Path, kind: str = _KIND, command: str = "calibrate") -> dict[str, Any]:
+    """Read a TOML file; `kind` and the command that writes it are in messages."""
+    _check_suffix(path, kind)
+    table: dict[str, Any] = read_document(path, kind, f"write it with {command}")
     return table
 
 
-def write_tables(table: Mapping[str, Any], path: Path, *, overwrite: bool) -> Path:
+def write_tables(table: Mapping[str, Any], path: Path, *, overwrite: bool, kind: str = _KIND) -> Path:
     """Write plain values, tables and lists of tables atomically."""
-    _check_suffix(path)
+    _check_suffix(path, kind)
     return write_document(to_toml(table), path, overwrite=overwrite)
 
 
-def _check_suffix(path: Path) -> None:
+def _check_suffix(path: Path, kind: str) -> None:
     if path.suffix.lower() != ".toml":
-        raise FormatError(f"{path} has the suffix of another format; a noise model file ends in .toml")
+        article = "an" if kind[0] in "aeiou" else "a"
+        raise FormatError(f"{path} has the suffix of another format; {article} {kind} ends in .toml")

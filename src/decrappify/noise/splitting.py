@@ -19,7 +19,7 @@ Array = NDArray[Any]
 _SMOOTHING = 2.0  # pixels; the mean from which the variance of correlated noise is taken
 _MEAN_WIDTH = 4.0  # pixels; over which the effect of rounding to whole photons is averaged
 _LARGEST_REACH = 0.3  # correlation at lag 2 that the kernel does not explain
-_MOST_PHOTONS = 1e9  # counts up to which binomial numbers are exact in float64
+MOST_PHOTONS = 1e9  # counts up to which binomial and Poisson numbers are exact in float64
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,19 +110,22 @@ class NoiseSplitter:
         """Return the variance of pixels with a mean gray level."""
         return np.maximum(self.gain * np.asarray(mean, np.float64) + self.intercept, 0.0)
 
+    def normal_field(self, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+        """Draw normal noise (..., Y, X) of variance 1 with the correlation of the pixels, float32."""
+        field = rng.standard_normal(shape, dtype=np.float32)
+        if not self.is_correlated:
+            return field
+        return np.asarray(correlate(field.reshape(-1, *shape[-2:]), self.correlation_sigma).reshape(shape))
+
     def _field(self, values: Array, share: float, rng: np.random.Generator) -> Array:
         """Draw the zero-mean deviation of the first part from its share, in gray levels of the light."""
         weight = share * (1 - share)
         if self.gain and not self.is_correlated:
             counts = (values + self.intercept / self.gain) / self.gain
-            if counts.max(initial=0) < _MOST_PHOTONS:
+            if counts.max(initial=0) < MOST_PHOTONS:
                 return self.gain * _thinned(counts, share, rng)
         spread = np.sqrt(weight * self.variance(_smoothed(values) if self.gain else values))
-        field = rng.standard_normal(values.shape, dtype=np.float32)
-        if self.is_correlated:
-            planes = field.reshape(-1, *field.shape[-2:])
-            field = correlate(planes, self.correlation_sigma).reshape(field.shape)
-        return np.asarray(spread * field)
+        return np.asarray(spread * self.normal_field(values.shape, rng))
 
 
 def axes_beyond_kernel(noise: NoiseModel) -> list[str]:

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from decrappify._common.argument_names import argument, setting
 from decrappify._common.checks import short
-from decrappify._common.progress import Cancel, Progress, cancellable, checked_progress, progress_bar
+from decrappify._common.progress import Cancel, Progress, cancellable, checked_progress
 from decrappify._version import __version__
 from decrappify.errors import InputError
-from decrappify.movie import Movie, Plane, Shape5
+from decrappify.movie import Movie, Plane
 from decrappify.noise import NoiseModel
 from decrappify.noise.channels import Noise, channel_name
-from decrappify.trust.camera import PlaneNoise
 from decrappify.trust.evaluation import FALSE_DISCOVERIES, REGION, Label, evaluate_plane
-from decrappify.trust.inputs import channel_noise, excluded_pixels, frames_of, terms_of
-from decrappify.trust.maps import MAPS, Maps, MemoryMaps, StoredMaps, beside, check_format, map_names, planes_of
+from decrappify.trust.inputs import channel_noise, excluded_pixels, terms_of
+from decrappify.trust.maps import MAPS, Maps, beside, planes_of
+from decrappify.trust.pair import MoviePair, PlaneMaps, evaluate_pair, opened, opened_maps, opened_pair
 from decrappify.trust.summary import followed_noise, note_of, shares, summary_line
 
 if TYPE_CHECKING:
@@ -91,17 +89,16 @@ class TrustMap:
         OutputError
             If it cannot be written.
         """
-        from decrappify.trust.report.files import write_report
+        from decrappify.io.store.reports import write_report
+        from decrappify.trust.report.html import page
 
-        return write_report(
-            self.movie,
-            self.inputs,
-            Path(path),
-            spread=spread,
-            resolution=resolution,
-            overwrite=overwrite,
-            progress=checked_progress(progress),
-        )
+        bars = checked_progress(progress)
+        with opened(*self.inputs) as movies:
+            return write_report(
+                path,
+                lambda: page(self.movie, *movies, spread=spread, resolution=resolution, progress=bars),
+                overwrite=overwrite,
+            )
 
 
 def trust_map(
@@ -168,89 +165,44 @@ def trust_map(
     >>> [int(trust.movie.frame(t)[64, 21]) for t in (2, 3)]
     [1, 3]
     """
-    from decrappify.io import open_movie
-    from decrappify.io.store.outputs import refuse_input
-
     if not isinstance(spot_px, int | float) or isinstance(spot_px, bool) or not 0.3 <= spot_px <= 20:
         raise InputError(f"spot_px is {short(spot_px)}, expected the sigma of a spot of 0.3 to 20 pixels")
-    place = None if output is None else Path(output)
-    if place is not None:
-        check_format(place)
-    bars = checked_progress(progress)
-    source, result = open_movie(measured), open_movie(restored)
-    try:
-        if place is not None:
-            refuse_input(place, source)
-            refuse_input(place, result)
-        run = _Run(source, result, channel_noise(source, noise), float(spot_px))
-        maps: Maps
-        if place is None:
-            maps = MemoryMaps(run.shape, run.metadata)
-        else:
-            maps = StoredMaps(place, run.shape, run.metadata, run_key=run.key(), overwrite=overwrite, resume=resume)
-        try:
-            run.evaluate(maps, cancellable(bars, cancel, _CANCELLED))
+    place, bars = None if output is None else Path(output), checked_progress(progress)
+    with opened_pair(measured, restored, "trust", place) as pair:
+        run = _Run(pair, channel_noise(pair.measured, noise), float(spot_px))
+        with opened_maps(pair, place, MAPS, pair.digest(run.settings()), overwrite=overwrite, resume=resume) as maps:
+            evaluate_pair(pair, maps, run.evaluate, cancellable(bars, cancel, _CANCELLED))
             return run.finished(maps, (measured, restored))
-        finally:
-            maps.close()
-    finally:
-        for given, opened in ((measured, source), (restored, result)):
-            if isinstance(given, str | os.PathLike):
-                opened.close()
 
 
 class _Run:
-    """Planes to evaluate, and the properties of the maps."""
+    """Trust of the planes of a pair of movies."""
 
-    def __init__(self, measured: Movie, restored: Movie, models: list[NoiseModel], spot_px: float) -> None:
-        self._measured, self._restored, self._models, self._spot_px = measured, restored, models, spot_px
-        self._frames = frames_of(restored, measured)
-        self._terms: list[PlaneNoise] = terms_of(measured, models)
-        self._excluded = [excluded_pixels(restored, c) for c in range(restored.shape[1])]
-        n_t, n_c, n_z, n_y, n_x = restored.shape
-        self.shape: Shape5 = (n_t, n_c * len(MAPS), n_z, n_y, n_x)
-        self._blank = {plane for plane in restored.planes() if self._lacks_data(plane)}
-        self.metadata: dict[str, Any] = {
-            "name": f"{restored.name} trust",
-            "pixel_size_um": restored.pixel_size_um,
-            "frame_interval_s": restored.frame_interval_s,
-            "unitless_spacing": restored.unitless_spacing,
-            "channel_names": map_names(restored),
-            "missing": sorted((t, len(MAPS) * c + k, z) for t, c, z in self._blank for k in range(len(MAPS))),
-        }
+    def __init__(self, pair: MoviePair, models: list[NoiseModel], spot_px: float) -> None:
+        self._pair, self._models, self._spot_px = pair, models, spot_px
+        self._terms = terms_of(pair.measured, models)
+        self._excluded = [excluded_pixels(pair.restored, c) for c in range(pair.restored.shape[1])]
 
-    def key(self) -> str:
-        """Return a digest of the inputs, which identifies an unfinished output."""
-        planes = [(self._restored.version(*plane), self._measured.version(self._frames[plane[0]], *plane[1:]))
-                  for plane in self._restored.planes()]  # fmt: skip
-        values = [self._settings(), self._restored.provenance, self.shape, planes]
-        return blake2b(json.dumps(values, default=str).encode(), digest_size=16).hexdigest()
-
-    def evaluate(self, maps: Maps, progress: Progress | None) -> None:
-        """Evaluate the planes that are not finished."""
-        planes = list(self._restored.planes())
-        done = [plane for plane in planes if maps.is_done(plane)]
-        finished = set(done)
-        with progress_bar(
-            progress, total=len(planes), desc=f"trust of {self._restored.name}", unit="plane", initial=len(done)
-        ) as bar:
-            for plane in planes:
-                if plane not in finished:
-                    self._evaluate(plane, maps)
-                    bar.update(1)
+    def evaluate(self, plane: Plane) -> PlaneMaps:
+        """Return the maps of a plane, and its numbers for the summary."""
+        c = plane[1]
+        trust = evaluate_plane(
+            *self._pair.planes(plane), self._terms[c], spot_px=self._spot_px, excluded=self._excluded[c]
+        )
+        return planes_of(trust), note_of(trust)
 
     def finished(self, maps: Maps, inputs: tuple[Any, Any]) -> TrustMap:
         """Complete the maps, with the summary in their provenance."""
         notes = dict(maps.notes)
         found = shares(notes.values())
         lines = []
-        for c, name in enumerate(self._restored.channel_names):
+        for c, name in enumerate(self._pair.restored.channel_names):
             line = summary_line({plane: note for plane, note in notes.items() if plane[1] == c})
-            lines.append(line if self._restored.shape[1] == 1 else f"{name}: {line}")
+            lines.append(line if self._pair.restored.shape[1] == 1 else f"{name}: {line}")
             self._warn_of_noise(c, [note for plane, note in notes.items() if plane[1] == c])
         summary = "; ".join(lines)
-        entry = self._settings() | {"shares": found, "summary": summary}
-        return TrustMap(maps.finish(self._restored.provenance | {"trust": entry}), found, summary, inputs)
+        entry = self.settings() | {"shares": found, "summary": summary}
+        return TrustMap(maps.finish(self._pair.restored.provenance | {"trust": entry}), found, summary, inputs)
 
     def _warn_of_noise(self, channel: int, notes: list[dict[str, Any]]) -> None:
         residual = followed_noise(notes)
@@ -258,29 +210,12 @@ class _Run:
             log.warning(
                 "%s contains noise of its raw data: the difference of both is %.0f %% of the noise, expected about 100 "
                 "%%; noise that was kept is not contradicted by the data",
-                channel_name(self._restored, channel),
+                channel_name(self._pair.restored, channel),
                 100 * residual,
             )
 
-    def _evaluate(self, plane: Plane, maps: Maps) -> None:
-        t, c, z = plane
-        if plane in self._blank:
-            maps.write(plane, None, {})
-            return
-        trust = evaluate_plane(
-            self._measured.frame(self._frames[t], c, z),
-            self._restored.frame(t, c, z),
-            self._terms[c],
-            spot_px=self._spot_px,
-            excluded=self._excluded[c],
-        )
-        maps.write(plane, planes_of(trust), note_of(trust))
-
-    def _lacks_data(self, plane: Plane) -> bool:
-        t, c, z = plane
-        return plane in self._restored.missing or (self._frames[t], c, z) in self._measured.missing
-
-    def _settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
+        """Return what the maps depend on, for their provenance."""
         return {
             "software": f"decrappify {__version__}",
             "labels": {label.name.lower(): int(label) for label in Label},

@@ -34,17 +34,15 @@ def terms_of(measured: Movie, models: Sequence[NoiseModel]) -> list[PlaneNoise]:
     return [plane_noise(model, channel_name(measured, c)) for c, model in enumerate(models)]
 
 
-def frames_of(restored: Movie, measured: Movie, what: str = "trust maps") -> list[int]:
+def frames_of(restored: Movie, measured: Movie) -> list[int]:
     """Return the measured frame of each restored one, from the record of the restoration in the movie.
-
-    `what` is computed from them, for messages.
 
     Raises
     ------
     InputError
         If the movies do not fit each other.
     """
-    _check_fit(restored, measured, what)
+    _check_fit(restored, measured)
     n_restored, n_measured = restored.shape[0], measured.shape[0]
     recorded = parse_selection(str(restored.provenance.get("restoration", {}).get("frames", "")), n_measured)
     if len(recorded) == n_restored and all(0 <= t < n_measured for t in recorded):
@@ -57,16 +55,16 @@ def frames_of(restored: Movie, measured: Movie, what: str = "trust maps") -> lis
     )
 
 
-def _check_fit(restored: Movie, measured: Movie, what: str) -> None:
+def _check_fit(restored: Movie, measured: Movie) -> None:
     if restored.shape[3:] != measured.shape[3:]:
         raise InputError(
             f"{restored.name} has {restored.shape[3:]} pixels (Y, X), expected those of {measured.name}, "
-            f"{measured.shape[3:]}: {what} need a model of scale 1 and the movie that was restored"
+            f"{measured.shape[3:]}, from which a model of scale 1 restored it"
         )
     if restored.shape[1:3] != measured.shape[1:3]:
         raise InputError(
             f"{restored.name} has {restored.shape[1:3]} channels and slices, expected those of {measured.name}, "
-            f"{measured.shape[1:3]}: {what} need a model that keeps channels, and the movie that was restored"
+            f"{measured.shape[1:3]}, from which a model that keeps channels restored it"
         )
 
 

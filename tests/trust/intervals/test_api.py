@@ -189,7 +189,7 @@ def test_interval_map_refuses_other_models_movies_and_channels(intervals, pair, 
     other = restored.replace(provenance={"restoration": {"model": "em-denoise", "model_sha256": "b" * 64}})
     with pytest.raises(InputError, match=r"with model 'em-denoise' \(bbbbbbbbbbbb\), the intervals were .* 'still'"):
         dc.interval_map(measured, other, intervals)
-    with pytest.raises(InputError, match=r"intervals need a model of scale 1"):
+    with pytest.raises(InputError, match=r"from which a model of scale 1 restored it"):
         dc.interval_map(measured, restored.crop(slice(0, 32)), intervals)
     with pytest.raises(InputError, match=r"1 channel, the intervals were calibrated for 2"):
         dc.interval_map(*pair, Intervals(**_fields(intervals) | {"channels": intervals.channels * 2}))

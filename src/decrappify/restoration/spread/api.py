@@ -18,8 +18,8 @@ from decrappify.movie import Movie
 from decrappify.noise.channels import Noise
 from decrappify.restoration.spread.draws import SYMMETRIES
 from decrappify.trust import channel_noise
-from decrappify.trust.inputs import frames_of
-from decrappify.trust.maps import beside, check_format
+from decrappify.trust.maps import beside
+from decrappify.trust.pair import opened_pair
 
 if TYPE_CHECKING:
     from decrappify.model import Model
@@ -98,33 +98,18 @@ def spread_map(
     >>> import decrappify as dc
     >>> spread = dc.spread_map("cells.czi", "cells.ome.zarr", "fluorescence-movie")  # doctest: +SKIP
     """
-    from decrappify.io import open_movie
-    from decrappify.io.store.outputs import refuse_input
+    from decrappify.restoration.spread.run import SpreadRun
 
     check_draws(draws, method)
     check_whole(0, None, seed=seed)
     check_instance(InferenceOptions, inference=inference)
     inference.check_unused("batch_size", by="spread_map")
-    place = None if output is None else Path(output)
-    if place is not None:
-        check_format(place)
-    bars = checked_progress(progress)
-    source, result = open_movie(measured), open_movie(restored)
-    try:
-        from decrappify.restoration.spread.run import SpreadRun
-
-        if place is not None:
-            refuse_input(place, source)
-            refuse_input(place, result)
-        frames = frames_of(result, source)
-        models = channel_noise(source, noise) if method == "noise" else None
-        with threads_put_back(), limit_errors(f"restoring {source.name}"):
-            run = SpreadRun(source, result, model, frames, models, draws=draws, seed=seed)
+    place, bars = None if output is None else Path(output), checked_progress(progress)
+    with opened_pair(measured, restored, "spread", place) as pair:
+        models = channel_noise(pair.measured, noise) if method == "noise" else None
+        with threads_put_back(), limit_errors(f"restoring {pair.measured.name}"):
+            run = SpreadRun(pair, model, models, draws=draws, seed=seed)
             return run.compute(place, inference, overwrite=overwrite, resume=resume, progress=bars, cancel=cancel)
-    finally:
-        for given, opened in ((measured, source), (restored, result)):
-            if isinstance(given, str | os.PathLike):
-                opened.close()
 
 
 def check_draws(draws: int, method: str) -> None:

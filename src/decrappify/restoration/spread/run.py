@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +27,7 @@ from decrappify.restoration.recorded import recorded_model, recorded_options
 from decrappify.restoration.restorer import Restorer
 from decrappify.restoration.results import MemoryResult, Result, StoreResult
 from decrappify.restoration.spread.draws import Draw, noise_draws, symmetric_draws
+from decrappify.trust.pair import MoviePair
 
 if TYPE_CHECKING:
     from decrappify.model import Model
@@ -44,12 +43,10 @@ class SpreadRun:
 
     Parameters
     ----------
-    measured, restored : Movie
+    pair : MoviePair
         The movies.
     model : Model, str or Path
         The model that restored them.
-    frames : sequence of int
-        Measured frame of each restored one.
     noise : sequence of NoiseModel, or None
         Noise of each channel; None for the symmetries of the measured movie.
     draws, seed : int
@@ -58,22 +55,20 @@ class SpreadRun:
 
     def __init__(
         self,
-        measured: Movie,
-        restored: Movie,
+        pair: MoviePair,
         model: Model | str | Path,
-        frames: Sequence[int],
         noise: Sequence[NoiseModel] | None,
         *,
         draws: int,
         seed: int,
     ) -> None:
-        self._measured, self._restored = measured, restored
+        self._pair, self._measured, self._restored = pair, pair.measured, pair.restored
         self._noise, self._n_draws, self._seed = noise, draws, seed
-        self._frames, self._position = list(frames), {t: i for i, t in enumerate(frames)}
-        options = recorded_options(restored)
-        self._model = recorded_model(restored, model, options)
+        self._position = {t: i for i, t in enumerate(pair.frames)}
+        options = recorded_options(pair.restored)
+        self._model = recorded_model(pair.restored, model, options)
         self._options = replace(options, fidelity=None)  # of the loaded model
-        self._job = Job(measured, self._model, self._options)
+        self._job = Job(pair.measured, self._model, self._options)
 
     def compute(
         self,
@@ -152,7 +147,7 @@ class SpreadRun:
             return symmetric_draws(self._measured, channels, draws=self._n_draws)
         drawers = [NoiseDrawer.of(model) for model in self._noise]
         return noise_draws(
-            self._measured, self._restored, self._frames, drawers, channels, draws=self._n_draws, seed=self._seed
+            self._measured, self._restored, self._pair.frames, drawers, channels, draws=self._n_draws, seed=self._seed
         )
 
     def _planes_of(self, draw: tuple[Job, Draw], restorer: Restorer, target: Target, window: Window[Tensor]) -> Array:
@@ -179,24 +174,10 @@ class SpreadRun:
         )
 
     def _metadata(self) -> dict[str, Any]:
-        restored = self._restored
-        return {
-            "name": f"{restored.name} spread",
-            "pixel_size_um": restored.pixel_size_um,
-            "frame_interval_s": restored.frame_interval_s,
-            "unitless_spacing": restored.unitless_spacing,
-            "channel_names": restored.channel_names,
-            "channel_colors": restored.channel_colors,
-            "missing": sorted(self._missing()),
-            "provenance": restored.provenance | {"spread": self._settings()},
-        }
-
-    def _missing(self) -> set[Plane]:
-        lost = self._measured.missing
-        return {
-            (i, c, z)
-            for i, c, z in self._restored.planes()
-            if (i, c, z) in self._restored.missing or (self._frames[i], c, z) in lost
+        return self._pair.metadata(("spread",)) | {
+            "channel_names": self._restored.channel_names,
+            "channel_colors": self._restored.channel_colors,
+            "provenance": self._restored.provenance | {"spread": self._settings()},
         }
 
     def _settings(self) -> dict[str, Any]:
@@ -217,13 +198,8 @@ class SpreadRun:
 
     def _key(self) -> str:
         """Return a digest of the inputs, which identifies an unfinished output."""
-        measured, restored = self._measured, self._restored
-        versions = [
-            (restored.version(i, c, z), measured.version(self._frames[i], c, z)) for i, c, z in restored.planes()
-        ]
         models = [model.to_dict() for model in self._noise or ()]
-        values = [self._settings(), models, self._model.sha256, restored.provenance, restored.shape, versions]
-        return blake2b(json.dumps(values, default=str).encode(), digest_size=16).hexdigest()
+        return self._pair.digest(self._settings(), models, self._model.sha256)
 
 
 def spread_of(results: Iterable[Array], center: Array | None) -> Array:

@@ -7,7 +7,7 @@ import numpy as np
 from decrappify._common.argument_names import argument
 from decrappify.domain import measure_features, sampled_regions, unexpected_correlation
 from decrappify.errors import InputError
-from decrappify.metrics.resolution import frc
+from decrappify.metrics.resolution import finest_correlation
 from decrappify.metrics.spectrum import SMALLEST_SIDE
 from decrappify.movie import Array, Movie
 from decrappify.noise import NoiseModel
@@ -15,7 +15,6 @@ from decrappify.noise.channels import channel_name
 from decrappify.noise.splitting import NoiseSplitter
 
 _FRAMES, _SIDE = 12, 512  # of the central slice
-_FINEST = 0.42  # cycles per pixel; above, images show little structure
 _LARGEST = 0.12  # correlation of the noise of two parts; that of a gain that is 20 % off is .1
 
 
@@ -62,10 +61,7 @@ def shared_noise(frames: Array, splitter: NoiseSplitter, rng: np.random.Generato
     (0.0, 0.3)
     """
     one, two = splitter.split(frames, 0.5, rng)
-    same, apart = (
-        float(curve.correlation[curve.frequency > _FINEST].mean()) for curve in (frc(one, two), frc(one[:-1], two[1:]))
-    )
-    return same - apart
+    return finest_correlation(one, two) - finest_correlation(one[:-1], two[1:])
 
 
 def _central_frames(movie: Movie, channel: int) -> Array:

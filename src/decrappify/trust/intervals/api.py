@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from decrappify._common.progress import Cancel, Progress, cancellable, checked_progress, progress_bar
+from decrappify._common.progress import Cancel, Progress, cancellable, checked_progress
 from decrappify._version import __version__
-from decrappify.movie import Movie, Plane, Shape5
-from decrappify.trust.inputs import frames_of
+from decrappify.movie import Movie, Plane
 from decrappify.trust.intervals.files import KIND
 from decrappify.trust.intervals.intervals import Intervals
-from decrappify.trust.maps import Maps, MemoryMaps, StoredMaps, beside, check_format, map_names
+from decrappify.trust.maps import Maps, beside
+from decrappify.trust.pair import MoviePair, PlaneMaps, evaluate_pair, opened_maps, opened_pair
 
 BOUNDS = ("low", "high")
 _CANCELLED = "cancelled while the intervals were computed; finished planes are kept, repeat the call to resume"
@@ -96,35 +94,13 @@ def interval_map(
     --------
     >>> bounds = interval_map("cells.tif", "restored.ome.zarr", "intervals.toml", "bounds.ome.zarr")  # doctest: +SKIP
     """
-    from decrappify.io import open_movie
-    from decrappify.io.store.outputs import refuse_input
-
-    place = None if output is None else Path(output)
-    if place is not None:
-        check_format(place)
+    place, bars = None if output is None else Path(output), checked_progress(progress)
     loaded = intervals if isinstance(intervals, Intervals) else Intervals.load(Path(intervals))
-    bars = checked_progress(progress)
-    source, result = open_movie(measured), open_movie(restored)
-    try:
-        if place is not None:
-            refuse_input(place, source)
-            refuse_input(place, result)
-        run = _Run(source, result, loaded)
-        maps: Maps
-        if place is None:
-            maps = MemoryMaps(run.shape, run.metadata, len(BOUNDS))
-        else:
-            settings: dict[str, Any] = {"run_key": run.key(), "overwrite": overwrite, "resume": resume}
-            maps = StoredMaps(place, run.shape, run.metadata, len(BOUNDS), **settings)
-        try:
-            run.evaluate(maps, cancellable(bars, cancel, _CANCELLED))
+    with opened_pair(measured, restored, "intervals", place) as pair:
+        run = _Run(pair, loaded)
+        with opened_maps(pair, place, BOUNDS, run.key(), overwrite=overwrite, resume=resume) as maps:
+            evaluate_pair(pair, maps, run.evaluate, cancellable(bars, cancel, _CANCELLED))
             return run.finished(maps)
-        finally:
-            maps.close()
-    finally:
-        for given, opened in ((measured, source), (restored, result)):
-            if isinstance(given, str | os.PathLike):
-                opened.close()
 
 
 def intervals_path(output: str | os.PathLike[str]) -> Path:
@@ -137,49 +113,29 @@ def intervals_path(output: str | os.PathLike[str]) -> Path:
 
 
 class _Run:
-    """Planes to evaluate, and the properties of the maps."""
+    """Intervals of the planes of a pair of movies."""
 
-    def __init__(self, measured: Movie, restored: Movie, intervals: Intervals) -> None:
-        self._measured, self._restored, self._intervals = measured, restored, intervals
-        self._frames = frames_of(restored, measured, "intervals")
-        self._terms = intervals.terms(measured, restored)
-        self._outside = intervals.outside(self._terms, restored.name)
-        n_t, n_c, n_z, n_y, n_x = restored.shape
-        self.shape: Shape5 = (n_t, n_c * len(BOUNDS), n_z, n_y, n_x)
-        self._blank = {plane for plane in restored.planes() if self._lacks_data(plane)}
-        self.metadata: dict[str, Any] = {
-            "name": f"{restored.name} intervals",
-            "pixel_size_um": restored.pixel_size_um,
-            "frame_interval_s": restored.frame_interval_s,
-            "unitless_spacing": restored.unitless_spacing,
-            "channel_names": map_names(restored, BOUNDS),
-            "missing": sorted((t, len(BOUNDS) * c + k, z) for t, c, z in self._blank for k in range(len(BOUNDS))),
-        }
+    def __init__(self, pair: MoviePair, intervals: Intervals) -> None:
+        self._pair, self._intervals = pair, intervals
+        self._terms = intervals.terms(pair)
+        self._outside = intervals.outside(self._terms, pair.restored.name)
 
     def key(self) -> str:
         """Return a digest of the inputs, which identifies an unfinished output."""
-        planes = [(self._restored.version(*plane), self._measured.version(self._frames[plane[0]], *plane[1:]))
-                  for plane in self._restored.planes()]  # fmt: skip
-        factors = [channel.factors for channel in self._intervals.channels]
-        values = [self._settings(), factors, self._restored.provenance, self.shape, planes]
-        return blake2b(json.dumps(values, default=str).encode(), digest_size=16).hexdigest()
+        return self._pair.digest(self._settings(), [channel.factors for channel in self._intervals.channels])
 
-    def evaluate(self, maps: Maps, progress: Progress | None) -> None:
-        """Evaluate the planes that are not finished."""
-        left = [plane for plane in self._restored.planes() if not maps.is_done(plane)]
-        total = int(np.prod(self._restored.shape[:3]))
-        name = f"intervals of {self._restored.name}"
-        with progress_bar(progress, total=total, desc=name, unit="plane", initial=total - len(left)) as bar:
-            for plane in left:
-                self._evaluate(plane, maps)
-                bar.update(1)
+    def evaluate(self, plane: Plane) -> PlaneMaps:
+        """Return the bounds of a plane, and their median width."""
+        t, c, z = plane
+        low, high = self._intervals.channels[c].bounds(self._pair.restored.frame(t, c, z), self._terms[c])
+        return [low, high], {"width": float(np.nanmedian(high - low))}
 
     def finished(self, maps: Maps) -> IntervalMap:
         """Complete the maps, with the summary in their provenance."""
         widths: dict[int, list[float]] = {}
         for (_, c, _), note in sorted(maps.notes.items()):
             widths.setdefault(c, []).append(note["width"])
-        names = self._restored.channel_names
+        names = self._pair.restored.channel_names
         shown = [
             f"{f'{names[c]} ' if len(names) > 1 else ''}{np.median(each):.3g} gray levels" for c, each in widths.items()
         ]
@@ -192,20 +148,8 @@ class _Run:
             "outside": [f"{names[c]}: {each.feature}" for c, each in self._outside.items()],
             "summary": summary,
         }
-        movie = maps.finish(self._restored.provenance | {"intervals": entry})
+        movie = maps.finish(self._pair.restored.provenance | {"intervals": entry})
         return IntervalMap(movie, not self._outside, summary)
-
-    def _evaluate(self, plane: Plane, maps: Maps) -> None:
-        t, c, z = plane
-        if plane in self._blank:
-            maps.write(plane, None, {})
-            return
-        low, high = self._intervals.channels[c].bounds(self._restored.frame(t, c, z), self._terms[c])
-        maps.write(plane, [low, high], {"width": float(np.nanmedian(high - low))})
-
-    def _lacks_data(self, plane: Plane) -> bool:
-        t, c, z = plane
-        return plane in self._restored.missing or (self._frames[t], c, z) in self._measured.missing
 
     def _settings(self) -> dict[str, Any]:
         one = self._intervals

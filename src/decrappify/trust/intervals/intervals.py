@@ -15,7 +15,6 @@ from decrappify._version import __version__
 from decrappify.domain import Deviation
 from decrappify.errors import FormatError, InputError
 from decrappify.movie import Array, Movie
-from decrappify.trust.inputs import frames_of
 from decrappify.trust.intervals.checks import check_channels, check_model, described
 from decrappify.trust.intervals.conformal import Guarantee, allowed_risk, check_fields, guarantee_of, smallest_factor
 from decrappify.trust.intervals.domain import SCALES, Ranges, calibrated_ranges, deviation
@@ -23,6 +22,7 @@ from decrappify.trust.intervals.fields import FACTORS, FieldTerms, field_terms, 
 from decrappify.trust.intervals.files import read_intervals, write_intervals
 from decrappify.trust.intervals.scale import error_scale
 from decrappify.trust.intervals.strata import STRATA, stratum_of
+from decrappify.trust.pair import MoviePair, opened_pair
 
 logger = logging.getLogger(__name__)
 
@@ -107,29 +107,26 @@ class Intervals:
         tuple of arrays
             float32, in the shape of `restored` if it is an array, else (T, C, Z, Y, X).
         """
-        from decrappify.io import open_movie
-
-        result, source = open_movie(restored), open_movie(measured)
-        terms = self.terms(source, result)
-        self.outside(terms, result.name)
-        low, high = np.empty(result.shape, np.float32), np.empty(result.shape, np.float32)
-        for t, c, z in result.planes():
-            low[t, c, z], high[t, c, z] = self.channels[c].bounds(result.frame(t, c, z), terms[c])
-        shape = result.shape if isinstance(restored, str | os.PathLike | Movie) else np.shape(restored)
+        with opened_pair(measured, restored, "intervals", None) as pair:
+            terms, result = self.terms(pair), pair.restored
+            self.outside(terms, result.name)
+            low, high = np.empty(result.shape, np.float32), np.empty(result.shape, np.float32)
+            for t, c, z in result.planes():
+                low[t, c, z], high[t, c, z] = self.channels[c].bounds(result.frame(t, c, z), terms[c])
+        shape = low.shape if isinstance(restored, str | os.PathLike | Movie) else np.shape(restored)
         return low.reshape(shape), high.reshape(shape)
 
-    def terms(self, measured: Movie, restored: Movie) -> list[FieldTerms]:
+    def terms(self, pair: MoviePair) -> list[FieldTerms]:
         """Measure the properties of a result from which its intervals are computed, one entry per channel.
 
         Raises
         ------
         InputError
-            If the movies do not fit each other, or the result was restored with another model.
+            If the result was restored with another model, or has other channels.
         """
-        frames = frames_of(restored, measured, "intervals")
-        check_model(restored, self.model, self.model_sha256)
-        check_channels(restored, len(self.channels))
-        return [field_terms(measured, restored, frames, c) for c in range(len(self.channels))]
+        check_model(pair.restored, self.model, self.model_sha256)
+        check_channels(pair.restored, len(self.channels))
+        return [field_terms(pair.measured, pair.restored, pair.frames, c) for c in range(len(self.channels))]
 
     def outside(self, terms: Sequence[FieldTerms], name: str) -> dict[int, Deviation]:
         """Return, for each channel that is outside of the range of the fields, its farthest feature; log a warning."""
