@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -202,6 +204,18 @@ def test_noise_model_is_written_and_read_without_loss(moving, tmp_path):
     assert noise.save(path, overwrite=True) == path
     with pytest.raises(FormatError, match=r"a noise model file ends in \.toml"):
         noise.save(tmp_path / "scope.json")
+
+
+def test_variance_is_at_least_that_of_the_background(moving, tmp_path):
+    noise = calibrate(moving).noise
+    assert noise.background_sd.value == pytest.approx(noise.variance(noise.levels[0]) ** 0.5, rel=0.2)
+    assert noise.variance(-1e6) == noise.background_sd.value**2
+    path = noise.save(tmp_path / "scope.toml")
+    before = path.read_text()
+    section = before[before.index("[background_sd]") :].split("\n[", 1)[0]
+    path.write_text(before.replace(section, ""))  # a file of an earlier version
+    assert NoiseModel.load(path) == replace(noise, background_sd=NoiseModel().background_sd)
+    assert NoiseModel.load(path).variance(-1e6) == 0
 
 
 @pytest.mark.parametrize(

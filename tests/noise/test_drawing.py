@@ -25,6 +25,14 @@ def test_drawn_noise_has_the_variance_and_correlation_of_the_model(noise, rng):
     assert neighbors == pytest.approx(noise.correlation_x[1].value or 0.0, abs=0.04)
 
 
+def test_drawn_noise_has_the_excess_of_the_pixels(rng):
+    excess = np.where(np.arange(256) < 128, 100.0, 0.0) * np.ones((256, 1))
+    drawer = replace(NoiseDrawer.of(replace(NOISE, background_sd=Estimate(20.0))), excess=excess)
+    residual = drawer.draw(PLANE, rng, np.float32) - PLANE
+    variances = [half[:64].var() for half in (residual[:, :128], residual[:, 128:])]
+    np.testing.assert_allclose(variances, [500, 400], rtol=0.06)
+
+
 def test_drawn_noise_contains_offsets_of_rows_and_saturates(rng):
     noise = replace(NOISE, row_noise=Estimate(30.0), saturation=Estimate(320.0))
     drawn = NoiseDrawer.of(noise).draw(PLANE[:, :128], rng, np.uint16)

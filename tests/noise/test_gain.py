@@ -16,7 +16,7 @@ def curve(scatter: float) -> Transfer:
     counts = np.geomspace(1e6, 300, 16)
     variances = (9 + GAIN * (means - OFFSET)) * (1 + scatter * rng.standard_normal(16))
     line, covariance, misfit = fit_line(means, variances, counts)
-    return Transfer(means, variances, counts, float(line[0]), float(line[1]), covariance, misfit)
+    return Transfer(means, variances, counts, float(line[0]), float(line[1]), covariance, misfit, 9.0)
 
 
 def test_scattered_line_has_the_error_of_its_points():
@@ -33,7 +33,7 @@ def test_gain_of_points_that_scatter_is_determined_by_the_scatter():
     found = _judged(curve(0.08), errors, 0.015, [])
     assert found.gain.value == pytest.approx(GAIN, rel=0.1)
     assert found.gain.error < 0.1 * GAIN
-    assert _judged(curve(0.08), errors, 0.015, [], is_white=False).gain.value is None
+    assert _judged(curve(0.08), errors, 0.015, [], use_scatter=False).gain.value is None
 
 
 @pytest.mark.parametrize(("scatter", "valid"), [(0.01, True), (0.05, True), (0.4, False)])
@@ -49,7 +49,7 @@ def test_gain_of_points_without_a_slope_is_not_determined():
     flat = curve(0.0)
     noise = 9 * (1 + 0.2 * np.random.default_rng(0).standard_normal(16))
     line, covariance, misfit = fit_line(flat.means, noise, flat.counts)
-    transfer = Transfer(flat.means, noise, flat.counts, float(line[0]), float(line[1]), covariance, misfit)
+    transfer = Transfer(flat.means, noise, flat.counts, float(line[0]), float(line[1]), covariance, misfit, 9.0)
     found = _judged(transfer, np.array([10.0, 1000.0]), 0.015, [])
     assert found.gain.value is None
     assert found.gain.note.startswith("the variance does not rise measurably with the mean")

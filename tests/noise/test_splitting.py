@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -41,6 +43,34 @@ def test_parts_of_dim_pixels_are_independent(photons, read_noise):
     first, second = NoiseSplitter(3.0, 9 * read_noise**2 - 300).split(pixels, 0.7, rng)
     covariance = np.mean((first - first.mean()) * (second - second.mean()))
     assert abs(covariance) < 0.06 * pixels.var()
+
+
+def test_parts_of_dim_pixels_with_different_offsets_are_independent():
+    rng = np.random.default_rng(7)
+    pixels = rng.normal(100 + rng.normal(0, 5, (1, 96, 96)), 3.0, (8, 96, 96))
+    noise = NoiseModel(gain=Estimate(3.0), intercept=Estimate(-300.0), background_sd=Estimate(3.0))
+    shared = []
+    for each in (noise, replace(noise, background_sd=Estimate(None))):
+        first, second = NoiseSplitter.of(each).split(pixels, 0.5, rng)
+        shared.append(np.mean((first - first.mean(0)) * (second - second.mean(0))))
+    assert abs(shared[0]) < 0.5
+    assert shared[1] > 1.5
+
+
+def test_pixels_with_more_noise_are_split_into_independent_parts():
+    rng = np.random.default_rng(8)
+    read = rng.choice([1.0, 6.0], (96, 96))
+    pixels = 100 + 2.0 * rng.poisson(4.0, (40, 96, 96)) + rng.normal(0, 1, (40, 96, 96)) * read
+    splitter = NoiseSplitter(2.0, float(np.square(read).mean()) - 200)
+    noisy = read > 1
+
+    def shared(excess):
+        first, second = splitter.split(pixels, 0.5, rng, excess)
+        products = (first - first.mean(0)) * (second - second.mean(0))
+        return products[:, noisy].mean(), products[:, ~noisy].mean()
+
+    assert np.abs(shared(np.square(read) - np.square(read).mean())).max() < 1.5
+    assert min(np.abs(shared(None))) > 12
 
 
 def test_wrong_gain_leaves_dependent_parts():

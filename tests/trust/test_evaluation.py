@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
@@ -93,6 +95,24 @@ def test_evaluate_plane_with_correlated_noise_needs_its_correlation():
     assert not np.any(labels == Label.CONTRADICTED)
     white = evaluate_plane(data, expected, NOISE).labels
     assert np.mean(white == Label.CONTRADICTED) > 0.02
+
+
+def test_evaluate_plane_with_noisy_pixels_needs_their_variance():
+    rng = np.random.default_rng(3)
+    expected = scene(20.0)
+    sd = np.where(rng.random(expected.shape) < 0.01, 60.0, 0.0)
+    data = expected + rng.standard_normal(expected.shape) * np.hypot(np.sqrt(NOISE.variance(expected)), sd)
+    known = evaluate_plane(data, expected, replace(NOISE, excess=np.square(sd).astype(np.float32)))
+    assert np.mean(known.labels == Label.CONTRADICTED) < 0.001
+    assert known.limit[sd > 0].mean() > 1.5 * known.limit[sd == 0].mean()
+    assert np.mean(evaluate_plane(data, expected, NOISE).labels == Label.CONTRADICTED) > 0.02
+
+
+def test_plane_noise_has_at_least_the_noise_of_the_background():
+    model = NoiseModel(gain=Estimate(2.0), intercept=Estimate(-230.0), background_sd=Estimate(4.0), levels=(100, 200))
+    noise = plane_noise(model, "cells")
+    np.testing.assert_allclose(noise.variance(np.array([100.0, 150.0])), [16, 70])
+    assert noise.read_variance == (0.0, 16.0)
 
 
 def test_evaluate_plane_accepts_errors_within_the_tolerance():

@@ -27,7 +27,8 @@ from decrappify.inference.options import InferenceOptions
 from decrappify.movie import Movie
 from decrappify.noise import NoiseModel
 from decrappify.noise.channels import Noise, noise_of_channels
-from decrappify.noise.splitting import NoiseSplitter, axes_beyond_kernel
+from decrappify.noise.pixels import MovieSplitter
+from decrappify.noise.splitting import axes_beyond_kernel
 
 if TYPE_CHECKING:
     from decrappify.checking.forward import Forward
@@ -228,17 +229,17 @@ class _Check:
         from decrappify.metrics.block_matching import is_bm3d_installed
         from decrappify.restoration.restorer import Restorer
 
-        splitter, regions = NoiseSplitter.of(self._noise), sample_regions(self._movie)
+        splitter, regions = MovieSplitter.of(self._movie, 0, self._noise), sample_regions(self._movie)
         test = ThinningTest(self._movie, self._channel, splitter, regions, self._model.n_frames, self._seed)
         restorer = Restorer(self._model, inference=self._inference, cancel=cancel)
         with progress_bar(
             progress, total=len(regions), desc=f"check of {self._movie.name}", unit="region", initial=0
         ) as bar:
             thinning = test.run(restorer, forward, cancel=cancel, done=lambda: bar.update(1))
-        held_out = compared(thinning, self._gain_error(), is_white=not splitter.is_correlated)
+        held_out = compared(thinning, self._gain_error(), is_white=not splitter.terms.is_correlated)
         if not is_bm3d_installed():
             return held_out
-        lead, error = bm3d_lead(splitter, SHARE, *thinning.images)
+        lead, error = bm3d_lead(splitter.terms, SHARE, *thinning.images)
         return replace(held_out, bm3d_db=lead, bm3d_error_db=error)
 
     def _gain_error(self) -> float:

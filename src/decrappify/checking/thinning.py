@@ -24,7 +24,7 @@ from decrappify.checking.scores import SHARE, Scores, Thinning
 from decrappify.checking.spectrum import shared_noise
 from decrappify.metrics.baselines import best_gaussian_of_windows, filtered_windows
 from decrappify.movie import Array, Movie
-from decrappify.noise.splitting import NoiseSplitter
+from decrappify.noise.pixels import MovieSplitter
 from decrappify.restoration.measurement.channels import Channel
 from decrappify.restoration.restorer import Restorer
 
@@ -68,7 +68,7 @@ class ThinningTest:
         Raw movie.
     channel : Channel
         Its normalization and outlier limits.
-    splitter : NoiseSplitter
+    splitter : MovieSplitter
         Of its noise.
     regions : sequence of Region
         Places of the test.
@@ -82,13 +82,13 @@ class ThinningTest:
         self,
         movie: Movie,
         channel: Channel,
-        splitter: NoiseSplitter,
+        splitter: MovieSplitter,
         regions: Sequence[Region],
         n_frames: int,
         seed: int,
         share: float = SHARE,
     ) -> None:
-        self._units, self._splitter, self._regions, self._share = channel.normalization, splitter, regions, share
+        self._units, self._regions, self._share = channel.normalization, regions, share
         self._splits = []
         for number, region in enumerate(regions):
             n_wide = max(_GAUSSIAN_FRAMES, n_frames) if n_frames > 1 else 1
@@ -96,10 +96,11 @@ class ThinningTest:
             middle, half = len(indices) // 2, n_frames // 2
             rng = np.random.default_rng([seed, number])
             # One split of each frame: those that are repeated in a window must not contain the target's photons.
-            parts = {t: splitter.split(frame, share, rng) for t, frame in frames.items()}
+            place = region.rows, region.columns
+            parts = {t: splitter.split(frame, share, rng, *place) for t, frame in frames.items()}
             row = []
             for _ in range(_SPLITS):  # of the middle frame
-                parts[region.t] = splitter.split(frames[region.t], share, rng)
+                parts[region.t] = splitter.split(frames[region.t], share, rng, *place)
                 wide = np.stack([parts[t][0] for t in indices]).astype(np.float32)
                 row.append(Split(wide[middle - half : middle + half + 1], wide, parts[region.t][1].astype(np.float32)))
             self._splits.append(row)

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from decrappify._common.saturation import saturate
+from decrappify.movie import Movie
 from decrappify.noise.model import NoiseModel
+from decrappify.noise.pixels import excess_variance
 from decrappify.noise.splitting import MOST_PHOTONS, NoiseSplitter
 
 Array = NDArray[Any]
@@ -27,6 +29,8 @@ class NoiseDrawer:
     ----------
     terms : NoiseSplitter
         Gain, intercept and correlation.
+    excess : array (Y, X) or None
+        Variance of each pixel beyond that of its gray level.
     row_noise, column_noise : float
         Standard deviation of the offsets of rows and columns in gray levels.
     saturation : float or None
@@ -41,21 +45,26 @@ class NoiseDrawer:
     """
 
     terms: NoiseSplitter
+    excess: Array | None = None
     row_noise: float = 0.0
     column_noise: float = 0.0
     saturation: float | None = None
 
     @classmethod
-    def of(cls, noise: NoiseModel) -> NoiseDrawer:
-        """Create it from a measured noise; without a gain, the variance is taken as constant.
+    def of(cls, noise: NoiseModel, movie: Movie | None = None, channel: int = 0) -> NoiseDrawer:
+        """Create it from a measured noise, and the differences between the pixels of a movie.
+
+        Without a gain, the variance is taken as constant.
 
         Raises
         ------
         InputError
             If neither the gain nor the standard deviation of the noise is determined.
         """
+        terms = NoiseSplitter.of(noise)
         return cls(
-            terms=NoiseSplitter.of(noise),
+            terms=terms,
+            excess=None if movie is None else excess_variance(movie, channel, terms),
             row_noise=noise.row_noise.value or 0.0,
             column_noise=noise.column_noise.value or 0.0,
             saturation=noise.saturation.value if noise.saturation.valid else None,
@@ -86,9 +95,9 @@ class NoiseDrawer:
 
     def _pixels(self, values: Array, rng: np.random.Generator) -> Array:
         terms = self.terms
+        variance = terms.variance(values, self.excess)
         if terms.gain and not terms.is_correlated:
-            zero = -terms.intercept / terms.gain
-            counts = np.maximum((values - zero) / terms.gain, 0)
+            counts = variance / terms.gain**2  # those of the read noise included
             if counts.max(initial=0) < MOST_PHOTONS:
                 return np.asarray(values + terms.gain * (rng.poisson(counts) - counts))
-        return np.asarray(values + np.sqrt(terms.variance(values)) * terms.normal_field(values.shape, rng))
+        return np.asarray(values + np.sqrt(variance) * terms.normal_field(values.shape, rng))

@@ -90,7 +90,7 @@ def fit_gain(
     kind = "image" if not in_time else "correlated" if colored else "movie"
     assumed = in_time and (correlation is None or correlation.is_motion)
     relative, notes = float(np.hypot(_MODEL_ERROR[kind], passed)), _notes(kind, assumed=assumed)
-    return _judged(fit, errors, relative, notes, is_white=not colored)
+    return _judged(fit, errors, relative, notes, use_scatter=in_time and not colored)
 
 
 def _relative_error(kernel: Array, correlation: Correlation | None) -> float:
@@ -126,9 +126,9 @@ def _kernels(in_time: bool, correlation: Correlation | None) -> tuple[Array, ...
     return (STRIDED, LAPLACIAN) if strong or not in_time else (LAPLACIAN,)
 
 
-def _judged(fit: Transfer, errors: Array, relative: float, notes: list[str], *, is_white: bool = True) -> GainFit:
+def _judged(fit: Transfer, errors: Array, relative: float, notes: list[str], *, use_scatter: bool = True) -> GainFit:
     """Return the estimates of a fit: `errors` are those of its line, `relative` is the error of the variance itself."""
-    fit, errors, problem = _on_a_line(fit, errors, is_white=is_white)
+    fit, errors, problem = _on_a_line(fit, errors, use_scatter=use_scatter)
     total = float(np.hypot(errors[0], relative * fit.gain))
     if fit.gain <= 0 or total > _LARGEST_ERROR * fit.gain:
         reason = (
@@ -143,17 +143,18 @@ def _judged(fit: Transfer, errors: Array, relative: float, notes: list[str], *, 
     return GainFit(Estimate(fit.gain, total, valid, note), Estimate(fit.intercept, intercept_error, valid, note), fit)
 
 
-def _on_a_line(fit: Transfer, errors: Array, *, is_white: bool) -> tuple[Transfer, Array, str]:
+def _on_a_line(fit: Transfer, errors: Array, *, use_scatter: bool) -> tuple[Transfer, Array, str]:
     """Return the fit to use, its errors, and what is wrong with it: its points are not on a line.
 
     Where many pixels were measured, deviations of a few percent are significant, but harmless; and the error of a line
-    is that of its points, not that of their pixels. With correlated noise, motion that passes the filter can raise all
-    bright points, so that they are on a line that is too steep; the error of the pixels is then kept.
+    is that of its points, not that of their pixels. `use_scatter` is False for correlated noise, where motion that
+    passes the filter can raise all bright points, and single images, where structure can, so that they are on a line
+    that is too steep; the error of the pixels is then kept.
     """
     problem = "mean and variance are not on a line"
     if fit.misfit <= _LARGEST_MISFIT:
         return fit, errors, ""
-    if len(fit.means) < _LEAST_POINTS:
+    if not use_scatter or len(fit.means) < _LEAST_POINTS:
         return fit, errors, problem
     (gain, intercept), scatter, misfit = scattered_line(fit)
     deviation = SCATTER * misfit**0.5
@@ -161,6 +162,9 @@ def _on_a_line(fit: Transfer, errors: Array, *, is_white: bool) -> tuple[Transfe
         problem = ""
     else:
         problem += f" (deviations of {deviation:.0%})"
-    if is_white and errors[0] > _LARGEST_ERROR * fit.gain and 0 < scatter[0] < errors[0] and gain > 0:
+    if gain <= 0 or not 0 < scatter[0] < errors[0]:
+        return fit, errors, problem
+    if errors[0] > _LARGEST_ERROR * fit.gain:
         return replace(fit, gain=float(gain), intercept=float(intercept)), scatter, problem
-    return fit, errors, problem
+    difference = np.abs(np.array([gain - fit.gain, intercept - fit.intercept]))
+    return fit, np.minimum(errors, np.hypot(scatter, difference)), problem

@@ -15,7 +15,7 @@ from decrappify.noise.gain import fit_gain
 from decrappify.noise.kernels import FOURTH, redundancy, response
 from decrappify.noise.levels import clipped_levels, measure_step
 from decrappify.noise.patterns import hot_level, hot_pixels, line_noise
-from decrappify.noise.transfer import truncated_variance
+from decrappify.noise.transfer import Transfer, truncated_variance
 
 Array = NDArray[Any]
 _ROUNDING = 1e-20  # of the squares of float64 numbers, behind a filter
@@ -39,6 +39,7 @@ def measure_noise(raw: Sequence[Array], values: Array) -> dict[str, Any]:
     return {
         "fit": fit,
         "noise_sd": _deviation(regions, differences, found),
+        "background_sd": _background(fit.transfer),
         "correlation_y": _lags(found, 0),
         "correlation_x": _lags(found, 1),
         "row_noise": rows,
@@ -100,6 +101,15 @@ def _deviation(regions: Sequence[Array], differences: Sequence[Array], found: Co
         return unknown(_BELOW_STEP)
     spread = redundancy(FOURTH, in_time=bool(differences)) / (2 * filtered.size)
     return Estimate(variance**0.5, (variance * spread) ** 0.5)
+
+
+def _background(transfer: Transfer | None) -> Estimate:
+    """Return the standard deviation of the dim pixels of the photon-transfer curve."""
+    if transfer is None:
+        return unknown("fewer than 3 gray levels with enough flat, unsaturated pixels")
+    deviation = transfer.background**0.5
+    count = float(transfer.counts[: int(transfer.variances.argmin()) + 1].sum())
+    return Estimate(deviation, deviation / (2 * count) ** 0.5)
 
 
 def measure_levels(regions: Sequence[Array]) -> tuple[float, float]:

@@ -23,7 +23,7 @@ class NoiseModel:
     """Measured noise; each quantity has a standard error and a validity flag, and no value if it is not determined.
 
     The variance of a pixel is ``gain * mean + intercept`` in squared gray levels, with
-    ``intercept = read_noise**2 - gain * offset``.
+    ``intercept = read_noise**2 - gain * offset``, and at least ``background_sd**2``.
 
     Attributes
     ----------
@@ -33,6 +33,9 @@ class NoiseModel:
         Variance of the line at gray level 0, in squared gray levels.
     noise_sd : Estimate
         Standard deviation of the noise in gray levels, over the sampled pixels.
+    background_sd : Estimate
+        Standard deviation of the noise of dim pixels, in gray levels. The line can be below it at the dimmest ones, if
+        the offset differs from pixel to pixel (sCMOS): they are dim without having less noise.
     offset, read_noise : Estimate
         Gray level without light, and the standard deviation of the noise there, in gray levels; from dark frames.
     excess_noise : Estimate
@@ -58,6 +61,7 @@ class NoiseModel:
     gain: Estimate = _UNMEASURED
     intercept: Estimate = _UNMEASURED
     noise_sd: Estimate = _UNMEASURED
+    background_sd: Estimate = _UNMEASURED
     offset: Estimate = _UNMEASURED
     read_noise: Estimate = _UNMEASURED
     excess_noise: Estimate = _UNMEASURED
@@ -82,7 +86,12 @@ class NoiseModel:
         """Return the variance of the noise at a mean gray level; raise InputError if the gain is not determined."""
         if self.gain.value is None or self.intercept.value is None:
             raise InputError(f"the gain of this noise model is not determined: {self.gain.note}")
-        return max(self.gain.value * gray_level + self.intercept.value, 0.0)
+        return max(self.gain.value * gray_level + self.intercept.value, self.least_variance)
+
+    @property
+    def least_variance(self) -> float:
+        """Variance below which the noise does not fall, in squared gray levels; 0 if it was not measured."""
+        return (self.background_sd.value or 0.0) ** 2
 
     @property
     def neighbor_correlation(self) -> float:

@@ -19,6 +19,7 @@ Array = NDArray[Any]
 _SMOOTHING = 2.0  # pixels; the mean from which the variance of correlated noise is taken
 _MEAN_WIDTH = 4.0  # pixels; over which the effect of rounding to whole photons is averaged
 _LARGEST_REACH = 0.3  # correlation at lag 2 that the kernel does not explain
+LEAST_SHARE = 0.1  # of the variance of a gray level, which all pixels have
 MOST_PHOTONS = 1e9  # counts up to which binomial and Poisson numbers are exact in float64
 
 
@@ -41,6 +42,8 @@ class NoiseSplitter:
         Variance of the noise at gray level 0, in squared gray levels.
     correlation_sigma : (float, float)
         Standard deviation, along Y and X in pixels, of the Gaussian kernel of the noise; 0 for independent noise.
+    least_variance : float
+        Variance below which the noise of dim pixels does not fall, in squared gray levels.
 
     Examples
     --------
@@ -56,6 +59,7 @@ class NoiseSplitter:
     gain: float
     intercept: float
     correlation_sigma: tuple[float, float] = (0.0, 0.0)
+    least_variance: float = 0.0
 
     def __post_init__(self) -> None:
         if self.gain < 0 or (self.gain == 0 and self.intercept <= 0):
@@ -72,7 +76,7 @@ class NoiseSplitter:
         """
         sigma = kernel_sigma(noise.correlation_y[1].value or 0.0), kernel_sigma(noise.correlation_x[1].value or 0.0)
         if noise.gain.value is not None and noise.intercept.value is not None:
-            return cls(noise.gain.value, noise.intercept.value, sigma)
+            return cls(noise.gain.value, noise.intercept.value, sigma, noise.least_variance)
         if not noise.noise_sd.value:
             raise InputError(f"the noise of {noise.source or 'the movie'} is not determined: {noise.gain.note}")
         return cls(0.0, noise.noise_sd.value**2, sigma)
@@ -82,7 +86,9 @@ class NoiseSplitter:
         """Whether the noise of neighboring pixels is correlated."""
         return any(self.correlation_sigma)
 
-    def split(self, pixels: Array, share: float, rng: np.random.Generator) -> tuple[Array, Array]:
+    def split(
+        self, pixels: Array, share: float, rng: np.random.Generator, excess: Array | None = None
+    ) -> tuple[Array, Array]:
         """Split pixels into two parts with `share` and ``1 - share`` of the light, both in gray levels of the whole.
 
         The weighted mean of both, with these weights, is `pixels`; their noise is larger than that of `pixels` by
@@ -95,6 +101,8 @@ class NoiseSplitter:
         share : float
             Between 0 and 1, exclusive.
         rng : numpy.random.Generator
+        excess : array (Y, X), optional
+            Variance of the pixels beyond that of their gray level, in squared gray levels.
 
         Returns
         -------
@@ -103,12 +111,13 @@ class NoiseSplitter:
         if not 0 < share < 1:
             raise InputError(f"share is {share:g}, expected a share of the light between 0 and 1")
         values = np.asarray(pixels, np.float64)
-        difference = self._field(values, share, rng)
+        difference = self._field(values, share, rng, excess)
         return values + difference / share, values - difference / (1 - share)
 
-    def variance(self, mean: Array) -> Array:
-        """Return the variance of pixels with a mean gray level."""
-        return np.maximum(self.gain * np.asarray(mean, np.float64) + self.intercept, 0.0)
+    def variance(self, mean: Array, excess: Array | None = None) -> Array:
+        """Return the variance of pixels with a mean gray level, and an excess of single pixels."""
+        variance = np.maximum(self.gain * np.asarray(mean, np.float64) + self.intercept, self.least_variance)
+        return variance if excess is None else np.maximum(variance + excess, LEAST_SHARE * variance)
 
     def normal_field(self, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
         """Draw normal noise (..., Y, X) of variance 1 with the correlation of the pixels, float32."""
@@ -117,14 +126,15 @@ class NoiseSplitter:
             return field
         return np.asarray(correlate(field.reshape(-1, *shape[-2:]), self.correlation_sigma).reshape(shape))
 
-    def _field(self, values: Array, share: float, rng: np.random.Generator) -> Array:
+    def _field(self, values: Array, share: float, rng: np.random.Generator, excess: Array | None) -> Array:
         """Draw the zero-mean deviation of the first part from its share, in gray levels of the light."""
         weight = share * (1 - share)
         if self.gain and not self.is_correlated:
             counts = (values + self.intercept / self.gain) / self.gain
             if counts.max(initial=0) < MOST_PHOTONS:
-                return self.gain * _thinned(counts, share, rng)
-        spread = np.sqrt(weight * self.variance(_smoothed(values) if self.gain else values))
+                lowest, more = self.least_variance / self.gain**2, 0.0 if excess is None else excess / self.gain**2
+                return self.gain * _thinned(counts, share, rng, lowest, more)
+        spread = np.sqrt(weight * self.variance(_smoothed(values) if self.gain else values, excess))
         return np.asarray(spread * self.normal_field(values.shape, rng))
 
 
@@ -144,17 +154,19 @@ def axes_beyond_kernel(noise: NoiseModel) -> list[str]:
     return found
 
 
-def _thinned(counts: Array, share: float, rng: np.random.Generator) -> Array:
+def _thinned(counts: Array, share: float, rng: np.random.Generator, least: float, excess: Array | float) -> Array:
     """Draw the deviation of a share from its expectation, of counts with a variance equal to their mean.
 
-    The variance of the deviation has to be ``share * (1 - share)`` times the mean. Rounding to whole photons changes
-    the mean of dim pixels, whose read noise is below one photon: normal noise is added if it is too low, and photons
-    are left out if it is too high, as negative counts are taken as 0.
+    The variance of the deviation has to be ``share * (1 - share)`` times the mean, which is at least `least`, and the
+    excess of single pixels. Rounding to whole photons changes the mean of dim pixels, whose read noise is below one
+    photon: normal noise is added if it is too low, and photons are left out if it is too high, as negative counts are
+    taken as 0.
     """
     whole = np.maximum(np.rint(counts), 0)
-    lacking = _smoothed(counts - whole, _MEAN_WIDTH)
-    mean = np.maximum(_smoothed(whole, _MEAN_WIDTH), 1e-12)
-    kept = rng.binomial(whole.astype(np.int64), np.clip(1 + lacking / mean, 0, 1))
+    mean = _smoothed(whole, _MEAN_WIDTH)
+    expected = np.maximum(_smoothed(counts, _MEAN_WIDTH), least)
+    lacking = np.maximum(expected + excess, LEAST_SHARE * expected) - mean
+    kept = rng.binomial(whole.astype(np.int64), np.clip(1 + lacking / np.maximum(mean, 1e-12), 0, 1))
     added = np.sqrt(share * (1 - share) * np.maximum(lacking, 0)) * rng.standard_normal(counts.shape, dtype=np.float32)
     return np.asarray(rng.binomial(kept, share) - share * kept + added)
 

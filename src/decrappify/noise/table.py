@@ -12,6 +12,7 @@ _NOISE = (
     ("read_noise", "read noise", "gray levels"),
     ("intercept", "intercept of the variance", "gray levels²"),
     ("noise_sd", "noise (sd)", "gray levels"),
+    ("background_sd", "noise of the background (sd)", "gray levels"),
     ("excess_noise", "excess noise factor", ""),
     ("saturation", "saturation", "gray level"),
     ("bit_depth", "bit depth", "bits"),

@@ -61,6 +61,9 @@ class Transfer:
         Of gain and intercept, for independent pixels.
     misfit : float
         Chi squared per degree of freedom.
+    background : float
+        Variance of the dim pixels, up to the point with the lowest variance; outliers are included, since pixels of
+        sCMOS cameras differ in their read noise.
     excluded : float array (n, 2)
         Mean and variance of bins that are not used, since their pixels are clipped or too few are flat.
     """
@@ -72,6 +75,7 @@ class Transfer:
     intercept: float
     covariance: Array
     misfit: float
+    background: float
     excluded: Array = field(default_factory=lambda: np.zeros((0, 2)))
 
 
@@ -144,7 +148,9 @@ def photon_transfer(pixels: Residuals, flat: float = 0.5) -> Transfer | None:
     (gain, intercept), covariance, misfit = fit
     excluded = [(pixels.mean[b].mean(), truncated_variance(pixels.residual[b])) for b in unused]
     points = np.array(excluded, np.float64).reshape(-1, 2)
-    return Transfer(means, variances, counts, float(gain), float(intercept), covariance, misfit, points)
+    dim = np.concatenate(bins[: int(variances.argmin()) + 1])
+    background = float(np.square(pixels.residual[dim]).mean())
+    return Transfer(means, variances, counts, float(gain), float(intercept), covariance, misfit, background, points)
 
 
 def truncated_variance(values: Array, limit: float = 3.5) -> float:
@@ -188,13 +194,18 @@ def scattered_line(transfer: Transfer) -> tuple[Array, Array, float]:
     Returns
     -------
     (gain, intercept), errors (2,), chi squared per degree of freedom
+        The last of the line above the lowest variance, below which noise does not fall, and without the point that
+        deviates most: the dimmest and the brightest one can contain pixels of another kind.
     """
     counts = transfer.counts / (1 + transfer.counts * SCATTER**2 / 2)
     points = np.stack([transfer.means, transfer.variances, counts])
-    line, _, misfit = fit_line(*points)
+    line = fit_line(*points)[0]
     number = points.shape[1]
     others = np.array([fit_line(*np.delete(points, k, axis=1))[0] for k in range(number)])
-    return line, np.sqrt((number - 1) * others.var(axis=0)), misfit
+    fitted = np.maximum(line[0] * transfer.means + line[1], transfer.variances.min())
+    off = (transfer.variances - fitted) / (fitted * np.sqrt(2 / counts))
+    squares = np.sort(np.square(off))[:-1]
+    return line, np.sqrt((number - 1) * others.var(axis=0)), float(squares.sum() / max(number - 3, 1))
 
 
 def _bins(pixels: Residuals, flat: float) -> tuple[list[Array], list[Array]]:

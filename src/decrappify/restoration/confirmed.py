@@ -16,9 +16,8 @@ from decrappify.errors import InputError
 from decrappify.inference.options import InferenceOptions
 from decrappify.metrics.spectrum import SMALLEST_SIDE
 from decrappify.movie import Array, Movie
-from decrappify.noise import NoiseModel
 from decrappify.noise.channels import Noise
-from decrappify.noise.splitting import NoiseSplitter
+from decrappify.noise.pixels import MovieSplitter
 from decrappify.restoration.options import RestorationOptions
 from decrappify.restoration.pipeline import restore
 from decrappify.trust import ConfirmedResolution, channel_noise
@@ -98,7 +97,8 @@ def confirmed_resolution(
                 f"{movie.name} has {movie.shape[3:]} pixels (Y, X), expected at least {SMALLEST_SIDE} of each to "
                 "measure a resolution"
             )
-        first, second = _halves(part, models, seed)
+        splitters = [MovieSplitter.of(movie, c, model) for c, model in enumerate(models)]
+        first, second = _halves(part, splitters, seed)
     finally:
         if isinstance(measured, str | os.PathLike):
             movie.close()
@@ -131,13 +131,13 @@ def _middle(movie: Movie, *, along_z: bool) -> Movie:
     return part
 
 
-def _halves(part: Movie, models: Sequence[NoiseModel], seed: int) -> tuple[Array, Array]:
+def _halves(part: Movie, splitters: Sequence[MovieSplitter], seed: int) -> tuple[Array, Array]:
     """Split each plane into two halves (T, C, Z, Y, X) float32, both in the gray levels of the whole."""
     first, second = np.zeros(part.shape, np.float32), np.zeros(part.shape, np.float32)
     for t, c, z in part.planes():
         rng = np.random.default_rng([seed, t, c, z])
         plane = np.nan_to_num(part.frame(t, c, z).astype(np.float64))
-        first[t, c, z], second[t, c, z] = NoiseSplitter.of(models[c]).split(plane, 0.5, rng)
+        first[t, c, z], second[t, c, z] = splitters[c].split(plane, 0.5, rng)
     return first, second
 
 

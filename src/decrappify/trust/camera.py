@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from decrappify._common.argument_names import setting
 from decrappify.errors import InputError
 from decrappify.noise import Estimate, NoiseModel
+from decrappify.noise.splitting import LEAST_SHARE
 
 Array = NDArray[Any]
 _LEAST_CORRELATION = 0.05  # as of `calibrate`: below it, noise is not distinguished from white noise
@@ -26,6 +27,10 @@ class PlaneNoise:
     ----------
     gain, intercept : float
         The variance is ``gain * mean + intercept`` in squared gray levels.
+    least_variance : float
+        Variance below which the noise does not fall.
+    excess : array (Y, X) or None
+        Variance of each pixel beyond that of its gray level.
     read_variance : (float, float)
         Lower and upper limit of the variance without light; equal if dark frames were measured.
     correlation : array (9, 9) or None
@@ -38,6 +43,8 @@ class PlaneNoise:
 
     gain: float
     intercept: float
+    least_variance: float = 0.0
+    excess: Array | None = None
     read_variance: tuple[float, float] = (0.0, 0.0)
     correlation: Array | None = None
     saturation: float | None = None
@@ -46,9 +53,11 @@ class PlaneNoise:
 
     def variance(self, gray_level: Array) -> Array:
         """Return the variance at expected gray levels."""
-        least = self.gain**2 * _LEAST_PHOTONS + self.read_variance[0]
-        variance = np.float32(self.gain) * gray_level + np.float32(self.intercept)
-        return np.asarray(np.maximum(variance, np.float32(least)))
+        least = max(self.gain**2 * _LEAST_PHOTONS + self.read_variance[0], self.least_variance)
+        variance = np.maximum(np.float32(self.gain) * gray_level + np.float32(self.intercept), np.float32(least))
+        if self.excess is None:
+            return np.asarray(variance)
+        return np.asarray(np.maximum(variance + self.excess, np.float32(LEAST_SHARE) * variance))
 
 
 def plane_noise(noise: NoiseModel, name: str, *, measured_here: bool = False) -> PlaneNoise:
@@ -77,10 +86,11 @@ def plane_noise(noise: NoiseModel, name: str, *, measured_here: bool = False) ->
             option="noise",
         )
     known = None if noise.read_noise.value is None else noise.read_noise.value**2
-    background = max(gain * noise.levels[0] + intercept, 0.0)
+    background = noise.variance(noise.levels[0])
     return PlaneNoise(
         gain=gain,
         intercept=intercept,
+        least_variance=noise.least_variance,
         read_variance=(0.0, background) if known is None else (known, known),
         correlation=_correlation(noise.correlation_y, noise.correlation_x),
         saturation=noise.saturation.value if noise.saturation.valid else None,

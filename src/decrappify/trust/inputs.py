@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from decrappify.errors import InputError
 from decrappify.movie import Array, Movie
 from decrappify.noise import NoiseModel
 from decrappify.noise.channels import Noise, channel_name, noise_of_channels
+from decrappify.noise.pixels import excess_variance
+from decrappify.noise.splitting import NoiseSplitter
 from decrappify.trust.camera import PlaneNoise, plane_noise
 
 
@@ -30,8 +33,12 @@ def channel_noise(measured: Movie, noise: Noise | Sequence[Noise]) -> list[Noise
 
 
 def terms_of(measured: Movie, models: Sequence[NoiseModel]) -> list[PlaneNoise]:
-    """Return the noise of each channel as the maps need it."""
-    return [plane_noise(model, channel_name(measured, c)) for c, model in enumerate(models)]
+    """Return the noise of each channel as the maps need it, with the differences between pixels."""
+    terms = [plane_noise(model, channel_name(measured, c)) for c, model in enumerate(models)]
+    return [
+        replace(one, excess=excess_variance(measured, c, NoiseSplitter.of(model)))
+        for c, (one, model) in enumerate(zip(terms, models, strict=True))
+    ]
 
 
 def frames_of(restored: Movie, measured: Movie) -> list[int]:

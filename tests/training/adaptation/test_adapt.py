@@ -19,7 +19,7 @@ from decrappify.model import Model, load_model
 from decrappify.movie import Movie
 from decrappify.networks import create
 from decrappify.noise import Estimate, NoiseModel
-from decrappify.noise.splitting import NoiseSplitter
+from decrappify.noise.pixels import MovieSplitter
 from decrappify.normalization import NormalizationRule
 from decrappify.restoration import restore
 from decrappify.training import AdaptationConfig, RunOptions, adapt
@@ -171,7 +171,7 @@ def test_single_image_with_correlated_noise_is_an_error(noisy):
 
 
 def split_patches(movie, size=16):
-    movies, splitters = cache_movies([movie], NormalizationRule(), 2**30), [[NoiseSplitter.of(NOISE)]]
+    movies, splitters = cache_movies([movie], NormalizationRule(), 2**30), [[MovieSplitter.of(movie, 0, NOISE)]]
     return SplitDataset(movies, splitters, n_frames=3, patch_size=size, length=9, seed=5, share=(0.6, 0.9))
 
 

@@ -145,7 +145,7 @@ class SpreadRun:
     def _draws(self, channels: Sequence[Any]) -> list[Draw]:
         if self._noise is None:
             return symmetric_draws(self._measured, channels, draws=self._n_draws)
-        drawers = [NoiseDrawer.of(model) for model in self._noise]
+        drawers = [NoiseDrawer.of(model, self._measured, c) for c, model in enumerate(self._noise)]
         return noise_draws(
             self._measured, self._restored, self._pair.frames, drawers, channels, draws=self._n_draws, seed=self._seed
         )

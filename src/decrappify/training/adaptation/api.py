@@ -108,7 +108,7 @@ def adapt(
     settings = {
         "model": given.sha256,
         "content": movie_content((one.name, one) for one in movies),
-        "noise": [[asdict(one) for one in row] for row in splitters],
+        "noise": [[asdict(one.terms) for one in row] for row in splitters],
     }
     with training_session(config, run.cancel) as cancel:
         network = deepcopy(given.network)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,13 +14,30 @@ from decrappify.datasets.augment import orient, random_orientation
 from decrappify.datasets.plane_cache import NormalizedMovie
 from decrappify.datasets.sample import Sample, SeededDataset
 from decrappify.movie import Array
-from decrappify.noise.splitting import NoiseSplitter
+from decrappify.noise.pixels import MovieSplitter
 
 # A patch this dim (mean, network units) is nearly empty; another one is drawn, up to this number of times.
 _DIM, _REDRAWS = 0.08, 4
 _SMOOTHING = 2.5  # pixels; the mean from which the weights are computed
 _DIM_STRUCTURE = 0.1  # network units, where the weight is 1
 _LEAST_VARIANCE = 0.05  # of that of a dim structure
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """Place of a window of one channel, its different frames (N, Y, X), and the number of each in the window."""
+
+    movie: int
+    channel: int
+    rows: slice
+    columns: slice
+    frames: Array
+    order: Array
+
+    @property
+    def middle(self) -> int:
+        """Position of the middle frame in `frames`."""
+        return int(self.order[len(self.order) // 2])
 
 
 class SplitDataset(SeededDataset[Sample]):
@@ -33,7 +51,7 @@ class SplitDataset(SeededDataset[Sample]):
     ----------
     movies : sequence of NormalizedMovie
         The noisy movies.
-    splitters : sequence of sequence of NoiseSplitter
+    splitters : sequence of sequence of MovieSplitter
         One for each channel of each movie.
     n_frames : int
         Frames in a window, odd.
@@ -50,7 +68,7 @@ class SplitDataset(SeededDataset[Sample]):
     def __init__(
         self,
         movies: Sequence[NormalizedMovie],
-        splitters: Sequence[Sequence[NoiseSplitter]],
+        splitters: Sequence[Sequence[MovieSplitter]],
         *,
         n_frames: int,
         patch_size: int,
@@ -67,21 +85,21 @@ class SplitDataset(SeededDataset[Sample]):
 
     def _draw(self, index: int, rng: np.random.Generator) -> Sample:
         for _ in range(_REDRAWS):
-            pick, channel, frames, order = self._draw_window(rng)
-            middle = frames[order[self.n_frames // 2]]
-            if middle.mean() > _DIM:
+            window = self._draw_window(rng)
+            if window.frames[window.middle].mean() > _DIM:
                 break
         share = float(rng.uniform(*self.share))
         code = random_orientation(rng) if self.augment else 0
-        halves = [self._split(frames, order, pick, channel, share, rng) for _ in range(2)]
+        halves = [self._split(window, share, rng) for _ in range(2)]
         (source, target), (source_2, target_2) = (
             (_tensor(source, code), _tensor(target, code)) for source, target in halves
         )
-        weight = _tensor(self._weight(middle, pick, channel)[None], code)
-        return Sample(source=source, source_2=source_2, target=target, target_2=target_2, weight=weight, movie=pick)
+        weight = _tensor(self._weight(window)[None], code)
+        return Sample(
+            source=source, source_2=source_2, target=target, target_2=target_2, weight=weight, movie=window.movie
+        )
 
-    def _draw_window(self, rng: np.random.Generator) -> tuple[int, int, Array, Array]:
-        """Return movie, channel, the different frames (N, Y, X) of a window, and the number of each in the window."""
+    def _draw_window(self, rng: np.random.Generator) -> _Window:
         pick = int(rng.choice(len(self.movies), p=self._chance))
         movie = self.movies[pick]
         n_t, n_c, n_z, height, width = movie.shape
@@ -89,32 +107,35 @@ class SplitDataset(SeededDataset[Sample]):
         t, z = movie.recorded_place(t, [channel], z, rng)
         size = self.patch_size
         y, x = int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))
+        rows, columns = slice(y, y + size), slice(x, x + size)
         frames, order = np.unique(movie.window(t, [channel], z, self.n_frames), return_inverse=True)
-        planes = [movie.region(int(i), channel, z, slice(y, y + size), slice(x, x + size)) for i in frames]
-        return pick, channel, np.stack(planes), order
+        planes = np.stack([movie.region(int(i), channel, z, rows, columns) for i in frames])
+        return _Window(pick, channel, rows, columns, planes, order)
 
-    def _split(
-        self, frames: Array, order: Array, pick: int, channel: int, share: float, rng: np.random.Generator
-    ) -> tuple[Array, Array]:
+    def _split(self, window: _Window, share: float, rng: np.random.Generator) -> tuple[Array, Array]:
         """Return a source (T, Y, X) and its target (1, Y, X), in network units.
 
         A frame that is repeated in the window is split once: two splits together would contain most of the target's
         photons.
         """
-        units = self.movies[pick].normalizations[channel]
-        gray = frames.astype(np.float64) * units.scale + units.offset
+        units = self.movies[window.movie].normalizations[window.channel]
+        splitter = self.splitters[window.movie][window.channel]
+        gray = window.frames.astype(np.float64) * units.scale + units.offset
         first, second = (
             ((part - units.offset) / units.scale).astype(np.float32)
-            for part in self.splitters[pick][channel].split(gray, share, rng)
+            for part in splitter.split(gray, share, rng, window.rows, window.columns)
         )
-        return first[order], second[order[self.n_frames // 2]][None]
+        return first[window.order], second[window.middle][None]
 
-    def _weight(self, frame: Array, pick: int, channel: int) -> Array:
+    def _weight(self, window: _Window) -> Array:
         """Return the inverse of the variance of the noise (Y, X), relative to that of a dim structure."""
-        units, splitter = self.movies[pick].normalizations[channel], self.splitters[pick][channel]
-        mean = gaussian_filter(frame.astype(np.float64), _SMOOTHING) * units.scale + units.offset
-        dim = float(splitter.variance(np.array([_DIM_STRUCTURE * units.scale + units.offset]))[0]) or 1.0
-        weight: Array = (dim / np.maximum(splitter.variance(mean), _LEAST_VARIANCE * dim)).astype(np.float32)
+        units = self.movies[window.movie].normalizations[window.channel]
+        splitter = self.splitters[window.movie][window.channel]
+        frame = window.frames[window.middle].astype(np.float64)
+        mean = gaussian_filter(frame, _SMOOTHING) * units.scale + units.offset
+        dim = float(splitter.terms.variance(np.array([_DIM_STRUCTURE * units.scale + units.offset]))[0]) or 1.0
+        variance = splitter.variance(mean, window.rows, window.columns)
+        weight: Array = (dim / np.maximum(variance, _LEAST_VARIANCE * dim)).astype(np.float32)
         return weight
 
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from decrappify.movie import Movie
 from decrappify.noise import NoiseModel
 from decrappify.noise.channels import channel_name
-from decrappify.noise.splitting import NoiseSplitter, axes_beyond_kernel
+from decrappify.noise.pixels import MovieSplitter
+from decrappify.noise.splitting import axes_beyond_kernel
 from decrappify.training.adaptation.independence import check_independence
 
 log = logging.getLogger(__name__)
@@ -19,7 +20,7 @@ _LARGEST_ERROR = 0.1  # of the gain, relative; a wrong gain leaves dependent par
 
 def splitters_of(
     movies: Sequence[Movie], noise: Sequence[list[NoiseModel]], seed: int = 0
-) -> list[list[NoiseSplitter]]:
+) -> list[list[MovieSplitter]]:
     """Return a splitter for each channel of each movie, and log how its noise is split.
 
     Raises
@@ -32,7 +33,7 @@ def splitters_of(
         row = []
         for channel, model in enumerate(models):
             name = channel_name(movie, channel)
-            row.append(NoiseSplitter.of(model))
+            row.append(MovieSplitter.of(movie, channel, model))
             report.info("%s: %s", name, in_words(model, row[-1]))
             for problem in doubts(model):
                 log.warning("%s: %s", name, problem)
@@ -41,24 +42,27 @@ def splitters_of(
     return splitters
 
 
-def in_words(noise: NoiseModel, splitter: NoiseSplitter) -> str:
+def in_words(noise: NoiseModel, splitter: MovieSplitter) -> str:
     """Return one line on the noise and the split.
 
     Examples
     --------
     >>> from decrappify.noise import Estimate
+    >>> from decrappify.noise.splitting import NoiseSplitter
     >>> noise = NoiseModel(gain=Estimate(2.1, 0.05), intercept=Estimate(-180.0))
-    >>> in_words(noise, NoiseSplitter.of(noise))
+    >>> in_words(noise, MovieSplitter(NoiseSplitter.of(noise)))
     'gain 2.1 ± 0.05 gray levels per photoelectron, independent noise; split by photon thinning'
     """
-    if not splitter.gain:
-        level = f"noise of {splitter.intercept**0.5:.3g} gray levels"
+    terms = splitter.terms
+    if not terms.gain:
+        level = f"noise of {terms.intercept**0.5:.3g} gray levels"
     else:
         level = f"gain {noise.gain.text()} gray levels per photoelectron"
-    if splitter.is_correlated:
+    if terms.is_correlated:
         return f"{level}, correlated between neighbors; split by adding noise of the same correlation"
-    how = "photon thinning" if splitter.gain else "adding noise"
-    return f"{level}, independent noise; split by {how}"
+    kind = "independent noise" + ("" if splitter.excess is None else ", measured for each pixel")
+    how = "photon thinning" if terms.gain else "adding noise"
+    return f"{level}, {kind}; split by {how}"
 
 
 def doubts(noise: NoiseModel) -> list[str]:
