@@ -55,13 +55,13 @@ def measure_movie(label: str, steps: int, folder: Path) -> Row:
     from decrappify import calibrate
     from decrappify.metrics.baselines import best_gaussian
     from decrappify.metrics.held_out import held_out_error, held_out_gain_db
-    from decrappify.noise.splitting import NoiseSplitter
+    from decrappify.noise.pixels import MovieSplitter
 
     name, movie = "fluorescence-movie", corpus.load(MOVIES[label])
     n_used = 3 * movie.shape[0] // 4
     noise = calibrate(movie).noise
     rest = np.asarray(movie.select(slice(n_used, None)))[:, 0, movie.shape[2] // 2].astype(np.float64)
-    one, two = NoiseSplitter.of(noise).split(rest, 0.5, np.random.default_rng(SEED))
+    one, two = MovieSplitter.of(movie, 0, noise).split(rest, 0.5, np.random.default_rng(SEED))
     adapted, results = adapt_and_restore(name, movie.select(slice(0, n_used)), steps, one)
     baseline = held_out_error(best_gaussian(one, two, in_time=True).restored, one, two)
     row: Row = {
