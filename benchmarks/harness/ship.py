@@ -8,12 +8,13 @@
     python benchmarks/harness/ship.py runs/em-denoise --range-of em-x4
     python benchmarks/science/held_out.py
     python benchmarks/science/upscaling.py
-    python benchmarks/harness/ship.py --scores
+    python benchmarks/harness/ship.py --scores --sampling
 
-`--scores` also writes docs/models.md from the cards. The scores are those rows of results/held_out.json and
-results/upscaling.json that were measured with the same weights. The texts of the card are those of the run file. If the
-card lacks the learned range of the inputs (models trained before it existed), it is measured on the data of the run
-file, degraded with the crappifier of the model.
+`--sampling` adds the pixel sizes that the training data state, and the finest period of their images in pixels of the
+model's input, by decorrelation analysis. `--scores` also writes docs/models.md from the cards. The scores are those
+rows of results/held_out.json and results/upscaling.json that were measured with the same weights. The texts of the card
+are those of the run file. If the card lacks the learned range of the inputs (models trained before it existed), it is
+measured on the data of the run file, degraded with the crappifier of the model.
 """
 
 from __future__ import annotations
@@ -22,21 +23,28 @@ import argparse
 import json
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from decrappify import load_model
+import numpy as np
+
+from decrappify import Movie, load_model
 from decrappify.crappify import Crappifier
 from decrappify.domain import CARD_KEY
+from decrappify.metrics.decorrelation import decorrelation_resolution
 from decrappify.model import Model, shipped_models
 from decrappify.training.config.run_file import data_from_file
-from decrappify.training.data.learned import learned_range
+from decrappify.training.data.learned import PIXEL_SIZE, learned_range, pixel_size_range
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "src" / "decrappify" / "model" / "shipped"
 LARGEST = 8_000_000
 # Entries of a card that precede the settings.
-FIRST = ("name", "summary", "scores", "limits", "data", "trained_on", "validation")
+FIRST = ("name", "summary", "scores", "limits", "pixel_size", "finest_period_px", "data", "trained_on", "validation")
+RESOLUTION = "finest_period_px"  # entry of a card
+RESOLVED_UM = 0.25  # by a microscope with a high numerical aperture, for an example
+SMALLEST_FIELD = 64  # as for shrunk copies in training, in pixels of the input
 CLASSICAL = {
     "gaussian": "best Gaussian",
     "bm3d": "best BM3D",
@@ -77,6 +85,36 @@ def add_scores() -> list[Path]:
     return written
 
 
+def add_sampling() -> list[Path]:
+    """Write pixel sizes and resolution of the training data to the card of every shipped model.
+
+    Pixel sizes that the files lack, but their sources publish, are those of the run file.
+    """
+    written = []
+    for path in shipped_models().values():
+        model = load_model(path)
+        run_file = SHIPPED / f"{model.name}.toml"
+        data = data_from_file(run_file, Crappifier.from_dict(model.crappifier))
+        table = tomllib.loads(run_file.read_text(encoding="utf-8"))
+        published = {key: value for key, value in table["card"].items() if key == PIXEL_SIZE}
+        periods = resolution_range(data.movies, table["data"].get("shrink", [1]), model.scale)
+        model.card |= pixel_size_range(data) | published | {RESOLUTION: periods}
+        written.append(_save(model, half_precision=_is_half(model)))
+    return written
+
+
+def resolution_range(movies: Sequence[Movie], shrink: Sequence[int], scale: int) -> list[float]:
+    """Return the 5, 50 and 95 % quantiles of the finest period, in pixels of the input, over shrunk copies as well."""
+    found = []
+    for movie in movies:
+        n_t, n_c, n_z, *size = movie.shape
+        for c in range(n_c):
+            period = decorrelation_resolution(movie.frame(n_t // 2, c, n_z // 2)).resolution_px
+            factors = [factor for factor in shrink if min(size) >= SMALLEST_FIELD * scale * factor]
+            found += [max(2.0, period / (scale * factor)) for factor in factors if np.isfinite(period)]
+    return [round(float(value), 1) for value in np.quantile(found, (0.05, 0.5, 0.95))]
+
+
 def write_page(path: Path) -> Path:
     """Write the cards of all shipped models to one page."""
     parts = [
@@ -106,7 +144,24 @@ def _described(model: Model) -> str:
         f"{settings['batch_size']} windows, seed {settings['seed']}, {minutes} minutes on one CPU "
         f"core; crappifier `{(model.crappifier or {}).get('name')}`."
     )
-    return "\n\n".join([f"{card['summary'].capitalize()}. {made}", *lists])
+    return "\n\n".join([f"{card['summary'].capitalize()}. {made}", _sampling(card), *lists])
+
+
+def _sampling(card: dict[str, Any]) -> str:
+    """Return one line on the pixel sizes and the resolution of the training data."""
+    size, (fine, _, coarse) = card.get(PIXEL_SIZE), card[RESOLUTION]
+    known = "not stated by any source"
+    if size is not None:
+        known = f"{size['lowest_um']:g} to {size['highest_um']:g} µm (stated {size['stated']})"
+    periods = f"{fine:g} to {coarse:g}" if coarse > fine else f"{fine:g}"
+    line = f"Pixel size of the inputs: {known}; finest period {periods} pixels"
+    if not card["name"].startswith("fluorescence"):
+        return f"{line}."
+    finest, coarsest = (float(f"{RESOLVED_UM / period:.2g}") for period in (coarse, fine))
+    return (
+        f"{line}, as images of a microscope that resolves {RESOLVED_UM:g} µm have at pixel sizes of {finest:g} to "
+        f"{coarsest:g} µm."
+    )
 
 
 def _rows(name: str) -> list[dict[str, Any]]:
@@ -142,9 +197,12 @@ def main() -> None:
     options.add_argument("runs", nargs="*", type=Path, help="run folders whose models are copied")
     options.add_argument("--range-of", metavar="NAME", help="measure the learned range on the data of this model")
     options.add_argument("--scores", action="store_true", help="add held-out scores to the cards")
+    options.add_argument("--sampling", action="store_true", help="add pixel sizes and resolution of the training data")
     args = options.parse_args()
     for run in args.runs:
         print(ship(run, args.range_of))
+    if args.sampling:
+        print(*add_sampling(), sep="\n")
     if args.scores:
         for path in [*add_scores(), write_page(ROOT / "docs" / "models.md")]:
             print(path)

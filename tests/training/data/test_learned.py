@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from decrappify.crappify import Crappifier, Gaussian
+from decrappify.crappify import BinDown, Crappifier, Gaussian
 from decrappify.domain import CARD_KEY
 from decrappify.movie import Movie
 from decrappify.training.config.options import DataOptions
@@ -33,3 +33,15 @@ def test_learned_range_of_pairs_is_measured_on_the_sources(cells):
     entry = learned_range(read_training_data(None, None, [(noisy, cells)], Split()), 25)
     extent = np.subtract(*np.percentile(np.asarray(cells), (99.8, 1)))
     assert entry[CARD_KEY]["noise"][2] == pytest.approx(90 / extent, rel=0.2)
+
+
+def test_pixel_sizes_are_those_of_the_degraded_images(cells):
+    sized = cells.replace(pixel_size_um=(None, 0.1, 0.12), name="sized")
+    binned = Crappifier([BinDown(2), Gaussian((0.02, 0.2))], "bin")
+    data = read_training_data([cells, sized], binned, None, Split(options=DataOptions(shrink=(1, 2), validation=cells)))
+    assert learned_range(data, 1) == {
+        "pixel_size": {"lowest_um": 0.24, "highest_um": 0.48, "stated": "by 1 of 2 sources"}
+    }
+    assert learned_range(read_training_data(cells, binned, None, Split()), 1) == {}
+    pairs = read_training_data(None, None, [(sized, cells)], Split())
+    assert learned_range(pairs, 1)["pixel_size"]["highest_um"] == 0.12

@@ -1,4 +1,4 @@
-"""Range of the training inputs, for the model card."""
+"""Range of the training inputs and their pixel sizes, for the model card."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 from decrappify.domain import CARD_KEY, learned_ranges
 from decrappify.training.data.training_data import TrainingData
 
+PIXEL_SIZE = "pixel_size"  # entry of a model card
 _FIELDS = 200
 
 
 def learned_range(data: TrainingData, n_patches: int) -> dict[str, Any]:
-    """Return the entry of the model card with the range of the training inputs; empty if it cannot be determined.
+    """Return the entries of the model card on the training inputs; empty if they cannot be determined.
 
     Parameters
     ----------
@@ -21,4 +22,14 @@ def learned_range(data: TrainingData, n_patches: int) -> dict[str, Any]:
         Number of patches of the run; no more fields are measured, and 200 at most.
     """
     ranges = learned_ranges(data.fields(min(_FIELDS, n_patches)))
-    return {CARD_KEY: ranges} if ranges else {}
+    return ({CARD_KEY: ranges} if ranges else {}) | pixel_size_range(data)
+
+
+def pixel_size_range(data: TrainingData) -> dict[str, Any]:
+    """Return the entry of the model card with the pixel sizes of the training inputs; empty if none is stated."""
+    sizes = data.pixel_sizes_um()
+    if not sizes:
+        return {}
+    lowest, highest = (float(f"{limit:.3g}") for limit in (min(map(min, sizes)), max(map(max, sizes))))
+    stated = f"by {len(sizes)} of {len(data.used)} sources"
+    return {PIXEL_SIZE: {"lowest_um": lowest, "highest_um": highest, "stated": stated}}

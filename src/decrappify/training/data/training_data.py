@@ -58,6 +58,10 @@ class TrainingData(Protocol):
         """Return `length` patches of held-out data, without augmentation; by default with a side of up to 96 pixels."""
         ...
 
+    def pixel_sizes_um(self) -> list[tuple[float, float]]:
+        """Return the smallest and largest pixel in micrometers with which each source that states one is used."""
+        ...
+
     def fields(self, count: int) -> Iterator[list[Array]]:
         """Iterate over regions (Y, X) of up to `count` random fields of view as degraded for training."""
         ...
@@ -121,7 +125,13 @@ def data_settings(data: TrainingData, options: DataOptions) -> dict[str, Any]:
 
 
 class TupleData:
-    """High-resolution movies and stills, crappified when they are read; see `TrainingData`."""
+    """High-resolution movies and stills, crappified when they are read; see `TrainingData`.
+
+    Attributes
+    ----------
+    movies : list of Movie
+        The training movies, without those held out.
+    """
 
     def __init__(
         self, movies: list[Movie], crappifier: Crappifier, validation: list[Movie] | None, split: Split
@@ -129,10 +139,10 @@ class TupleData:
         self._split = split
         self._given = [*movies, *(validation or ())]
         self.crappifier, self.scale = crappifier, crappifier.scale
-        self._movies, self._kept, self._wholes = (
+        self.movies, self._kept, self._wholes = (
             _split_movies(movies, split) if validation is None else (movies, validation, validation)
         )
-        self.used = [movie.name for movie in self._movies]
+        self.used = [movie.name for movie in self.movies]
 
     def content(self) -> dict[str, str]:
         """Return shapes and checksums of the movies, by name."""
@@ -142,9 +152,9 @@ class TupleData:
         """Return random patches of the training movies."""
         from decrappify.datasets.sizes import check_sizes
 
-        check_sizes(self._movies, patch_size, scale=self.scale, given=self._given)
+        check_sizes(self.movies, patch_size, scale=self.scale, given=self._given)
         shrink = self._split.options.shrink
-        return self._tuples(self._movies, patch_size, length, seed, shrink=shrink, augment=True, wholes=None)
+        return self._tuples(self.movies, patch_size, length, seed, shrink=shrink, augment=True, wholes=None)
 
     def held_out(self, length: int, seed: int, patch_size: int | None = None) -> Dataset[Sample]:
         """Return patches of the held-out movies, never shrunk."""
@@ -155,12 +165,17 @@ class TupleData:
             check_sizes(self._kept, patch_size, scale=self.scale, is_chosen=False)
         return self._tuples(self._kept, patch_size, length, seed, shrink=(1,), augment=False, wholes=self._wholes)
 
+    def pixel_sizes_um(self) -> list[tuple[float, float]]:
+        """Return the pixel sizes of each degraded movie, between those of its least and most shrunk copy."""
+        least, most = (self.scale * limit(self._split.options.shrink) for limit in (min, max))
+        return [(size * least, size * most) for size in _pixel_sizes(self.movies)]
+
     def fields(self, count: int) -> Iterator[list[Array]]:
         """Iterate over degraded fields of the training movies, shrunk ones included."""
         from decrappify.datasets.shrink import with_shrunk
         from decrappify.training.data.fields import crappified_fields
 
-        movies = with_shrunk(self._movies, self._split.options.shrink, _SMALLEST_FIELD * self.scale)
+        movies = with_shrunk(self.movies, self._split.options.shrink, _SMALLEST_FIELD * self.scale)
         return crappified_fields(movies, self.crappifier, self._split.rule, count)
 
     def _tuples(
@@ -232,6 +247,10 @@ class PairData:
             check_sizes(sources, patch_size, is_chosen=False)
         return self._patches(self._kept, self._wholes, patch_size, length, seed, augment=False)
 
+    def pixel_sizes_um(self) -> list[tuple[float, float]]:
+        """Return the pixel size of each measured source."""
+        return [(size, size) for size in _pixel_sizes([source for source, _ in self._pairs])]
+
     def fields(self, count: int) -> Iterator[list[Array]]:
         """Iterate over fields of the measured sources."""
         from decrappify.training.data.fields import measured_fields
@@ -288,6 +307,10 @@ class PhotographData:
         """Return central squares of the held-out photographs."""
         return self._squares(self._kept, patch_size or _VALIDATION_PATCH, length, seed, augment=False)
 
+    def pixel_sizes_um(self) -> list[tuple[float, float]]:
+        """Return nothing: photographs have no pixel size."""
+        return []
+
     def fields(self, count: int) -> Iterator[list[Array]]:
         """Iterate over nothing: photographs to color are not compared with a learned range."""
         return iter(())
@@ -338,3 +361,8 @@ def validation_side(movies: Sequence[Movie], scale: int = 1, largest: int = _VAL
     """Return the source-grid side of a validation patch: a multiple of 16 that fits into the smallest movie."""
     smallest = min(min(movie.shape[3:]) for movie in movies) // scale
     return max(16, min(largest, smallest) // 16 * 16)
+
+
+def _pixel_sizes(movies: Sequence[Movie]) -> list[float]:
+    """Return the larger pixel size along Y and X of each movie that states one."""
+    return [max(known) for movie in movies if (known := [size for size in movie.pixel_size_um[1:] if size])]
