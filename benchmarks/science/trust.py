@@ -2,8 +2,9 @@
 
 Simulated scenes and real movies are degraded with known noise, independent or correlated between neighboring pixels,
 and restored; raw movies are restored without a reference. 12 spots (sigma 1.3 px) per frame are added to the result
-("false"), or to the data only ("erased"), with a peak of 10 photons, and of the detection limit at their place. The
-noise is the true one, or that of `calibrate`.
+("false"), or to the data only ("erased"), with a peak of 10 photons, and of the detection limit at their place. Texture
+is a pattern with a period of 2 pixels in the whole result, of half of the standard deviation of the noise. The noise is
+the true one, or that of `calibrate`.
 False alarms are the regions of 16 × 16 px with a contradicted pixel if nothing is planted: with the reference in place
 of the result, where any is false, and with the restoration, where it may be an error of the network.
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,7 @@ FILES = {
 FRAMES, EVALUATED, SIDE, SPOTS, SIGMA, PEAK = 10, 2, 192, 12, 1.3, 10.0
 GAIN, OFFSET, READ, BLUR = 2.2, 100.0, 1.6, 0.7  # gray levels per electron, gray level, electrons, px
 BACKGROUND, BRIGHT = 5.0, 40.0  # photons
+TEXTURE = 0.5  # of the standard deviation of the noise
 
 
 def reference(scene: str) -> Any:
@@ -131,13 +134,15 @@ def measure(scene: str, noise: str, known: str, model: str) -> Row:
     from benchmarks.harness import corpus
     from decrappify import calibrate, load_model, restore_array
     from decrappify.errors import InputError
+    from decrappify.noise.pixels import excess_variance
+    from decrappify.noise.splitting import NoiseSplitter
     from decrappify.trust import evaluate_plane, plane_noise
 
     rng = np.random.default_rng(0)
     row: Row = {"scene": scene, "noise": noise, "known": known, "models": load_model(model).name}
     expected = None
     if noise == "camera":
-        movie = corpus.load(FILES[scene])
+        movie = corpus.load(FILES[scene]).select(channels=0)
         data = np.asarray(movie[:FRAMES])[:, 0, 0][:, :SIDE, :SIDE]
     else:
         expected = reference(scene)
@@ -147,6 +152,10 @@ def measure(scene: str, noise: str, known: str, model: str) -> Row:
         started = time.process_time()
         model_of_noise = true_noise(noise == "correlated") if known == "true" else calibrate(movie).noise
         terms = plane_noise(model_of_noise, scene, measured_here=known != "true")
+        if noise == "camera":
+            excess = excess_variance(movie, 0, NoiseSplitter.of(model_of_noise))
+            row["pixels"] = excess is not None
+            terms = replace(terms, excess=None if excess is None else excess[:SIDE, :SIDE])
         row["gain"] = terms.gain / GAIN if noise != "camera" else terms.gain
     except InputError as error:
         return row | {"refused": str(error)}
@@ -167,6 +176,9 @@ def measure(scene: str, noise: str, known: str, model: str) -> Row:
             "limit": float(np.median(plain.limit)),
             "labels": [float(np.mean(plain.labels == label)) for label in (1, 2, 3)],
         }
+        pattern = TEXTURE * (-1.0) ** np.indices(plain.labels.shape).sum(0) * np.sqrt(terms.variance(result[t]))
+        texture = evaluate_plane(data[t], result[t] + pattern.astype(np.float32), terms).labels
+        value["texture"] = [float(np.mean(texture == label)) for label in (1, 2, 3)]
         for name, shape in (("10", PEAK * image), ("limit", limit)):
             photons = terms.gain * shape
             false = evaluate_plane(data[t], result[t] + photons, terms)
@@ -180,6 +192,7 @@ def measure(scene: str, noise: str, known: str, model: str) -> Row:
         row[f"{name} confirmed"] = float(np.mean(found == 1))
     for name in ("restored", "limit"):
         row[name] = float(np.mean([value[name] for value in values]))
+    row["texture"] = np.mean([value["texture"] for value in values], axis=0).round(4).tolist()
     row["reference"] = None if expected is None else float(np.mean([value["reference"] for value in values]))
     row["labels"] = np.mean([value["labels"] for value in values], axis=0).round(4).tolist()
     if not flat:
@@ -190,13 +203,14 @@ def measure(scene: str, noise: str, known: str, model: str) -> Row:
 def section(rows: Sequence[Row]) -> str:
     """Format the tables."""
     tested = [row for row in rows if "refused" not in row]
-    percent = ("false 10", "false 10 confirmed", "false limit", "erased 10", "erased limit", "reference", "restored")
+    spots_found = ("false 10", "false 10 confirmed", "false limit", "erased 10", "erased limit")
     header = ["scene", "noise", "noise model", "limit", "false 10", "false 10, confirmed", "false at limit",
-              "erased 10", "erased at limit", "false alarms, reference", "restoration",
+              "erased 10", "erased at limit", "texture", "false alarms, reference", "restoration",
               "confirmed", "untestable", "cost"]  # fmt: skip
     lines = [
         [row["scene"], row["noise"], row["known"], row["limit"],
-         *(None if row[name] is None else 100 * row[name] for name in percent),
+         *(100 * row[name] for name in spots_found), 100 * row["texture"][2],
+         *(None if row[name] is None else 100 * row[name] for name in ("reference", "restored")),
          100 * row["labels"][0], 100 * row["labels"][1], row.get("cost")]
         for row in tested
     ]  # fmt: skip
@@ -207,11 +221,12 @@ def section(rows: Sequence[Row]) -> str:
             f"{SPOTS} spots of sigma {SIGMA} px in each of {EVALUATED} frames of {SIDE} × {SIDE} px, with "
             f"{BACKGROUND:g} photons of background, {BRIGHT:g} at the bright level and {READ} electrons of read noise. "
             "Limit: median detection limit in photons. False, erased: % of the spots that are contradicted, of 10 "
-            "photons and of the detection limit. False alarms: % of the regions if nothing is planted, with the "
-            "reference and with the restoration as the result. Confirmed, untestable: % of the pixels of the "
-            "restoration. Cost: CPU time relative to the restoration. "
+            "photons and of the detection limit. Texture: % of the pixels that are contradicted if a pattern of "
+            f"{TEXTURE:g} standard deviations of the noise is added to the result. False alarms: % of the regions if "
+            "nothing is planted, with the reference and with the restoration as the result. Confirmed, untestable: % "
+            "of the pixels of the restoration. Cost: CPU time relative to the restoration. "
             f"Model: {', '.join(dict.fromkeys(row['models'] for row in rows))}.",
-            table(header, lines, [0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 1, 0, 0, 2]),
+            table(header, lines, [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 2]),
             *(["Not tested, with the message:\n\n" + "\n".join(refused)] if refused else []),
         ]
     )
@@ -226,7 +241,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     from benchmarks.harness.scoring import identity
 
-    settings = {"model": identity(args.model), "version": 1}
+    settings = {"model": identity(args.model), "version": 2}
     jobs = {key: Job(settings, partial(measure, *case, args.model)) for key, case in CASES.items()}
     Benchmark("trust", args, options).run(jobs, section)
 

@@ -35,6 +35,11 @@ def spots(peak, side=128, sigma=1.3):
     return GAIN * peak * gaussian_filter(image, sigma)
 
 
+def texture(expected):
+    """Return a pattern with a period of 2 pixels and the strength of the noise."""
+    return (-1.0) ** np.indices(expected.shape).sum(0) * np.sqrt(NOISE.variance(expected))
+
+
 def contradicted(trust):
     return [bool(trust.labels[place] == Label.CONTRADICTED) for place in PLACES]
 
@@ -76,6 +81,27 @@ def test_detection_limit_is_detected_with_the_stated_power():
         light = sum(spots(1.0, sigma=1.0) * limit[place] for place in PLACES[:1])
         found += contradicted(evaluate_plane(expose(expected + light, seed), expected, NOISE))
     assert np.mean(found) > 0.88  # 0.95 with a standard error of 0.02
+
+
+@pytest.mark.parametrize("correlated", [False, True])
+def test_evaluate_plane_contradicts_texture_that_only_the_result_shows(correlated):
+    expected, rng = scene(20.0), np.random.default_rng(2)
+    noise, sd = NOISE, np.sqrt(NOISE.variance(expected))
+    data = expose(expected)
+    if correlated:
+        field = gaussian_filter(rng.standard_normal(expected.shape), 0.6, mode="wrap")
+        data = expected + field / field.std() * sd
+        lags = np.exp(-(np.arange(-4, 5) ** 2) / (4 * 0.6**2))
+        noise = replace(NOISE, correlation=np.outer(lags, lags))
+    for strength, label in ((0.05, Label.CONFIRMED), (0.5, Label.CONTRADICTED)):
+        labels = evaluate_plane(data, expected + strength * texture(expected), noise).labels
+        assert np.mean(labels == label) > 0.9
+
+
+@pytest.mark.parametrize(("strength", "label"), [(1.0, Label.CONFIRMED), (0.3, Label.UNTESTABLE)])
+def test_evaluate_plane_confirms_strong_texture_of_the_data(strength, label):
+    result = scene(60.0) + strength * texture(scene(60.0))
+    assert np.mean(evaluate_plane(expose(result), result, NOISE).labels == label) > 0.9
 
 
 def test_evaluate_plane_with_correlated_noise_needs_its_correlation():

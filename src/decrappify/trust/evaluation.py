@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from decrappify.trust.camera import PlaneNoise
 from decrappify.trust.consistency import deviation, residual_of, scores
-from decrappify.trust.detection import detection_limit
+from decrappify.trust.detection import POWER, detection_limit
 from decrappify.trust.filters import matched_filter
-from decrappify.trust.significance import height_of, rejected, tail_probability, upper_tail
+from decrappify.trust.significance import height_of, quantile, rejected, tail_probability, upper_tail
+from decrappify.trust.texture import Texture, texture_of
 
 Array = NDArray[Any]
 REGION = 16  # side of a region in pixels
@@ -80,10 +81,12 @@ def evaluate_plane(
         evaluated = evaluated & (measured < noise.saturation)
     gray = np.where(finite, restored, 0).astype(np.float32)
     residual = residual_of(np.where(finite, measured, 0), gray, noise, evaluated)
-    sizes, limit = _sizes(gray, residual, noise, spot_px)
+    variance = noise.variance(gray)
+    sizes, limit = _sizes(gray, residual, variance, noise, spot_px)
+    texture = texture_of(gray, residual, variance, noise, spot_px=spot_px, side=REGION)
     labels = np.full(gray.shape, Label.CONFIRMED, np.uint8)
-    labels[_faint(sizes)] = Label.UNTESTABLE
-    labels[_invented(sizes) | _deviating(sizes)] = Label.CONTRADICTED
+    labels[_faint(sizes) | texture.pixels(_faint_texture(texture), REGION)] = Label.UNTESTABLE
+    labels[_invented(sizes, texture) | _deviating(sizes)] = Label.CONTRADICTED
     labels[~evaluated] = Label.UNTESTABLE
     labels[~finite] = 0
     score = _strongest([size.score for size in sizes])
@@ -106,9 +109,10 @@ class _Size:
     contrast: Array
 
 
-def _sizes(gray: Array, residual: Array, noise: PlaneNoise, spot_px: float) -> tuple[list[_Size], Array]:
+def _sizes(
+    gray: Array, residual: Array, variance: Array, noise: PlaneNoise, spot_px: float
+) -> tuple[list[_Size], Array]:
     """Return the maps of each filter width, and the detection limit of the smallest one in gray levels."""
-    variance = noise.variance(gray)
     filters = [matched_filter(spot_px * size) for size in SIZES]
     height = height_of(_RATE / _n_regions(gray), REGION**2, [each.sigma for each in filters])
     smoothed = [each.smooth(gray) for each in (*filters, matched_filter(2 * filters[-1].sigma))]
@@ -149,10 +153,21 @@ def _faint(sizes: list[_Size]) -> Array:
     return np.asarray(found)
 
 
-def _invented(sizes: list[_Size]) -> Array:
-    """Return the pixels of spots of the result that are brighter than the data permit.
+def _required(n_tests: int) -> float:
+    """Return the strength of texture that is detected with a probability of 95 %, if it is not in the data."""
+    return quantile(1 - _RATE / n_tests) + quantile(POWER)
 
-    One test per local maximum of the result: their places do not depend on the residual.
+
+def _faint_texture(texture: Texture) -> Array:
+    """Return the regions whose texture the data cannot confirm, from half of the detectable strength on."""
+    relative = texture.strength / _required(texture.strength.size)
+    return np.asarray((relative >= TESTED) & (relative < 1))
+
+
+def _invented(sizes: list[_Size], texture: Texture) -> Array:
+    """Return the pixels of spots of the result that are brighter than the data permit, and regions of false texture.
+
+    One test per local maximum of the result, whose place does not depend on the residual, and per region with texture.
     """
     from scipy.ndimage import maximum_filter
 
@@ -160,11 +175,15 @@ def _invented(sizes: list[_Size]) -> Array:
     for size in sizes:
         highest = maximum_filter(size.contrast, 2 * round(size.width) + 1)
         peaks.append((size.contrast >= TESTED) & (size.contrast == highest))
-    values = np.concatenate([-size.score[peak] for size, peak in zip(sizes, peaks, strict=True)])
+    regions = texture.strength >= TESTED * _required(texture.strength.size)
+    values = np.concatenate(
+        [-size.score[peak] for size, peak in zip(sizes, peaks, strict=True)] + [-texture.score[regions]]
+    )
     found = np.zeros(sizes[0].score.shape, bool)
     reject = rejected(upper_tail(values), _RATE)
     if reject.any():
         least = values[reject].min()
+        found |= texture.pixels(regions & (-texture.score >= least), REGION)
         for size, peak in zip(sizes, peaks, strict=True):
             found |= _grown(peak & (-size.score >= least), 1.5 * size.width)
     return found

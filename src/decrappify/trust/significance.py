@@ -71,6 +71,17 @@ def upper_tail(score: ArrayLike) -> Array:
     return np.asarray(ndtr(-np.asarray(score, np.float64)))
 
 
+def quantile(probability: float) -> float:
+    """Return the score below which a standard normal variable is with a probability.
+
+    >>> round(quantile(0.95), 3)
+    1.645
+    """
+    from scipy.special import ndtri
+
+    return float(ndtri(probability))
+
+
 def height_of(probability: float, area: float, sigmas: Sequence[float]) -> float:
     """Return the height at which `tail_probability` has a value.
 

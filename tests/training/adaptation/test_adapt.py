@@ -114,6 +114,20 @@ def test_given_model_is_kept_if_the_adapted_one_is_not_better(given, noisy):
     assert "whose weights are kept" in verdict(model.card["adapted"])
 
 
+@pytest.mark.parametrize(("kept", "which"), [("adapted", "it"), ("given", "fluorescence-movie")])
+def test_verdict_states_that_a_gaussian_filter_is_as_good(kept, which):
+    card = {"from": "fluorescence-movie", "kept": kept, "lead": None, "better_than_gaussian": False}
+    assert verdict(card).endswith(f"; {which} is not clearly better than the best Gaussian filter")
+    assert "Gaussian" not in verdict(card | {"better_than_gaussian": True})
+
+
+def test_score_compares_both_models_with_the_gaussian_filter():
+    score = AdaptationScore(-4.0, 0.1, 1.0, 1.0, 0.0)
+    assert score.is_better_than_gaussian(given=False)
+    assert not score.is_better_than_gaussian(given=True)
+    assert np.isnan(score.lead)
+
+
 def test_resumed_run_has_the_weights_of_an_uninterrupted_one(given, noisy, tmp_path):
     config = replace(CONFIG, max_steps=12, validate_every=4)
     whole = adapt(given, noisy, noise=NOISE, config=config, output=tmp_path / "whole")

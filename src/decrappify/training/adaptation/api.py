@@ -146,9 +146,14 @@ Gaussian filter'
     """
     name, lead = adapted["from"], adapted["lead"]
     if adapted["kept"] == "given":
-        return f"on held-out frames, the adapted model is not clearly better than {name}, whose weights are kept"
-    text = f"on held-out frames, the adapted model is better than {name}"
-    return text if lead is None else f"{text}: {lead:.2f} times as far ahead of the best Gaussian filter"
+        text = f"on held-out frames, the adapted model is not clearly better than {name}, whose weights are kept"
+        kept = name
+    else:
+        text, kept = f"on held-out frames, the adapted model is better than {name}", "it"
+        if lead is not None:
+            text += f": {lead:.2f} times as far ahead of the best Gaussian filter"
+    is_useful = adapted.get("better_than_gaussian", True)
+    return text if is_useful else f"{text}; {kept} is not clearly better than the best Gaussian filter"
 
 
 def _adaptable(model: Model | str | Path) -> Model:
@@ -218,6 +223,7 @@ def _card(
         "movies": [movie.name for movie in movies],
         "kept": "given" if result.weights is None else "adapted",
         **score,
+        "better_than_gaussian": result.score.is_better_than_gaussian(given=result.weights is None),
         "steps": result.last_step,
         "best_step": result.best_step,
         "share": result.share,

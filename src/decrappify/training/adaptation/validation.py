@@ -68,9 +68,13 @@ class AdaptationScore:
 
         NaN if the given model is not clearly better than the filter.
         """
-        if self.gaussian <= _CLEAR * self.gaussian_error:
+        if not self.is_better_than_gaussian(given=True):
             return math.nan
         return (self.gaussian - self.change) / self.gaussian
+
+    def is_better_than_gaussian(self, *, given: bool) -> bool:
+        """Return whether the network, or the given model, is clearly better than the best Gaussian filter."""
+        return self.gaussian - (0.0 if given else self.change) > _CLEAR * self.gaussian_error
 
     def values(self) -> dict[str, float]:
         """Return all numbers by name."""
