@@ -124,3 +124,10 @@ def test_calibrate_intervals_refuses_images_as_their_own_reference(folder, tiny_
     refused = CliRunner().invoke(main, words)
     assert refused.exit_code == 2
     assert "is its own reference" in refused.output
+
+
+def test_calibrate_intervals_refuses_copies_of_a_field(pairs, tiny_models):
+    source, reference = pairs[0]
+    copies = [*pairs[:9], (source, np.asarray(reference).copy())]
+    with pytest.raises(InputError, match="have the same reference image, expected different fields of view"):
+        calibrate_intervals(tiny_models["still"], copies)

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -96,6 +97,7 @@ def calibrate_intervals(
     _check_different(found)
     fields = list(dict.fromkeys(pair.field for pair in found))
     check_fields(len(fields), level)
+    _check_copies(found)
     loaded = load_model(model)
     n_channels = _check_channels(found, loaded)
     found = _agreeing(found, options)
@@ -125,6 +127,21 @@ def _check_different(pairs: Sequence[Pair]) -> None:
         origin = pair.source.origin
         if origin is not None and pair.reference is not None and pair.reference.origin == origin:
             raise InputError(f"{pair.source.name} is its own reference; pass folders of raw images and of good ones")
+
+
+def _check_copies(pairs: Sequence[Pair]) -> None:
+    """Raise InputError for two fields with the same reference image, which would count as two."""
+    seen: dict[bytes, Pair] = {}
+    for pair in {pair.field: pair for pair in pairs}.values():
+        if pair.reference is None:
+            continue
+        pixels = np.ascontiguousarray(pair.reference.frame(pair.reference.shape[0] // 2))
+        other = seen.setdefault(blake2b(pixels.tobytes()).digest(), pair)
+        if other is not pair:
+            raise InputError(
+                f"{pair.name} and {other.name} have the same reference image, expected different fields of view; "
+                "omit the copy"
+            )
 
 
 @dataclass
