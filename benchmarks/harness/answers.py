@@ -175,6 +175,17 @@ def trust(rows: list[Row]) -> str:
     )
 
 
+def invented_structure(rows: list[Row]) -> str:
+    """Return the verdicts on a model that invents structure and on a suitable one."""
+    worse = sum(row["over-trained"]["verdict"] == "worse" for row in rows)
+    refused = sum(row["suitable"]["verdict"] == "worse" for row in rows)
+    false, true = ([100 * row[label]["contradicted"] for row in rows] for label in ("over-trained", "suitable"))
+    return (
+        f"`check` calls an over-trained GAN worse on {worse} of {len(rows)} movies, and the suitable model on {refused}; "
+        f"the data contradict {span(false)} % and {span(true)} % of the pixels."
+    )
+
+
 def spread(rows: list[Row]) -> str:
     """Return the agreement of the spread of repeated restorations with the true error."""
     pixels, _, blocks, ratio = zip(*(row["noise"] for row in rows), strict=True)
@@ -407,6 +418,7 @@ ANSWERS: dict[str, Answer] = {
             frames_and_motion,
             quality,
             trust,
+            invented_structure,
             spread,
             intervals,
             input_check,

@@ -44,7 +44,7 @@ PAGES = (
     Page("stability-loss", "What does the stability loss improve, and at what cost?", ("stability_weight",)),
     Page("frames-and-motion", "When do neighboring frames help?", ("frames_and_motion",)),
     Page("other-programs", "How good are other programs at equal data and equal time?", ("quality",)),
-    Page("trust", "Do trust maps find false and erased structure?", ("trust", "spread")),
+    Page("trust", "Do trust maps find false and erased structure?", ("trust", "invented_structure", "spread")),
     Page("intervals", "Do calibrated intervals contain the reference?", ("intervals",)),
     Page("input-check", "Does the check of inputs detect images that a model was not trained on?", ("input_check",)),
     Page("check", "Does check find out whether a model suits a movie?", ("check",)),

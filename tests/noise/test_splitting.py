@@ -123,3 +123,15 @@ def test_noise_that_is_not_determined_is_an_error():
 
 def _lags(first):
     return (Estimate(1.0), Estimate(first), Estimate(first**4), Estimate(0.0), Estimate(0.0))
+
+
+@pytest.mark.parametrize(("light", "read"), [(0.0, 1.0), (0.3, 1.0), (2.0, 1.0), (2.0, 3.0), (30.0, 2.0)])
+def test_parts_of_dim_pixels_with_read_noise_are_independent_also_in_the_tails(light, read):
+    rng = np.random.default_rng(9)
+    pixels = 100 + 2.0 * (rng.poisson(light, (12, 128, 128)) + rng.normal(0, read, (12, 128, 128)))
+    splitter = NoiseSplitter(2.0, 4 * read**2 - 200, read_variance=4 * read**2)
+    first, second = splitter.split(pixels, 0.5, rng)
+    sd = np.sqrt(8 * (light + read**2))  # of a part
+    for tail in (first < first.mean() - 1.5 * sd, first > first.mean() + 1.5 * sd):
+        assert abs(second[tail].mean() - second.mean()) < 0.15 * sd
+    assert abs(correlation(first, second)) < 0.03

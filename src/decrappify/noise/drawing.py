@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from decrappify._common.saturation import saturate
 from decrappify.movie import Movie
 from decrappify.noise.model import NoiseModel
-from decrappify.noise.pixels import excess_variance
+from decrappify.noise.pixels import excess_variance, movie_terms
 from decrappify.noise.splitting import MOST_PHOTONS, NoiseSplitter
 
 Array = NDArray[Any]
@@ -21,9 +21,9 @@ Array = NDArray[Any]
 class NoiseDrawer:
     """Photon and read noise of one channel, with the correlation of neighbors and the offsets of lines.
 
-    As for `NoiseSplitter`, the variance of a pixel is ``gain * mean + intercept``, and read noise is drawn as
-    additional counts. Correlated noise is Gaussian. Fixed patterns and hot pixels, which are equal in all frames, are
-    not drawn.
+    As for `NoiseSplitter`, the variance of a pixel is ``gain * mean + intercept``; read noise that is not known is
+    drawn as additional counts. Correlated noise is Gaussian. Fixed patterns and hot pixels, which are equal in all
+    frames, are not drawn.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class NoiseDrawer:
         InputError
             If neither the gain nor the standard deviation of the noise is determined.
         """
-        terms = NoiseSplitter.of(noise)
+        terms = NoiseSplitter.of(noise) if movie is None else movie_terms(movie, channel, noise)
         return cls(
             terms=terms,
             excess=None if movie is None else excess_variance(movie, channel, terms),
@@ -97,7 +97,9 @@ class NoiseDrawer:
         terms = self.terms
         variance = terms.variance(values, self.excess)
         if terms.gain and not terms.is_correlated:
-            counts = variance / terms.gain**2  # those of the read noise included
+            light = np.clip(terms.variance(values) - terms.read_variance, 0, variance)
+            counts = light / terms.gain**2
             if counts.max(initial=0) < MOST_PHOTONS:
-                return np.asarray(values + terms.gain * (rng.poisson(counts) - counts))
+                drawn = values + terms.gain * (rng.poisson(counts) - counts)
+                return np.asarray(drawn + np.sqrt(variance - light) * rng.standard_normal(values.shape))
         return np.asarray(values + np.sqrt(variance) * terms.normal_field(values.shape, rng))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from scipy.ndimage import gaussian_filter
 from decrappify._common.sampling import evenly_spaced
 from decrappify.movie import Movie
 from decrappify.noise.model import NoiseModel
+from decrappify.noise.read_noise import read_variance
 from decrappify.noise.splitting import NoiseSplitter
 
 Array = NDArray[Any]
@@ -40,8 +41,8 @@ class MovieSplitter:
 
     @classmethod
     def of(cls, movie: Movie, channel: int, noise: NoiseModel) -> MovieSplitter:
-        """Create it from a measured noise, and the differences between the pixels of the movie."""
-        terms = NoiseSplitter.of(noise)
+        """Create it from a measured noise, and the read noise and differences between the pixels of the movie."""
+        terms = movie_terms(movie, channel, noise)
         return cls(terms, excess_variance(movie, channel, terms))
 
     def split(
@@ -62,6 +63,12 @@ class MovieSplitter:
     def part(self, rows: slice, columns: slice) -> Array | None:
         """Return the excess variance (Y, X) of some rows and columns; None if the pixels do not differ."""
         return None if self.excess is None else np.asarray(self.excess[rows, columns])
+
+
+def movie_terms(movie: Movie, channel: int, noise: NoiseModel) -> NoiseSplitter:
+    """Return the noise of a movie by gray level; without dark frames, its read noise is measured in the movie."""
+    terms = NoiseSplitter.of(noise)
+    return terms if terms.read_variance else replace(terms, read_variance=read_variance(movie, channel, terms))
 
 
 def excess_variance(movie: Movie, channel: int, terms: NoiseSplitter) -> Array | None:

@@ -30,9 +30,10 @@ class NoiseSplitter:
     The variance of a pixel is ``gain * (mean - zero)`` with ``zero = -intercept / gain``, the gray level at which the
     variance vanishes. Above it, pixels are counted as Poisson variables, which include the read noise as additional
     counts (Huang et al. 2013, Nature Methods 10:653). Binomial thinning of a Poisson variable results in two
-    independent ones. For noise that is correlated between pixels, a second field with the same covariance is added to
-    one part and subtracted from the other, which makes them independent if the noise is Gaussian (Pang et al. 2021,
-    Recorrupted-to-Recorrupted, CVPR).
+    independent ones. Where normal read noise is a large part of the variance, counts of the light alone are drawn from
+    their approximate distribution given the pixel, and normal noise is added for the rest. For noise that is correlated
+    between pixels, a second field with the same covariance is added to one part and subtracted from the other, which
+    makes them independent if the noise is Gaussian (Pang et al. 2021, Recorrupted-to-Recorrupted, CVPR).
 
     Attributes
     ----------
@@ -44,6 +45,8 @@ class NoiseSplitter:
         Standard deviation, along Y and X in pixels, of the Gaussian kernel of the noise; 0 for independent noise.
     least_variance : float
         Variance below which the noise of dim pixels does not fall, in squared gray levels.
+    read_variance : float
+        Part of the variance that is normal read noise, in squared gray levels.
 
     Examples
     --------
@@ -60,6 +63,7 @@ class NoiseSplitter:
     intercept: float
     correlation_sigma: tuple[float, float] = (0.0, 0.0)
     least_variance: float = 0.0
+    read_variance: float = 0.0
 
     def __post_init__(self) -> None:
         if self.gain < 0 or (self.gain == 0 and self.intercept <= 0):
@@ -76,7 +80,8 @@ class NoiseSplitter:
         """
         sigma = kernel_sigma(noise.correlation_y[1].value or 0.0), kernel_sigma(noise.correlation_x[1].value or 0.0)
         if noise.gain.value is not None and noise.intercept.value is not None:
-            return cls(noise.gain.value, noise.intercept.value, sigma, noise.least_variance)
+            read = (noise.read_noise.value or 0.0) ** 2
+            return cls(noise.gain.value, noise.intercept.value, sigma, noise.least_variance, read)
         if not noise.noise_sd.value:
             raise InputError(f"the noise of {noise.source or 'the movie'} is not determined: {noise.gain.note}")
         return cls(0.0, noise.noise_sd.value**2, sigma)
@@ -132,10 +137,41 @@ class NoiseSplitter:
         if self.gain and not self.is_correlated:
             counts = (values + self.intercept / self.gain) / self.gain
             if counts.max(initial=0) < MOST_PHOTONS:
-                lowest, more = self.least_variance / self.gain**2, 0.0 if excess is None else excess / self.gain**2
-                return self.gain * _thinned(counts, share, rng, lowest, more)
+                more = 0.0 if excess is None else excess / self.gain**2
+                return np.asarray(self.gain * self._thinned(counts, share, rng, more))
         spread = np.sqrt(weight * self.variance(_smoothed(values) if self.gain else values, excess))
         return np.asarray(spread * self.normal_field(values.shape, rng))
+
+    def _thinned(self, counts: Array, share: float, rng: np.random.Generator, excess: Array | float) -> Array:
+        """Draw the deviation of a share from its expectation, of counts with a variance equal to their mean.
+
+        The variance of the deviation has to be ``share * (1 - share)`` times the mean, at least that of dim pixels,
+        plus the excess of single pixels. Whole photons are divided; normal noise is added for the variance that they
+        lack, and photons are left out if it is too high, as negative counts are taken as 0.
+        """
+        expected = np.maximum(_smoothed(counts, _MEAN_WIDTH), self.least_variance / self.gain**2)
+        whole = self._photons(counts, expected, rng, excess)
+        mean = _smoothed(whole, _MEAN_WIDTH)
+        lacking = np.maximum(expected + excess, LEAST_SHARE * expected) - mean
+        kept = rng.binomial(whole.astype(np.int64), np.clip(1 + lacking / np.maximum(mean, 1e-12), 0, 1))
+        noise = rng.standard_normal(counts.shape, dtype=np.float32)
+        added = np.sqrt(share * (1 - share) * np.maximum(lacking, 0)) * noise
+        return np.asarray(rng.binomial(kept, share) - share * kept + added)
+
+    def _photons(self, counts: Array, expected: Array, rng: np.random.Generator, excess: Array | float) -> Array:
+        """Draw the whole photons of pixels, given their counts and the expectation of these.
+
+        Without read noise, they are the counts. Otherwise, their distribution is approximated by that of two normal
+        variables, light and read noise, given their sum.
+        """
+        if not self.read_variance:
+            return np.asarray(np.maximum(np.rint(counts), 0))
+        light = np.maximum(expected - self.read_variance / self.gain**2, 0)
+        read = np.maximum(expected - light + excess, LEAST_SHARE * (expected - light))
+        part = light / np.maximum(light + read, 1e-12)
+        noise = rng.standard_normal(counts.shape, dtype=np.float32)
+        drawn = light + part * (counts - expected) + np.sqrt(part * read) * noise
+        return np.asarray(np.maximum(np.rint(drawn), 0))
 
 
 def axes_beyond_kernel(noise: NoiseModel) -> list[str]:
@@ -152,23 +188,6 @@ def axes_beyond_kernel(noise: NoiseModel) -> list[str]:
         if far > near**4 + _LARGEST_REACH:
             found.append(name)
     return found
-
-
-def _thinned(counts: Array, share: float, rng: np.random.Generator, least: float, excess: Array | float) -> Array:
-    """Draw the deviation of a share from its expectation, of counts with a variance equal to their mean.
-
-    The variance of the deviation has to be ``share * (1 - share)`` times the mean, which is at least `least`, and the
-    excess of single pixels. Rounding to whole photons changes the mean of dim pixels, whose read noise is below one
-    photon: normal noise is added if it is too low, and photons are left out if it is too high, as negative counts are
-    taken as 0.
-    """
-    whole = np.maximum(np.rint(counts), 0)
-    mean = _smoothed(whole, _MEAN_WIDTH)
-    expected = np.maximum(_smoothed(counts, _MEAN_WIDTH), least)
-    lacking = np.maximum(expected + excess, LEAST_SHARE * expected) - mean
-    kept = rng.binomial(whole.astype(np.int64), np.clip(1 + lacking / np.maximum(mean, 1e-12), 0, 1))
-    added = np.sqrt(share * (1 - share) * np.maximum(lacking, 0)) * rng.standard_normal(counts.shape, dtype=np.float32)
-    return np.asarray(rng.binomial(kept, share) - share * kept + added)
 
 
 def _smoothed(values: Array, sigma: float = _SMOOTHING) -> Array:
