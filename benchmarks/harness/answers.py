@@ -181,7 +181,7 @@ def invented_structure(rows: list[Row]) -> str:
     refused = sum(row["suitable"]["verdict"] == "worse" for row in rows)
     false, true = ([100 * row[label]["contradicted"] for row in rows] for label in ("over-trained", "suitable"))
     return (
-        f"`check` calls an over-trained GAN worse on {worse} of {len(rows)} movies, and the suitable model on {refused}; "
+        f"`check` calls an over-trained GAN worse on {worse} of {len(rows)} movies, the suitable model on {refused}; "
         f"the data contradict {span(false)} % and {span(true)} % of the pixels."
     )
 
