@@ -55,7 +55,7 @@ def measure_movie(label: str, steps: int, folder: Path) -> Row:
     from decrappify import calibrate
     from decrappify.metrics.baselines import best_gaussian
     from decrappify.metrics.held_out import held_out_error, held_out_gain_db
-    from decrappify.noise.pixels import MovieSplitter
+    from decrappify.noise.pixels.variance import MovieSplitter
 
     name, movie = "fluorescence-movie", corpus.load(MOVIES[label])
     n_used = 3 * movie.shape[0] // 4

@@ -161,8 +161,8 @@ def halves_figures(
     """Restore one half: its estimated squared error, and the resolution confirmed by the other half."""
     from decrappify.metrics.held_out import held_out_error
     from decrappify.metrics.resolution import BETWEEN_HALVES, cross_frc
+    from decrappify.noise.pixels.splitting import NoiseSplitter
     from decrappify.noise.simulation import kernel_sigma
-    from decrappify.noise.splitting import NoiseSplitter
 
     width = kernel_sigma(correlation)
     # At the brightness of the image, for which the planted failures are made.

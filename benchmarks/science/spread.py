@@ -38,7 +38,7 @@ def deviation_of_draws(data: Any, result: Any, noise: Any, model: str) -> Any:
     import numpy as np
 
     from decrappify import InferenceOptions, Movie, restore_array
-    from decrappify.noise.drawing import NoiseDrawer
+    from decrappify.noise.pixels.drawing import NoiseDrawer
     from decrappify.restoration.spread.draws import DrawnSource
 
     measured, restored = Movie.from_array(data), Movie.from_array(result)
@@ -69,7 +69,7 @@ def measure(scene: str, noise: str, model: str) -> Row:
     import numpy as np
 
     from decrappify import InferenceOptions, RestorationOptions, confirmed_resolution, restore_array, spread_map
-    from decrappify.noise.splitting import NoiseSplitter
+    from decrappify.noise.pixels.splitting import NoiseSplitter
 
     expected = reference(scene)[:FRAMES]
     data = exposed(expected, noise == "correlated", np.random.default_rng(0))

@@ -134,8 +134,8 @@ def measure(scene: str, noise: str, known: str, model: str) -> Row:
     from benchmarks.harness import corpus
     from decrappify import calibrate, load_model, restore_array
     from decrappify.errors import InputError
-    from decrappify.noise.pixels import excess_variance
-    from decrappify.noise.splitting import NoiseSplitter
+    from decrappify.noise.pixels.splitting import NoiseSplitter
+    from decrappify.noise.pixels.variance import excess_variance
     from decrappify.trust import evaluate_plane, plane_noise
 
     rng = np.random.default_rng(0)

@@ -6,7 +6,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from decrappify.checking.block_matching import bm3d_lead
-from decrappify.noise.splitting import NoiseSplitter
+from decrappify.noise.pixels.splitting import NoiseSplitter
 
 
 def test_bm3d_lead_is_positive_over_a_weak_filter(rng):

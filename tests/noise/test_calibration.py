@@ -9,11 +9,11 @@ from decrappify.crappify import CorrelatedNoise, PoissonGaussian, crappify_movie
 from decrappify.errors import FormatError, InputError, OutputExistsError
 from decrappify.movie import Movie
 from decrappify.noise import Estimate, NoiseModel, calibrate
-from decrappify.noise.correlation import Correlation
-from decrappify.noise.dark import Dark, hot_estimates
-from decrappify.noise.gain import fit_gain
-from decrappify.noise.kernels import LAPLACIAN
-from decrappify.noise.sample import sample_regions
+from decrappify.noise.measurement.correlation import Correlation
+from decrappify.noise.measurement.dark import Dark, hot_estimates
+from decrappify.noise.measurement.gain import fit_gain
+from decrappify.noise.measurement.kernels import LAPLACIAN
+from decrappify.noise.measurement.sample import sample_regions
 from decrappify.normalization import Normalization
 from decrappify.samples import simulate
 

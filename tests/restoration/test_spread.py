@@ -16,7 +16,7 @@ from decrappify.model import Model, load_model
 from decrappify.movie import ArraySource, Movie
 from decrappify.networks import create
 from decrappify.noise import Estimate, NoiseModel
-from decrappify.noise.drawing import NoiseDrawer
+from decrappify.noise.pixels.drawing import NoiseDrawer
 from decrappify.restoration.spread.draws import DrawnSource, turned, turned_back
 
 NOISE = NoiseModel(gain=Estimate(2.0), intercept=Estimate(-200.0), levels=(100, 180))

@@ -18,8 +18,8 @@ from decrappify.metrics.held_out import held_out_error, held_out_gain_db
 from decrappify.metrics.resolution import BETWEEN_HALVES, cross_frc, finest_correlation
 from decrappify.metrics.spectrum import SMALLEST_SIDE
 from decrappify.movie import Array, ArraySource, Movie
+from decrappify.noise.pixels.splitting import NoiseSplitter
 from decrappify.noise.simulation import kernel_sigma
-from decrappify.noise.splitting import NoiseSplitter
 
 _FRAMES = 16
 _SHARED = 0.1  # correlation of the finest detail of two halves

@@ -27,8 +27,8 @@ from decrappify.inference.options import InferenceOptions
 from decrappify.movie import Movie
 from decrappify.noise import NoiseModel
 from decrappify.noise.channels import Noise, noise_of_channels
-from decrappify.noise.pixels import MovieSplitter
-from decrappify.noise.splitting import axes_beyond_kernel
+from decrappify.noise.pixels.splitting import axes_beyond_kernel
+from decrappify.noise.pixels.variance import MovieSplitter
 
 if TYPE_CHECKING:
     from decrappify.checking.forward import Forward

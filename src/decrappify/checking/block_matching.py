@@ -11,7 +11,7 @@ from decrappify.benchmarking.camera import Camera
 from decrappify.checking.comparison import ratio_db
 from decrappify.metrics.block_matching import STRENGTHS, bm3d_filtered
 from decrappify.movie import Array
-from decrappify.noise.splitting import NoiseSplitter
+from decrappify.noise.pixels.splitting import NoiseSplitter
 
 _REGIONS, _SIDE, _CUT = 4, 96, 8
 

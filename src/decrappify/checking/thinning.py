@@ -24,7 +24,7 @@ from decrappify.checking.scores import SHARE, Scores, Thinning
 from decrappify.checking.spectrum import shared_noise
 from decrappify.metrics.baselines import best_gaussian_of_windows, filtered_windows
 from decrappify.movie import Array, Movie
-from decrappify.noise.pixels import MovieSplitter
+from decrappify.noise.pixels.variance import MovieSplitter
 from decrappify.restoration.measurement.channels import Channel
 from decrappify.restoration.restorer import Restorer
 

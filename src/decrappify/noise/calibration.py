@@ -15,20 +15,20 @@ from decrappify._common.sampling import evenly_spaced
 from decrappify.crappify import Crappifier
 from decrappify.errors import InputError
 from decrappify.movie import Movie
-from decrappify.noise.dark import Dark, hot_estimates, measure_dark
 from decrappify.noise.estimate import unknown
 from decrappify.noise.files import read_tables, write_tables
-from decrappify.noise.gain import GainFit
-from decrappify.noise.input_checks import check_dark_level, check_dark_movie, check_differs, hint_at_slices
-from decrappify.noise.levels import measure_bit_depth, measure_saturation
-from decrappify.noise.measure import measure_noise
+from decrappify.noise.measurement.dark import Dark, hot_estimates, measure_dark
+from decrappify.noise.measurement.gain import GainFit
+from decrappify.noise.measurement.input_checks import check_dark_level, check_dark_movie, check_differs, hint_at_slices
+from decrappify.noise.measurement.levels import measure_bit_depth, measure_saturation
+from decrappify.noise.measurement.measure import measure_noise
+from decrappify.noise.measurement.sample import IMAGES, sample_images, sample_regions
+from decrappify.noise.measurement.transfer import Transfer
 from decrappify.noise.model import NoiseModel
 from decrappify.noise.optics.measure import measure_optics
 from decrappify.noise.optics.optics import Optics
 from decrappify.noise.optics.scale import Spacing
-from decrappify.noise.sample import IMAGES, sample_images, sample_regions
 from decrappify.noise.table import calibration_table
-from decrappify.noise.transfer import Transfer
 from decrappify.noise.validity import warn_of_values
 
 Array = NDArray[Any]

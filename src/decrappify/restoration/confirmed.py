@@ -17,7 +17,7 @@ from decrappify.inference.options import InferenceOptions
 from decrappify.metrics.spectrum import SMALLEST_SIDE
 from decrappify.movie import Array, Movie
 from decrappify.noise.channels import Noise
-from decrappify.noise.pixels import MovieSplitter
+from decrappify.noise.pixels.variance import MovieSplitter
 from decrappify.restoration.options import RestorationOptions
 from decrappify.restoration.pipeline import restore
 from decrappify.trust import ConfirmedResolution, channel_noise

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from decrappify._common.argument_names import setting
 from decrappify.errors import InputError
 from decrappify.noise import Estimate, NoiseModel
-from decrappify.noise.splitting import LEAST_SHARE
+from decrappify.noise.pixels.splitting import LEAST_SHARE
 
 Array = NDArray[Any]
 _LEAST_CORRELATION = 0.05  # as of `calibrate`: below it, noise is not distinguished from white noise

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decrappify.noise.kernels import response
+from decrappify.noise.measurement.kernels import response
 
 Array = NDArray[Any]
 _TRUNCATE = 3.5  # half width of a filter in sigmas

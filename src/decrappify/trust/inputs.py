@@ -12,8 +12,8 @@ from decrappify.errors import InputError
 from decrappify.movie import Array, Movie
 from decrappify.noise import NoiseModel
 from decrappify.noise.channels import Noise, channel_name, noise_of_channels
-from decrappify.noise.pixels import excess_variance
-from decrappify.noise.splitting import NoiseSplitter
+from decrappify.noise.pixels.splitting import NoiseSplitter
+from decrappify.noise.pixels.variance import excess_variance
 from decrappify.trust.camera import PlaneNoise, plane_noise
 
 

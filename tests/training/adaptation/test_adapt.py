@@ -19,7 +19,7 @@ from decrappify.model import Model, load_model
 from decrappify.movie import Movie
 from decrappify.networks import create
 from decrappify.noise import Estimate, NoiseModel
-from decrappify.noise.pixels import MovieSplitter
+from decrappify.noise.pixels.variance import MovieSplitter
 from decrappify.normalization import NormalizationRule
 from decrappify.restoration import restore
 from decrappify.training import AdaptationConfig, RunOptions, adapt

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from decrappify._common.saturation import saturate
 from decrappify.crappify import Crappifier
 from decrappify.errors import InputError
-from decrappify.noise.measure import measure_levels, measure_noise
+from decrappify.noise.measurement.measure import measure_levels, measure_noise
+from decrappify.noise.measurement.transfer import Transfer
 from decrappify.noise.model import NoiseModel
 from decrappify.noise.optics.optics import Optics
 from decrappify.noise.optics.spectra import tile_spectra
-from decrappify.noise.transfer import Transfer
 
 Array = NDArray[Any]
 KS_TARGET, DECIBEL_TARGET, NOISE_TARGET = 0.1, 1.5, 0.1

@@ -13,13 +13,13 @@ from decrappify._common.pages.plots import svg_markup
 from decrappify._common.pages.png import data_url, gray_png
 from decrappify.errors import InputError
 from decrappify.noise.estimate import Estimate
+from decrappify.noise.measurement.transfer import Transfer
 from decrappify.noise.model import NoiseModel
 from decrappify.noise.optics.optics import Optics
 from decrappify.noise.report import plots
 from decrappify.noise.report.comparison import Comparison, compare
 from decrappify.noise.report.residual import residual_spectrum
 from decrappify.noise.table import quantities
-from decrappify.noise.transfer import Transfer
 
 Array = NDArray[Any]
 _SHOWN = 384  # pixels of the images side by side

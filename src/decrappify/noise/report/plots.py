@@ -8,10 +8,10 @@ import numpy as np
 
 from decrappify._common.pages.plots import COLORS, styled
 from decrappify._common.plotting import new_figure
+from decrappify.noise.measurement.transfer import Transfer
 from decrappify.noise.model import NoiseModel
 from decrappify.noise.report.comparison import DECIBEL_TARGET, Comparison
 from decrappify.noise.report.residual import ResidualSpectrum, expected_spectrum
-from decrappify.noise.transfer import Transfer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from decrappify.movie import Array, FrameSource, Movie, Shape5
-from decrappify.noise.drawing import NoiseDrawer
+from decrappify.noise.pixels.drawing import NoiseDrawer
 
 if TYPE_CHECKING:
     from decrappify.restoration.measurement.channels import Channel

@@ -19,7 +19,7 @@ from decrappify.inference.options import InferenceOptions
 from decrappify.limits.memory import check_memory
 from decrappify.movie import Array, Movie, Plane
 from decrappify.noise import NoiseModel
-from decrappify.noise.drawing import NoiseDrawer
+from decrappify.noise.pixels.drawing import NoiseDrawer
 from decrappify.restoration.frames.sliding import Window
 from decrappify.restoration.job import Job, Target
 from decrappify.restoration.preparing import prepared_restorer

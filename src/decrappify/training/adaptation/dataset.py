@@ -14,7 +14,7 @@ from decrappify.datasets.augment import orient, random_orientation
 from decrappify.datasets.plane_cache import NormalizedMovie
 from decrappify.datasets.sample import Sample, SeededDataset
 from decrappify.movie import Array
-from decrappify.noise.pixels import MovieSplitter
+from decrappify.noise.pixels.variance import MovieSplitter
 
 # A patch this dim (mean, network units) is nearly empty; another one is drawn, up to this number of times.
 _DIM, _REDRAWS = 0.08, 4

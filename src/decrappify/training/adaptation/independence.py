@@ -12,8 +12,8 @@ from decrappify.metrics.spectrum import SMALLEST_SIDE
 from decrappify.movie import Array, Movie
 from decrappify.noise import NoiseModel
 from decrappify.noise.channels import channel_name
-from decrappify.noise.pixels import MovieSplitter
-from decrappify.noise.splitting import NoiseSplitter
+from decrappify.noise.pixels.splitting import NoiseSplitter
+from decrappify.noise.pixels.variance import MovieSplitter
 
 _FRAMES, _SIDE = 12, 512  # of the central slice
 _LARGEST = 0.12  # correlation of the noise of two parts; that of a gain that is 20 % off is .1

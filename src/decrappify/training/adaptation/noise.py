@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from decrappify.movie import Movie
 from decrappify.noise import NoiseModel
 from decrappify.noise.channels import channel_name
-from decrappify.noise.pixels import MovieSplitter
-from decrappify.noise.splitting import axes_beyond_kernel
+from decrappify.noise.pixels.splitting import axes_beyond_kernel
+from decrappify.noise.pixels.variance import MovieSplitter
 from decrappify.training.adaptation.independence import check_independence
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ def in_words(noise: NoiseModel, splitter: MovieSplitter) -> str:
     Examples
     --------
     >>> from decrappify.noise import Estimate
-    >>> from decrappify.noise.splitting import NoiseSplitter
+    >>> from decrappify.noise.pixels.splitting import NoiseSplitter
     >>> noise = NoiseModel(gain=Estimate(2.1, 0.05), intercept=Estimate(-180.0))
     >>> in_words(noise, MovieSplitter(NoiseSplitter.of(noise)))
     'gain 2.1 ± 0.05 gray levels per photoelectron, independent noise; split by photon thinning'

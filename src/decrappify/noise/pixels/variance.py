@@ -12,8 +12,8 @@ from scipy.ndimage import gaussian_filter
 from decrappify._common.sampling import evenly_spaced
 from decrappify.movie import Movie
 from decrappify.noise.model import NoiseModel
-from decrappify.noise.read_noise import read_variance
-from decrappify.noise.splitting import NoiseSplitter
+from decrappify.noise.pixels.read_noise import read_variance
+from decrappify.noise.pixels.splitting import NoiseSplitter
 
 Array = NDArray[Any]
 _LEAST_FRAMES = 12

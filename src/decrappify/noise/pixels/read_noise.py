@@ -11,7 +11,7 @@ from scipy.special import gammaln, ndtr
 
 from decrappify._common.sampling import evenly_spaced
 from decrappify.movie import Movie
-from decrappify.noise.splitting import NoiseSplitter
+from decrappify.noise.pixels.splitting import NoiseSplitter
 
 Array = NDArray[Any]
 _PLANES, _SIDE = 12, 512  # that are read, and pixels of their middle

@@ -8,7 +8,7 @@ from decrappify._common.argument_names import argument, setting
 from decrappify._common.caller_warning import warn_caller
 from decrappify.errors import InputError
 from decrappify.movie import Movie
-from decrappify.noise.dark import Dark
+from decrappify.noise.measurement.dark import Dark
 
 _MORE_NOISE = 1.3  # read noise relative to the noise of the movie, which contains it
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from decrappify.noise.gain import _judged
-from decrappify.noise.transfer import Transfer, fit_line, scattered_line
+from decrappify.noise.measurement.gain import _judged
+from decrappify.noise.measurement.transfer import Transfer, fit_line, scattered_line
 
 GAIN, OFFSET = 2.8, 100.0
 

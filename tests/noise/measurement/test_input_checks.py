@@ -11,9 +11,9 @@ from tests.noise.specimens import record, spots
 from decrappify.errors import InputError
 from decrappify.movie import Movie
 from decrappify.noise import calibrate
-from decrappify.noise.dark import Dark
 from decrappify.noise.estimate import Estimate
-from decrappify.noise.input_checks import check_dark_level, hint_at_slices
+from decrappify.noise.measurement.dark import Dark
+from decrappify.noise.measurement.input_checks import check_dark_level, hint_at_slices
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decrappify.noise.correlation import LAGS, Correlation
 from decrappify.noise.estimate import Estimate, unknown
-from decrappify.noise.kernels import FOURTH, LAPLACIAN, STRIDED, redundancy, response
-from decrappify.noise.transfer import SCATTER, Transfer, join, photon_transfer, residuals, scattered_line
+from decrappify.noise.measurement.correlation import LAGS, Correlation
+from decrappify.noise.measurement.kernels import FOURTH, LAPLACIAN, STRIDED, redundancy, response
+from decrappify.noise.measurement.transfer import SCATTER, Transfer, join, photon_transfer, residuals, scattered_line
 
 Array = NDArray[Any]
 # Relative error added to the standard error of a fit, chosen from the typical error over simulated scenes; not fitted.

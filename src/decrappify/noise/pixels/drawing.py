@@ -11,8 +11,8 @@ from numpy.typing import DTypeLike, NDArray
 from decrappify._common.saturation import saturate
 from decrappify.movie import Movie
 from decrappify.noise.model import NoiseModel
-from decrappify.noise.pixels import excess_variance, movie_terms
-from decrappify.noise.splitting import MOST_PHOTONS, NoiseSplitter
+from decrappify.noise.pixels.splitting import MOST_PHOTONS, NoiseSplitter
+from decrappify.noise.pixels.variance import excess_variance, movie_terms
 
 Array = NDArray[Any]
 

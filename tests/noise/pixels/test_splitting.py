@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from decrappify.crappify import CorrelatedNoise
 from decrappify.errors import InputError
 from decrappify.noise import Estimate, NoiseModel
-from decrappify.noise.splitting import NoiseSplitter
+from decrappify.noise.pixels.splitting import NoiseSplitter
 
 SHAPE = (4, 96, 96)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decrappify.noise.kernels import FOURTH, LAPLACIAN, response
+from decrappify.noise.measurement.kernels import FOURTH, LAPLACIAN, response
 
 Array = NDArray[Any]
 LAGS = 4

@@ -5,8 +5,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from decrappify.movie import FrameSource, Movie
-from decrappify.noise.pixels import MovieSplitter, excess_variance
-from decrappify.noise.splitting import NoiseSplitter
+from decrappify.noise.pixels.splitting import NoiseSplitter
+from decrappify.noise.pixels.variance import MovieSplitter, excess_variance
 
 OFFSET, GAIN = 100.0, 2.0
 

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decrappify.errors import InputError
-from decrappify.noise.correlation import LAGS, Correlation, measure_correlation
 from decrappify.noise.estimate import Estimate, unknown
-from decrappify.noise.gain import fit_gain
-from decrappify.noise.kernels import FOURTH, redundancy, response
-from decrappify.noise.levels import clipped_levels, measure_step
-from decrappify.noise.patterns import hot_level, hot_pixels, line_noise
-from decrappify.noise.transfer import Transfer, truncated_variance
+from decrappify.noise.measurement.correlation import LAGS, Correlation, measure_correlation
+from decrappify.noise.measurement.gain import fit_gain
+from decrappify.noise.measurement.kernels import FOURTH, redundancy, response
+from decrappify.noise.measurement.levels import clipped_levels, measure_step
+from decrappify.noise.measurement.patterns import hot_level, hot_pixels, line_noise
+from decrappify.noise.measurement.transfer import Transfer, truncated_variance
 
 Array = NDArray[Any]
 _ROUNDING = 1e-20  # of the squares of float64 numbers, behind a filter

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from decrappify.movie import Movie
-from decrappify.noise.read_noise import read_variance
-from decrappify.noise.splitting import NoiseSplitter
+from decrappify.noise.pixels.read_noise import read_variance
+from decrappify.noise.pixels.splitting import NoiseSplitter
 
 GAIN, OFFSET = 2.0, 100.0
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from decrappify.noise import Estimate, NoiseModel
-from decrappify.noise.drawing import NoiseDrawer
+from decrappify.noise.pixels.drawing import NoiseDrawer
 
 LAGS = tuple(Estimate(value) for value in (1.0, 0.58, 0.11, 0.0, 0.0))
 NOISE = NoiseModel(gain=Estimate(2.0), intercept=Estimate(-180.0), levels=(100, 300))

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decrappify.noise.estimate import Estimate, unknown
-from decrappify.noise.kernels import LAPLACIAN, redundancy
-from decrappify.noise.patterns import dark_hot_pixels, fixed_pattern
-from decrappify.noise.transfer import truncated_variance
+from decrappify.noise.measurement.kernels import LAPLACIAN, redundancy
+from decrappify.noise.measurement.patterns import dark_hot_pixels, fixed_pattern
+from decrappify.noise.measurement.transfer import truncated_variance
 
 Array = NDArray[Any]
 _INSEPARABLE = unknown("no dark frames: offset and read noise cannot be separated")

@@ -1,0 +1,1 @@
+"""Measurement of noise: gain, correlation, digitizer, patterns and dark frames."""
