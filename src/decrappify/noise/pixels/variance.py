@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -97,7 +98,7 @@ def excess_variance(movie: Movie, channel: int, terms: NoiseSplitter) -> Array |
         return None
     halves = _Halves(movie.shape[3:])
     for frames, z in _runs(movie, channel):
-        halves.add(np.stack([movie.frame(t, channel, z).astype(np.float32) for t in frames]))
+        halves.add((movie.frame(t, channel, z).astype(np.float32) for t in frames), len(frames))
     return halves.excess(terms)
 
 
@@ -108,15 +109,23 @@ class _Halves:
         self._squares, self._total = np.zeros((2, *shape), np.float64), np.zeros(shape, np.float64)
         self._count, self._frames = 0, 0
 
-    def add(self, run: Array) -> None:
-        if not np.isfinite(run).all():
-            return
-        squares = np.square(np.diff(run, axis=0)) / 2
-        half = (len(squares) - 1) // 2  # halves without a common frame
-        self._squares[0] += squares[:half].sum(axis=0, dtype=np.float64)
-        self._squares[1] += squares[-half:].sum(axis=0, dtype=np.float64)
-        self._total += run.sum(axis=0, dtype=np.float64)
-        self._count, self._frames = self._count + half, self._frames + len(run)
+    def add(self, frames: Iterator[Array], length: int) -> None:
+        """Add a run of `length` frames (Y, X), unless one contains NaN."""
+        half = (length - 2) // 2  # differences in each half; the halves have no common frame
+        squares, total = np.zeros(self._squares.shape, np.float32), np.zeros(self._total.shape, np.float32)
+        before: Array | None = None
+        for number, frame in enumerate(frames):
+            if not np.isfinite(frame).all():
+                return
+            total += frame
+            if before is not None and number <= half:
+                squares[0] += np.square(frame - before) / 2
+            elif before is not None and number >= length - half:
+                squares[1] += np.square(frame - before) / 2
+            before = frame
+        self._squares += squares
+        self._total += total
+        self._count, self._frames = self._count + half, self._frames + length
 
     def excess(self, terms: NoiseSplitter) -> Array | None:
         if self._count == 0:
