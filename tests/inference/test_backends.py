@@ -18,8 +18,8 @@ from torch import nn
 
 from decrappify.errors import InputError, OutputExistsError
 from decrappify.inference import backends as choice
+from decrappify.inference import measured
 from decrappify.inference.agreement import agreement_db
-from decrappify.inference.backends import automatic_backend
 from decrappify.inference.network import InferenceNetwork
 from decrappify.inference.options import InferenceOptions
 from decrappify.model import Model
@@ -262,40 +262,27 @@ def test_openvino_rejects_bfloat16_without_processor_support(monkeypatch):
         InferenceNetwork(residual(), device="cpu", precision="bfloat16", backend="openvino")
 
 
+def measures_openvino_as_faster(monkeypatch):
+    installed("openvino")
+    costs = {"torch": measured.Cost(0, 1.0), "openvino": measured.Cost(0, 0.5)}
+    monkeypatch.setattr("decrappify.inference.network.measured_costs", lambda *_: costs)
+
+
 class TestAutomaticBackend:
     @pytest.fixture(autouse=True)
-    def all_packages_installed(self, monkeypatch):
-        monkeypatch.setattr(choice, "find_spec", lambda name: object())
-
-    def test_openvino_is_chosen_for_long_runs_of_residual_u_nets(self):
-        assert automatic_backend(residual(), CPU, "float32", 60_000_000) == "openvino"
-
-    @pytest.mark.parametrize(
-        ("network", "device", "precision", "pixels"),
-        [
-            (residual(), CPU, "float32", 40_000_000),
-            (residual(), CPU, "bfloat16", 60_000_000),
-            (residual(), torch.device("cuda"), "float32", 60_000_000),
-            (PoolingNetwork(), CPU, "float32", 60_000_000),
-        ],
-    )
-    def test_torch_is_chosen_otherwise(self, network, device, precision, pixels):
-        assert automatic_backend(network, device, precision, pixels) == "torch"
-
-    def test_torch_is_chosen_without_openvino(self, monkeypatch):
-        monkeypatch.setattr(choice, "find_spec", lambda name: None)
-        assert automatic_backend(residual(), CPU, "float32", 60_000_000) == "torch"
+    def openvino_is_faster(self, monkeypatch):
+        measures_openvino_as_faster(monkeypatch)
 
     def test_length_of_a_run_is_counted_in_its_windows(self, movie, monkeypatch):
-        installed("openvino")
         model = as_model(residual())
         for long_run, expected in ((3 * 2 * 45 * 70, "openvino"), (3 * 2 * 45 * 70 + 1, "torch")):
-            monkeypatch.setattr(choice, "_LONG_RUN", long_run)
+            monkeypatch.setattr("decrappify.inference.network.MEASURED_RUN", long_run)
             restored = restore(movie, model, **FAST, options=RestorationOptions(frames="1:4"))
             assert restored.provenance["restoration"]["backend"] == expected
 
     def test_torch_replaces_a_backend_that_cannot_be_imported(self, monkeypatch, caplog):
         monkeypatch.setitem(sys.modules, "openvino", None)
+        monkeypatch.setattr("decrappify.inference.network.other_backend", lambda *_: "openvino")
         with caplog.at_level(logging.INFO):
             network = InferenceNetwork(residual(), **EXACT, expected_pixels=60_000_000)
         assert network.backend == "torch"
@@ -303,7 +290,6 @@ class TestAutomaticBackend:
         assert network(source_for(residual(), 16, 16)).shape == (1, 1, 16, 16)
 
     def test_torch_replaces_a_backend_that_fails_for_another_size(self, monkeypatch, caplog):
-        installed("openvino")
         network = residual()
         fast = InferenceNetwork(network, **EXACT, expected_pixels=60_000_000)
         assert fast.backend == "openvino"
@@ -352,9 +338,9 @@ def test_restore_resumes_only_on_the_same_backend(runtime, one_tile, tmp_path):
 
 
 def test_restore_resumes_on_the_automatically_chosen_backend(one_tile, tmp_path, monkeypatch):
-    installed("openvino")
     output, model, settings = tmp_path / "restored.ome.zarr", as_model(residual()), {"inference": ONE_TILE}
-    monkeypatch.setattr(choice, "_LONG_RUN", 1)
+    measures_openvino_as_faster(monkeypatch)
+    monkeypatch.setattr("decrappify.inference.network.MEASURED_RUN", 1)
     with pytest.raises(Stop):
         restore(one_tile, model, output, **settings, on_plane=stops)
     monkeypatch.undo()

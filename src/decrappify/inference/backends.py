@@ -1,11 +1,10 @@
-"""Selection of a backend, and preparation of a network for it, per source size and checked against torch."""
+"""Preparation of a network for a backend, per source size and checked against torch."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +14,6 @@ from decrappify.errors import InputError
 from decrappify.inference.agreement import agreement_db, trial_source
 from decrappify.inference.compiling import compiled
 from decrappify.inference.runtimes import Predict, for_onnxruntime, for_openvino
-from decrappify.networks.spec import RestorationNetwork
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +24,6 @@ RUNTIMES: dict[str, Callable[[nn.Module, Tensor, str], Predict]] = {
 }
 MIN_FLOAT32_AGREEMENT_DB = 80.0
 
-# Preparing a shipped network for OpenVINO takes 2 to 3 seconds of CPU time, and saves 0.15 s per megapixel.
-_LONG_RUN = 50_000_000  # pixels
 _SIZES_KEPT = 4
 
 
@@ -53,31 +49,6 @@ def check_backend(backend: str, device: torch.device, precision: str) -> None:
         raise InputError(
             f"{setting('backend', 'onnxruntime')} does not support bfloat16; use 'openvino' or 'torch' for it"
         )
-
-
-def automatic_backend(network: RestorationNetwork, device: torch.device, precision: str, expected_pixels: int) -> str:
-    """Choose between torch and OpenVINO for ``backend="auto"``, based on measurements.
-
-    OpenVINO is chosen if it is installed, for residual U-Nets in float32 on a CPU, if at least 50 megapixels are
-    expected. On a Zen 3 core (AVX2) it predicts with the fluorescence models in 0.87 of torch's CPU time, with `em-x4`
-    in the same time, and agrees to at least 120 dB; its preparation takes 2 to 3 seconds of CPU time, more than it
-    saves on a preview, an image or a short movie. All other cases use torch: ONNX Runtime is always slower than
-    OpenVINO and takes longer to prepare, `torch.compile` is not faster on the CPU after up to a minute of compiling,
-    neither saves more than 10 % on DeOldify's generators, and other precisions were not measured.
-
-    Parameters
-    ----------
-    network : nn.Module
-        The network to run.
-    device : torch.device
-        Device of the network.
-    precision : str
-        The chosen precision.
-    expected_pixels : int
-        Minimum number of input pixels that will be predicted.
-    """
-    measured = "openvino" in network.spec.fast_backends and device.type == "cpu" and precision == "float32"
-    return "openvino" if measured and expected_pixels >= _LONG_RUN and find_spec("openvino") else "torch"
 
 
 class PerSize:

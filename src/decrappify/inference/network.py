@@ -17,14 +17,21 @@ from decrappify.inference.agreement import agreement_db, trial_source
 from decrappify.inference.backends import (
     MIN_FLOAT32_AGREEMENT_DB,
     RUNTIMES,
-    automatic_backend,
     check_agreement,
     check_backend,
     on_runtime,
     with_compile,
 )
 from decrappify.inference.folding import fold_norms
-from decrappify.inference.memory import activation_bytes_per_pixel
+from decrappify.inference.measured import (
+    MEASURED_RUN,
+    MEASURED_SIDE,
+    cheapest,
+    cost_key,
+    measured_costs,
+    other_backend,
+)
+from decrappify.inference.memory import activation_bytes_per_pixel, largest_tile
 from decrappify.inference.options import check_precision
 from decrappify.inference.precision import PRECISIONS, convert, has_fast_bfloat16
 from decrappify.inference.runtimes import Predict
@@ -65,8 +72,8 @@ class InferenceNetwork:
     backend : {"auto", "torch", "compile", "onnxruntime", "openvino"}
         Runtime of the network; the last two run only on the CPU. All but torch are prepared for each source size,
         which takes seconds to minutes, and compared with torch on a simulated source: in float32 they must agree to
-        80 dB. ``"auto"`` is OpenVINO for long runs of networks for which it is faster, see `automatic_backend`, and
-        torch otherwise.
+        80 dB. ``"auto"`` measures torch and OpenVINO (if installed) for runs of at least 50 megapixels on a CPU and
+        uses the faster one, see `decrappify.inference.measured`; all other runs use torch.
     expected_pixels : int
         Minimum number of input pixels that will be predicted; used by ``"auto"``.
 
@@ -120,7 +127,7 @@ class InferenceNetwork:
         self.precision = precision
         if precision == "auto":
             self.precision = "float32" if backend == "onnxruntime" else self._choose_precision()
-        self.backend, self._predict = self._choose_backend(network, backend, expected_pixels)
+        self.backend, self._predict = self._choose_backend(backend, expected_pixels)
         self._dtype = torch.float32 if self.backend in RUNTIMES else PRECISIONS[self.precision]
         if self._dtype != torch.float32:
             convert(self._network, self.precision, output_layer=spec.output_layer)
@@ -184,13 +191,13 @@ class InferenceNetwork:
         source = trial_source((1, self.n_channels, side, side), self.device)
         return source if self._as_source is None else self._as_source(source)
 
-    def _choose_backend(self, network: RestorationNetwork, backend: str, expected_pixels: int) -> tuple[str, Predict]:
+    def _choose_backend(self, backend: str, expected_pixels: int) -> tuple[str, Predict]:
         """Return the backend and its prediction function; must be called before the network's dtype changes."""
         exact = self.precision == "float32"
         least_db = MIN_FLOAT32_AGREEMENT_DB if exact else self._min_agreement_db
         chosen = backend
         if backend == "auto":
-            chosen = automatic_backend(network, self.device, self.precision, expected_pixels)
+            chosen = self._fastest_backend(expected_pixels)
         if chosen == "torch":
             return chosen, self._fewer_multiplications() if exact and self.device.type == "cpu" else self._network
         if chosen == "compile":
@@ -207,6 +214,29 @@ class InferenceNetwork:
         if backend == "auto":  # must not raise an error for a later size
             return chosen, on_runtime(chosen, self._network, self.precision, or_torch=True)
         return chosen, predict
+
+    def _fastest_backend(self, expected_pixels: int) -> str:
+        """Return the backend with the shortest run of `expected_pixels`; must be called before the dtype changes."""
+        other = other_backend(self.device, self.precision)
+        if other is None or expected_pixels < MEASURED_RUN:
+            return "torch"
+        multiple = self.size_multiple
+        per_pixel = activation_bytes_per_pixel(self._network, self.n_channels, multiple)
+        side = round_up(min(MEASURED_SIDE, largest_tile(self.device, per_pixel)), multiple)
+        source = trial_source((1, self.n_channels, side, side), self.device)
+
+        def on_torch() -> Predict:
+            exact = self.precision == "float32"
+            network = self._fewer_multiplications() if exact else copy.deepcopy(self._network)
+            predict = in_strips(convert(network, self.precision, output_layer=self.spec.output_layer))
+            return lambda source: self._run(predict, source, PRECISIONS[self.precision])
+
+        def on_other() -> Predict:
+            predict = on_runtime(other, self._network, self.precision)
+            return lambda source: self._run(predict, source, torch.float32)
+
+        key = cost_key(self._network, self.precision, (other,))
+        return cheapest(measured_costs({"torch": on_torch, other: on_other}, source, key), expected_pixels)
 
     def _fewer_multiplications(self) -> nn.Module:
         """Return the network with Winograd convolutions, or unchanged if it amplifies their rounding errors."""

@@ -26,7 +26,7 @@ class InferenceOptions:
         Precision of the network; ``"auto"`` is the fastest one without loss of quality for this model.
     backend : {"auto", "torch", "compile", "onnxruntime", "openvino"}
         Runtime of the network, see `decrappify.inference.network.InferenceNetwork`; ``"auto"`` is OpenVINO for long
-        runs if it is installed and faster, and torch otherwise.
+        runs if it is installed and measured to be faster on this computer, and torch otherwise.
     batch_size : int, optional
         Images or frames per forward pass. Used by colorization.
 

@@ -112,7 +112,6 @@ class ResidualUNet(RestorationNetwork):
             size_multiple=multiple,
             margin=5 * multiple,  # seams below 2e-4 of the range with the shipped weights
             homogeneous=not bias,
-            fast_backends=("openvino",),
         )
         self.architecture: dict[str, Any] = {
             "name": "residual-unet",

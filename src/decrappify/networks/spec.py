@@ -36,8 +36,6 @@ class NetworkSpec:
     output_layer : str
         Name of the last layer (as in `named_modules`) of a network that does not add its result to the source. The
         layer is computed in float32 at every precision: rounded to bfloat16, gray levels would be up to 0.8 % apart.
-    fast_backends : tuple of str
-        Backends that were measured to be faster than torch for this kind of network, on a CPU in float32.
 
     Examples
     --------
@@ -55,7 +53,6 @@ class NetworkSpec:
     margin: int = 0
     homogeneous: bool = False
     output_layer: str = ""
-    fast_backends: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.tile_multiple:
