@@ -62,3 +62,9 @@ def test_step_rejects_a_loss_that_is_not_finite(value):
     optimized = OptimizedNetwork(FABRIC, tiny(), (1e-3,))
     with pytest.raises(InputError, match=f"the loss of step 7 of pretrain is {value}; lower learning_rate"):
         optimized.step(torch.tensor(float(value)), "step 7 of pretrain")
+
+
+def test_optimizer_is_fused_unless_gradients_are_scaled(monkeypatch):
+    assert OptimizedNetwork(FABRIC, tiny(), (1e-3,)).optimizer.param_groups[0]["fused"]
+    monkeypatch.setattr(FABRIC.strategy.precision, "scaler", object(), raising=False)  # as in float16 on a GPU
+    assert not OptimizedNetwork(FABRIC, tiny(), (1e-3,)).optimizer.param_groups[0]["fused"]

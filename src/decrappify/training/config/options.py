@@ -44,7 +44,7 @@ class RunSettings:
         Weight decay of AdamW.
     ema_decay : float
         Decay of the exponential moving average of the weights, which the model has; 0 disables averaging.
-    precision : {"float32", "bfloat16", "float16", "auto"}
+    precision : {"auto", "float32", "bfloat16", "float16"}
         Precision of the computation; the weights are float32. ``"auto"`` is bfloat16 on GPUs and processors that
         compute it, else float32.
     device : {"auto", "cpu", "cuda", "mps"}

@@ -64,6 +64,7 @@ class TrainingConfig(RunSettings):
     learning_rate: float = 2e-3
     loss: str = "rmse"
     ema_decay: float = 0.998
+    precision: str = "auto"
     validate_every: int | None = None
     keep: str = "best"
 

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from decrappify.errors import InputError
 
+_FUSED_ON = ("cpu", "cuda")  # devices of torch's fused AdamW: one pass over the parameters, the same result
+
 
 class OptimizedNetwork:
     """A network with its optimizer and learning-rate schedule.
@@ -53,7 +55,12 @@ class OptimizedNetwork:
             {"params": [p for p in group if p.requires_grad], "lr": rate}
             for group, rate in zip(groups, rates, strict=True)
         ]
-        optimizer = torch.optim.AdamW([g for g in trained if g["params"]], betas=betas, weight_decay=weight_decay)
+        optimizer = torch.optim.AdamW(
+            [group for group in trained if group["params"]],
+            betas=betas,
+            weight_decay=weight_decay,
+            fused=fabric.device.type in _FUSED_ON and not _scales_gradients(fabric),
+        )
         self.schedule = None
         if one_cycle is not None:
             steps, pct_start = one_cycle
@@ -110,6 +117,11 @@ class OptimizedNetwork:
         self.optimizer.load_state_dict(state["optimizer"])
         if self.schedule is not None:
             self.schedule.load_state_dict(state["schedule"])
+
+
+def _scales_gradients(fabric: Any) -> bool:
+    """Return whether the precision is float16, whose scaled gradients a fused optimizer does not allow to clip."""
+    return getattr(fabric.strategy.precision, "scaler", None) is not None
 
 
 def group_rates(learning_rate: float, encoder_rate: float | None) -> tuple[float, float, float]:

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from decrappify.training.config.options import RunSettings
 from decrappify.training.engine.checkpoint import FREE_SETTINGS, load_checkpoint, save_checkpoint
 from decrappify.training.engine.optimization import OptimizedNetwork
 from decrappify.training.engine.processes import check_device, fabric_precision, on_any_rank
-from decrappify.training.engine.sampler import step_loader
+from decrappify.training.engine.sampler import prefetched, step_loader
 from decrappify.training.engine.status import StatusLog, Timer
 
 log = logging.getLogger(__name__)
@@ -198,7 +198,8 @@ class Trainer:
         latest: dict[str, Tensor] = {}
         with ExitStack() as stack:
             bar, status = self.reporting(stack, phase.name, phase.total, "step", first)
-            for number, batch in enumerate(loader, first + 1):
+            batches = stack.enter_context(closing(prefetched(loader)))
+            for number, batch in enumerate(batches, first + 1):
                 scalars.append({key: value.detach() for key, value in phase.step(batch, number).items()})
                 latest |= scalars[-1]
                 self.position.step = number

@@ -19,7 +19,7 @@ from decrappify.training.config.adaptation import AdaptationConfig
 from decrappify.training.config.supervised import MOST_STEPS_BETWEEN, TrainingConfig
 from decrappify.training.engine.optimization import OptimizedNetwork
 from decrappify.training.engine.processes import on_any_rank
-from decrappify.training.engine.sampler import step_loader
+from decrappify.training.engine.sampler import prefetched, step_loader
 from decrappify.training.engine.trainer import Trainer
 from decrappify.training.engine.weight_average import WeightAverage
 
@@ -119,7 +119,7 @@ def _step_seconds(
         seed=config.seed,
     )
     ticks = [time.monotonic()]
-    for batch in loader:
+    for batch in prefetched(loader):
         optimized.step(loss(optimized.network, batch), "the measurement of the speed", max_norm=1.0)
         average.update(network)
         if fabric.device.type == "cuda":
