@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.harness import performance
 from benchmarks.harness.answers import ANSWERS, answer
 from benchmarks.harness.pages import PAGES as RESULTS
 from benchmarks.harness.pages import page_of, section_of, summary_of, write_section
@@ -134,6 +135,15 @@ def test_links_lead_to_existing_files_and_headings(path):
         if not target.exists() or (heading and heading not in _headings(target)):
             missing.append(link)
     assert missing == []
+
+
+def test_performance_page_has_the_tables_of_the_stored_rows():
+    text = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    peak = [row for row in performance.stored("peak").values() if row["kind"] == "model"]
+    assert section_of(text, "models") == performance.models_table(peak)
+    assert section_of(text, "whole_runs") == performance.whole_runs_table(performance.stored("overhead"))
+    training = performance.stored("training_speed")["cpu precision"]
+    assert section_of(text, "training") == performance.training_table(training)
 
 
 def test_pages_named_in_code_exist():

@@ -366,6 +366,23 @@ def throughput(rows: list[Row]) -> str:
     )
 
 
+def peak(rows: list[Row]) -> str:
+    """Return the shares of the convolution's peak of the backends that `auto` chooses, and of torch."""
+    models = [row for row in rows if row["kind"] == "model"]
+    parts = []
+    for precision in models[0]["peak"]:
+        shares = {
+            name: [
+                row["gflops"][f"{row['auto'][precision] if name == 'auto' else name} {precision}"]
+                / row["peak"][precision]
+                for row in models
+            ]
+            for name in ("auto", "torch")
+        }
+        parts.append(f"{span(shares['auto'], 2)} in {precision} (torch alone {span(shares['torch'], 2)})")
+    return f"Share of the convolution's peak with the backend that is measured as fastest: {' and '.join(parts)}."
+
+
 def training_speed(rows: list[Row]) -> str:
     """Return the CPU time of a step of the default network."""
     variants = {one["name"]: one for row in rows for one in row.get("variants", ())}
@@ -428,7 +445,7 @@ ANSWERS: dict[str, Answer] = {
             no_truth_figures,
         ),
         *(network_choice, training_choices, nogan_inflection, nogan_microscopy, colorizer, engine_speed),
-        *(speed, throughput),
+        *(speed, throughput, peak),
         *(training_speed, checkpoint_cost, precision, seams),
     )
 }

@@ -61,6 +61,7 @@ PAGES = (
     ),
     Page("speed", "How fast is a restoration compared with other programs?", ("speed", "speed_repeated")),
     Page("cost", "How much time and memory does a restoration need?", ("throughput", "overhead", "scaling")),
+    Page("peak", "How close to the peak of the processor do the networks run?", ("peak", "gpu")),
     Page("training-speed", "How much time does training need?", ("training_speed", "checkpoint_cost")),
     Page("precision", "Is bfloat16 accurate enough?", ("precision",)),
     Page("seams", "Are seams visible between tiles?", ("seams",)),

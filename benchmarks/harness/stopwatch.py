@@ -15,7 +15,11 @@ from benchmarks.harness.results import Row
 
 
 class Stopwatch:
-    """Seconds and CPU seconds of named parts, and the times at which steps ended."""
+    """Seconds and CPU seconds of named parts, and the times at which steps ended.
+
+    On a CPU with one thread of torch the parts are timed in the thread that runs them: the next batch is created at the
+    same time in another one.
+    """
 
     def __init__(self, device: str) -> None:
         self._device = device
@@ -29,15 +33,16 @@ class Stopwatch:
         return time.perf_counter(), cpu_seconds()
 
     @contextmanager
-    def on(self, owner: Any, name: str, part: str, *, ends_step: bool = False) -> Iterator[None]:
-        """Time every call of a function of a class or module."""
+    def on(self, owner: Any, name: str, part: str, *, ends_step: bool = False, wall: bool = False) -> Iterator[None]:
+        """Time every call of a function of a class or module; `wall` includes the time in which it waits."""
         original = getattr(owner, name)
 
         @wraps(original)
         def timed(*args: Any, **kwargs: Any) -> Any:
-            before = self._time()
+            now = time.perf_counter if wall else self._time
+            before = now()
             answer = original(*args, **kwargs)
-            self.parts.setdefault(part, []).append(self._time() - before)
+            self.parts.setdefault(part, []).append(now() - before)
             if ends_step:
                 self.ends.append(self.now())
             return answer
@@ -49,7 +54,9 @@ class Stopwatch:
             setattr(owner, name, original)
 
     def _time(self) -> float:
-        return self.now()[0] if self._device == "cuda" else time.process_time()
+        if self._device == "cuda":
+            return self.now()[0]
+        return time.thread_time() if torch.get_num_threads() == 1 else time.process_time()
 
 
 def cpu_seconds() -> float:

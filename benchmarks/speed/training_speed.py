@@ -28,6 +28,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache, partial
@@ -42,9 +43,11 @@ from benchmarks.harness.devices import DEVICES, chosen_devices
 from benchmarks.harness.results import Benchmark, Job, Row, parser, table
 from benchmarks.harness.stopwatch import Stopwatch, conv_rate
 from benchmarks.speed.nogan_steps import measure_nogan, nogan_table
+from benchmarks.speed.training_precision import curves_table, measure_curves
 from decrappify import DataOptions, TrainingConfig
 
 SEED, WARM = 0, 3
+CURVES = (2, 300)  # seeds and steps of the runs whose PSNR is compared
 PARTS = {
     "data": "data",
     "forward": "forward, loss",
@@ -67,6 +70,13 @@ def movies() -> list[Any]:
         simulate(kind, n_frames=n_frames, size=(192, 192), seed=6000 + index)
         for index, (kind, n_frames) in enumerate(wanted)
     ]
+
+
+def held_out_movies() -> list[Any]:
+    """Return the films of `movies` and one more, which is held out."""
+    from decrappify.samples import simulate
+
+    return [*movies()[:2], simulate("cell", n_frames=12, size=(192, 192), seed=6100)]
 
 
 def dataset(config: TrainingConfig, *, pairs: bool) -> Any:
@@ -107,14 +117,18 @@ def variants(device: str, threads: int) -> dict[str, dict[str, Row]]:
         rows["batch size"] = {f"batches of {n}": {"batch_size": n} for n in (8, 32, 128)}
     elsewhere = device == "cuda" and not torch.cuda.is_available()  # rows of a GPU may be stored
     if elsewhere or has_fast_bfloat16(torch.device(device)):
-        rows["precision"] = {name: {"precision": name} for name in ("float32", "bfloat16")}
+        rows["precision"] = {
+            "float32, data not ahead": {"precision": "float32", "ahead": False},
+            "float32": {"precision": "float32"},
+            "bfloat16": {"precision": "bfloat16"},
+        }
     shared = {"threads": threads, "pairs": False}
     return {kind: {name: shared | one for name, one in made.items()} for kind, made in rows.items()}
 
 
 def _config(settings: Mapping[str, Any], steps: int, device: str) -> tuple[TrainingConfig, bool]:
     """Return the configuration of a variant, and whether it trains on pairs."""
-    plain = {name: value for name, value in settings.items() if name not in ("threads", "pairs")}
+    plain = {"precision": "float32"} | {k: v for k, v in settings.items() if k not in ("threads", "pairs", "ahead")}
     config = TrainingConfig(**plain, max_steps=steps, validate_every=steps, device=device, seed=SEED)
     return config, settings["pairs"]
 
@@ -125,6 +139,8 @@ def run_steps(settings: Mapping[str, Any], device: str, steps: int) -> Row:
 
     from decrappify.datasets import PairDataset, TupleDataset
     from decrappify.networks import create
+    from decrappify.training.engine import trainer
+    from decrappify.training.engine.sampler import prefetched
     from decrappify.training.engine.weight_average import WeightAverage
     from decrappify.training.supervised import run as supervised
 
@@ -140,17 +156,23 @@ def run_steps(settings: Mapping[str, Any], device: str, steps: int) -> Row:
     with ExitStack() as stack:
         if not config.workers:  # else they are created in loader processes during the steps
             stack.enter_context(watch.on(PairDataset if pairs else TupleDataset, "__getitem__", "data"))
+        if not settings.get("ahead", True):  # each batch is created when the step needs it
+            trainer.prefetched = lambda loader: (batch for batch in loader)
+            stack.callback(setattr, trainer, "prefetched", prefetched)
         stack.enter_context(watch.on(supervised, "generator_loss", "forward"))
         stack.enter_context(watch.on(Fabric, "backward", "backward"))
         stack.enter_context(watch.on(Fabric, "clip_gradients", "clip"))
         stack.enter_context(watch.on(torch.optim.AdamW, "step", "optimiser"))
         stack.enter_context(watch.on(WeightAverage, "update", "average", ends_step=True))
+        stack.enter_context(watch.on(Future, "result", "waiting", wall=True))  # for the batch of the other thread
         supervised.run_training(network, data, held_out, config)
     (start, cpu_start), (end, cpu_end) = watch.ends[WARM - 1], watch.ends[-1]
     found: Row = {"step_s": (end - start) / steps, "step_cpu_s": (cpu_end - cpu_start) / steps}
     for part, times in watch.parts.items():
         calls = config.batch_size if part == "data" else 1
         found[part] = sum(times[-calls * steps :]) / steps
+    if "waiting" in found:
+        found["waiting"] /= found["step_s"]  # the share of the time, not CPU seconds
     found["gpu_mib"] = torch.cuda.max_memory_allocated() / 2**20 if device == "cuda" else None
     return found
 
@@ -265,7 +287,7 @@ def section(rows: list[Row], steps: int) -> str:
         "counted, including the backward pass. Network: GFLOP per CPU second (GPU: per second) of forward and "
         "backward pass; of conv: relative to a 3 × 3 convolution of 64 channels alone. The last columns are shares of "
         "a step; the rest is collating, checking the loss, the learning-rate schedule, the loop, and the work of "
-        "loader processes."
+        "loader processes. Waiting: share of the time in which the step waits for its data."
     ]
     on_cpu = [variant for row in rows if row.get("device") == "cpu" for variant in row.get("variants", ())]
     network = next((_step(one) - _step(one, "data") for one in on_cpu if one["name"] == DEFAULT), None)
@@ -273,10 +295,11 @@ def section(rows: list[Row], steps: int) -> str:
         "steps": _steps,
         "data": partial(_data, network=network),
         "nogan": nogan_table,
+        "curves": curves_table,
     }
     for row in rows:
         kind = row["key"].partition(" ")[2]
-        where = row.get("device_name") or ("" if row["kind"] == "data" else "CPU")
+        where = row.get("device_name") or ("" if row["kind"] in ("data", "curves") else "CPU")
         parts.append(f"### {kind[0].upper()}{kind[1:]}" + (f" ({where})" if where else ""))
         parts.append(tables[row["kind"]](row))
     return "\n\n".join(parts)
@@ -291,6 +314,7 @@ def _steps(row: Row) -> str:
     whole = "step_s" if gpu else "step_cpu_s"
     header = ["variant", "steps/s", "CPU s/step", "GFLOP/step", "backward/forward", "network", "of conv"]
     header += [f"{title}, %" for title in PARTS.values()] + ["rest, %"] + (["GPU, MiB"] if gpu else [])
+    header += ["waiting, %"]
     lines = []
     for variant in row["variants"]:
         known = [part for part in PARTS if variant["turns"][0].get(part) is not None]
@@ -303,9 +327,22 @@ def _steps(row: Row) -> str:
                 *(variant["gflop"] / variant["forward_gflop"] - 1, network, network / variant["conv_gflops"]),
                 *(shares.get(part) for part in PARTS),
                 *(100 - sum(shares.values()), *([_step(variant, "gpu_mib")] if gpu else [])),
+                100 * _step(variant, "waiting") if "waiting" in variant["turns"][0] else None,
             ]
         )
-    return table(header, lines, (0, 2, 3, 1, 2, 1, 2, *[1] * (len(PARTS) + 1), *([0] if gpu else [])))
+    text = table(header, lines, (0, 2, 3, 1, 2, 1, 2, *[1] * (len(PARTS) + 1), *([0] if gpu else []), 1))
+    before = next((variant for variant in row["variants"] if not variant.get("ahead", True)), None)
+    return text if before is None else f"{text}\n\n{_gain(before, row['variants'][-1])}"
+
+
+def _gain(before: Row, after: Row) -> str:
+    """Return the ratio of the steps per CPU second of two variants, all threads and the training thread alone."""
+    whole = _step(before) / _step(after)
+    alone = _step(before) / (_step(after) - _step(after, "data"))
+    return (
+        f"{after['name'].capitalize()} over {before['name']}: {whole:.2f} times the steps per CPU second of all "
+        f"threads; {alone:.2f} times per CPU second of the training thread, if another core creates the data."
+    )
 
 
 def _data(row: Row, network: float | None) -> str:
@@ -345,6 +382,9 @@ def jobs_for(device: str, args: Any) -> dict[str, Job]:
     if device == "cpu":
         jobs["cpu data"] = Job(shared, partial(measure_data, args.rounds, 100))
     films = [movie.truth for movie in movies()[:2]]
+    if "precision" in variants(device, args.threads) and device == "cpu":
+        curves = partial(measure_curves, [movie.truth for movie in held_out_movies()], CRAPPIFIER, *CURVES)
+        jobs["cpu held-out PSNR by precision"] = Job({"seeds": CURVES[0], "steps": CURVES[1]}, curves)
     nogan = partial(measure_nogan, films, CRAPPIFIER, device, args.rounds, WARM)
     jobs[f"{device} NoGAN"] = Job(shared | {"threads": args.threads}, nogan)
     return jobs

@@ -49,7 +49,7 @@ def other_backend(device: torch.device, precision: str) -> str | None:
     """Return the installed backend to be compared with torch; None if there is none for this device and precision.
 
     On CPUs that is OpenVINO, and ONNX Runtime if only that is installed: the two differ by less than 3 %, and preparing
-    ONNX Runtime takes twice as long. `torch.compile` is not compared: with the shipped networks it takes 0.97 to 1.15
+    ONNX Runtime takes twice as long. `torch.compile` is not compared: with the shipped networks it takes 0.95 to 1.15
     times as long as torch, after compiling for each tile size.
     """
     if device.type != "cpu":
