@@ -387,7 +387,18 @@ def training_speed(rows: list[Row]) -> str:
     """Return the CPU time of a step of the default network."""
     variants = {one["name"]: one for row in rows for one in row.get("variants", ())}
     step = statistics.median(turn["step_cpu_s"] for turn in variants["3 frames, stability loss"]["turns"])
-    return f"{step:.2f} CPU seconds per step of the default network (8 windows of 64 × 64 px, 3 frames)."
+    line = f"{step:.2f} CPU seconds per step of the default network (8 windows of 64 × 64 px, 3 frames)"
+    before, after = variants.get("float32, data not ahead"), variants.get("bfloat16")
+    if before is None or after is None:
+        return f"{line}."
+    whole, faster, data = (
+        statistics.median(turn[name] for turn in one["turns"])
+        for one, name in ((before, "step_cpu_s"), (after, "step_cpu_s"), (after, "data"))
+    )
+    return (
+        f"{line}; bfloat16 takes {whole / faster:.2f} times the steps per CPU second of float32, "
+        f"{whole / (faster - data):.2f} times if another core creates the data."
+    )
 
 
 def checkpoint_cost(rows: list[Row]) -> str:

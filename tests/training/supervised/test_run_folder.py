@@ -24,6 +24,7 @@ from decrappify.crappify import Crappifier, Gaussian
 from decrappify.errors import InputError, OutputError, OutputExistsError
 from decrappify.model import load_model
 from decrappify.training import RunOptions, train
+from decrappify.training.engine.processes import used_precision
 from decrappify.training.engine.run_folder import describe_run
 
 pytestmark = pytest.mark.usefixtures("undrawn_training")
@@ -152,7 +153,8 @@ def test_resumed_run_uses_its_original_number_of_threads(tmp_path, then, now):
         model = tiny_train(tmp_path, config, resume=True, on_validation=lambda *_: found.add(torch.get_num_threads()))
         assert torch.get_num_threads() == now
     assert found == {then}
-    assert model.card["runtime"] == {"threads": then, "processor": processor_type()}
+    precision = used_precision(config)
+    assert model.card["runtime"] == {"threads": then, "processor": processor_type(), "precision": precision}
 
 
 @pytest.mark.parametrize("recorded", [None, {"threads": 1, "processor": "riscv64"}])

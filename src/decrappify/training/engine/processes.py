@@ -35,15 +35,19 @@ def check_device(config: RunSettings) -> None:
         )
 
 
+def used_precision(config: RunSettings) -> str:
+    """Return the precision of a run; ``"auto"`` depends on the device."""
+    if config.precision != "auto":
+        return config.precision
+    has_gpu = config.device in ("auto", "cuda") and torch.cuda.is_available()
+    on_cpu = config.device == "cpu" or (config.device == "auto" and not torch.backends.mps.is_available())
+    device = torch.device("cuda" if has_gpu else "cpu" if on_cpu else "mps")
+    return "bfloat16" if has_fast_bfloat16(device) else "float32"
+
+
 def fabric_precision(config: RunSettings) -> Any:
-    """Return Lightning Fabric's name of the precision of a run; ``"auto"`` depends on the device."""
-    precision = config.precision
-    if precision == "auto":
-        has_gpu = config.device in ("auto", "cuda") and torch.cuda.is_available()
-        on_cpu = config.device == "cpu" or (config.device == "auto" and not torch.backends.mps.is_available())
-        device = torch.device("cuda" if has_gpu else "cpu" if on_cpu else "mps")
-        precision = "bfloat16" if has_fast_bfloat16(device) else "float32"
-    return {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}[precision]
+    """Return Lightning Fabric's name of the precision of a run."""
+    return {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}[used_precision(config)]
 
 
 def on_any_rank(fabric: Any, flag: bool) -> bool:

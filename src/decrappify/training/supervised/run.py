@@ -22,6 +22,7 @@ from decrappify.networks.spec import RestorationNetwork
 from decrappify.training.config.supervised import TrainingConfig
 from decrappify.training.engine.averaged_run import AveragedRun, BestWeights
 from decrappify.training.engine.generator import generator_loss
+from decrappify.training.engine.processes import used_precision
 from decrappify.training.engine.trainer import Trainer
 from decrappify.training.engine.training_log import Row
 from decrappify.training.engine.validation import ValidationScore, Validator
@@ -56,7 +57,7 @@ class TrainingResult:
     is_first : bool
         Whether this process writes files.
     runtime : dict
-        Number of threads and processor type.
+        Number of threads, processor type and precision.
     """
 
     weights: dict[str, Tensor]
@@ -230,5 +231,5 @@ class _SupervisedRun(AveragedRun[ValidationScore]):
             last_step=last_step,
             seconds=trainer.seconds,
             is_first=trainer.is_first,
-            runtime=trainer.runtime,
+            runtime=trainer.runtime | {"precision": used_precision(trainer.config)},
         )
