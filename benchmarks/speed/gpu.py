@@ -120,8 +120,14 @@ def captured(ready: InferenceNetwork, source: Tensor) -> Callable[[], Any]:
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        ready(source)
-    return graph.replay
+        prediction = ready(source)
+
+    def replay() -> Tensor:
+        graph.replay()
+        return prediction
+
+    replay.keeps = ready, source  # type: ignore[attr-defined]  # a graph does not own the memory of its weights
+    return replay
 
 
 def measure_model(name: str, device: torch.device, batches: tuple[int, ...] = BATCHES, side: int = TILE) -> Row:
