@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmarks.harness import performance
-from benchmarks.harness.answers import ANSWERS, answer
+from benchmarks.harness.answers.registry import ANSWERS, answer
 from benchmarks.harness.pages import PAGES as RESULTS
 from benchmarks.harness.pages import page_of, section_of, summary_of, write_section
 from benchmarks.harness.ranking import agreement, seen

@@ -1,6 +1,6 @@
 """Pages of results: which section is on which page, the text between its markers, and the summary in RESULTS.md.
 
-A new section needs its name in `PAGES`, and a line in `ANSWERS` (answers.py) if the summary is to contain its result.
+A new section needs its name in `PAGES`, and a line in `ANSWERS` (answers) if the summary is to contain its result.
 """
 
 from __future__ import annotations

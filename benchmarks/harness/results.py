@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness.answers import answer
+from benchmarks.harness.answers.registry import answer
 from benchmarks.harness.pages import Page, page_of, write_section, write_summary
 from decrappify._common.atomic import write_file
 

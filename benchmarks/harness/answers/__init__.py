@@ -1,0 +1,1 @@
+"""Lines of the summary in RESULTS.md, one per section."""

@@ -1,0 +1,86 @@
+"""Lines of the summary on time and memory."""
+
+from __future__ import annotations
+
+import statistics
+
+from benchmarks.harness.answers.lines import Row, span
+
+
+def engine_speed(rows: list[Row]) -> str:
+    """Return the speed of the photo generator relative to plain convolutions."""
+    ratios = [row["variants"][-1]["ratio"] for row in rows if row["kind"] == "eager"]
+    return f"The DeOldify generator is {span(ratios)} times as fast as with torch's own convolutions."
+
+
+def speed(rows: list[Row]) -> str:
+    """Return the seconds of the other programs relative to those of decrappify, in memory."""
+    ratios: dict[str, list[float]] = {"careamics": [], "pssr": []}
+    for row in rows:
+        times = {method: statistics.median(found["seconds"]) for method, found in row["methods"].items()}
+        for method, values in ratios.items():
+            if row["path"] == "memory" and method in times:
+                values.append(times[method] / times["decrappify"])
+    faster = {"CAREamics": ratios["careamics"], "PSSR2": ratios["pssr"]}
+    return "In memory: " + ", ".join(f"{span(v)} times as fast as {name}" for name, v in faster.items() if v) + "."
+
+
+def throughput(rows: list[Row]) -> str:
+    """Return the speed, the memory, and the cost of files."""
+    memory = [row for row in rows if row["kind"] == "memory"]
+    ratio = next(row["ratio"] for row in rows if row["kind"] == "paths")
+    return (
+        f"{span(row['mp_per_s'] for row in memory)} megapixels per second at "
+        f"{span((row['peak_mib'] for row in memory), 0)} MiB with {' and '.join(str(row['frames']) for row in memory)} "
+        f"frames; from disk to disk {ratio:.2f} times the time in memory."
+    )
+
+
+def peak(rows: list[Row]) -> str:
+    """Return the shares of the convolution's peak of the backends that `auto` chooses, and of torch."""
+    models = [row for row in rows if row["kind"] == "model"]
+    parts = []
+    for precision in models[0]["peak"]:
+        shares = {
+            name: [
+                row["gflops"][f"{row['auto'][precision] if name == 'auto' else name} {precision}"]
+                / row["peak"][precision]
+                for row in models
+            ]
+            for name in ("auto", "torch")
+        }
+        parts.append(f"{span(shares['auto'], 2)} in {precision} (torch alone {span(shares['torch'], 2)})")
+    return f"Share of the convolution's peak with the backend that is measured as fastest: {' and '.join(parts)}."
+
+
+def training_speed(rows: list[Row]) -> str:
+    """Return the CPU time of a step of the default network."""
+    variants = {one["name"]: one for row in rows for one in row.get("variants", ())}
+    step = statistics.median(turn["step_cpu_s"] for turn in variants["3 frames, stability loss"]["turns"])
+    line = f"{step:.2f} CPU seconds per step of the default network (8 windows of 64 × 64 px, 3 frames)"
+    before, after = variants.get("float32, data not ahead"), variants.get("bfloat16")
+    if before is None or after is None:
+        return f"{line}."
+    whole, faster, data = (
+        statistics.median(turn[name] for turn in one["turns"])
+        for one, name in ((before, "step_cpu_s"), (after, "step_cpu_s"), (after, "data"))
+    )
+    return (
+        f"{line}; bfloat16 takes {whole / faster:.2f} times the steps per CPU second of float32, "
+        f"{whole / (faster - data):.2f} times if another core creates the data."
+    )
+
+
+def checkpoint_cost(rows: list[Row]) -> str:
+    """Return the time of the smallest and largest checkpoint."""
+    return f"Saving a checkpoint takes {span((row['median_s'] for row in rows), 2)} s."
+
+
+def precision(rows: list[Row]) -> str:
+    """Return agreement and speed of the restoration models."""
+    models = [row for row in rows if row["task"] == "restoration" and not row["model"].startswith("nogan")]
+    change = max(abs(row["psnr_change"]) for row in models)
+    return (
+        f"Shipped models agree to at least {min(row['agreement'] for row in models):.0f} dB with float32 and change by "
+        f"at most {change:.2f} dB against the reference, at {span(row['ratio'] for row in models)} times the speed."
+    )
