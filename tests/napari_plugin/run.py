@@ -16,7 +16,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PACKAGES = (HERE / "apt-packages.txt").read_text(encoding="utf-8").replace("\n", " ").strip()
-SCREEN = "-screen 0 1600x1000x24 +extension GLX"
+SCREEN = "-screen 0 1920x1080x24 +extension GLX"
 PLUGINS = ("pytestqt.plugin", "napari.utils._testsupport")
 # Warnings of napari and its dependencies about each other; all others are errors.
 THEIRS = ("ignore::pydantic.warnings.PydanticDeprecatedSince20",)

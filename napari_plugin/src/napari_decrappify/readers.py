@@ -44,20 +44,37 @@ def _folder_reader(folder: Path) -> Reader | None:
     return partial(_read, path=str(folder))
 
 
-def _read(_: str | Sequence[str], *, path: str, scene: int | str | None = None) -> list[LayerData]:
-    """Read one scene; by default all scenes of a file or folder, or only the first if there are many."""
+def _read(_: str | Sequence[str], *, path: str) -> list[LayerData]:
+    """Read all scenes of a file or folder, or only the first if there are many."""
     from decrappify.io import open_pyramid, scenes
 
-    names = scenes(path) if scene is None else []
-    if len(names) > SCENES_SHOWN:  # open_pyramid lists the others in a warning
-        return layers_of(open_pyramid(path), path=str(Path(path).absolute()), scene=0)
-    if len(names) < 2:
-        chosen = scene or 0
-        return layers_of(open_pyramid(path, scene=chosen), path=str(Path(path).absolute()), scene=chosen)
-    layers = []
-    for number, name in enumerate(names):
-        pyramid = open_pyramid(path, scene=number)
-        if pyramid[0].name == Path(path).name:
-            pyramid[0] = pyramid[0].replace(name=f"{Path(path).name} [{name}]")
-        layers += layers_of(pyramid, path=str(Path(path).absolute()), scene=number)
-    return layers
+    names = scenes(path)
+    if len(names) > SCENES_SHOWN:
+        pyramid = open_pyramid(path)  # lists the other scenes in a warning
+        return layers_of(pyramid, path=str(Path(path).absolute()), scene=0, scene_name=names[0])
+    return [layer for number in range(len(names)) for layer in read_scene(Path(path), number, names)]
+
+
+def read_scene(path: Path, number: int, names: Sequence[str], further: str = "") -> list[LayerData]:
+    """Read one scene of a file or folder.
+
+    Parameters
+    ----------
+    path : Path
+        The file or folder.
+    number : int
+        Number of the scene.
+    names : sequence of str
+        Names of all its scenes, see `decrappify.scenes`; if there are several, layers are named after them.
+    further : str
+        Indices along further dimensions of a CZI file, such as ``"H 3"``; also in the names of the layers.
+    """
+    from decrappify.io import open_pyramid
+
+    scene: int | str = number if not further else ", ".join([*names[number : number + 1], further])
+    pyramid = open_pyramid(path, scene=scene)
+    label = ", ".join([names[number]] * (len(names) > 1) + [further] * bool(further))
+    if label and pyramid[0].name == path.name:
+        pyramid[0] = pyramid[0].replace(name=f"{path.name} [{label}]")
+    recorded = {"scene_name": label} if label else {}
+    return layers_of(pyramid, path=str(path.absolute()), scene=scene, **recorded)

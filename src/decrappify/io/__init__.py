@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from decrappify.io.registry import register_format as register_format
     from decrappify.io.registry import writable_suffixes as writable_suffixes
     from decrappify.io.save import save_movie as save_movie
+    from decrappify.io.save import save_scenes as save_scenes
     from decrappify.io.store.outputs import atomic_output as atomic_output
     from decrappify.io.store.working_paths import partial_path as partial_path
 
@@ -31,6 +32,7 @@ _MODULES = {
     "readable_suffixes": "registry",
     "register_format": "registry",
     "save_movie": "save",
+    "save_scenes": "save",
     "scenes": "open",
     "writable_suffixes": "registry",
 }

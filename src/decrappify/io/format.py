@@ -68,6 +68,9 @@ class Format:
     write : callable, optional
         ``write(movie, path, overwrite=False, progress=None)`` writes one file or folder, which appears under its name
         when it is complete, see `atomic_output`. `restore` writes a working store and calls it at the end.
+    write_scenes : callable, optional
+        ``write_scenes(movies, path, overwrite=False, progress=None)`` writes several movies as the scenes of one file,
+        named after them; by default a file has one scene.
     write_suffixes : tuple of str
         Suffixes to write.
     long_suffixes : tuple of str
@@ -92,6 +95,7 @@ class Format:
     scenes: Callable[[Path], Sequence[str | None]] | None = None
     levels: Callable[..., int] | None = None
     write: Callable[..., Any] | None = None
+    write_scenes: Callable[..., Any] | None = None
     write_suffixes: tuple[str, ...] = ()
     long_suffixes: tuple[str, ...] = ()
     supports: frozenset[Support] = frozenset()

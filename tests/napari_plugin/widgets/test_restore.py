@@ -334,9 +334,7 @@ def test_controls_have_names_and_tooltips(widget):
     controls = [control for kind in kinds for control in widget.findChildren(kind)]
     own = [control for control in controls if not control.objectName().startswith("qt_")]
     assert len(own) >= 15
-    assert [
-        control for control in own if not control.toolTip() or not control.objectName().startswith("restore_")
-    ] == []
+    assert [c for c in own if not c.toolTip() or not c.objectName().startswith(("restore_", "export_"))] == []
 
 
 def test_settings_are_saved(viewer, widget, qtbot, tiny_models):

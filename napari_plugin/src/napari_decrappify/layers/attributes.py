@@ -12,7 +12,7 @@ from napari_decrappify.layers.image import LayerImage
 from napari_decrappify.layers.units import unit_names
 
 _COPIED = ("rotate", "shear", "affine")
-_SHOWN = ("colormap", "contrast_limits", "gamma", "interpolation2d")
+_SHOWN = ("colormap", "contrast_limits", "gamma", "interpolation2d", "blending")
 
 
 def calibration(movie: Movie, axes: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from napari_decrappify.layers.image import METADATA, LayerImage
 from napari_decrappify.layers.lazy import MovieArray
 from napari_decrappify.layers.movies import is_rgb
 from napari_decrappify.layers.region import current_position
+from napari_decrappify.layers.scenes import origin_of
 
 
 class LiveResult:
@@ -42,6 +43,7 @@ class LiveResult:
         self._changed: set[PlaneDone] = set()
         self._remove_earlier()
         movie = store.movie()
+        self._channel_names = movie.channel_names
         self._views = self._create_views(movie)
         self.layers = [self._add(view, channel, movie) for view, channel in self._views]
 
@@ -84,12 +86,13 @@ class LiveResult:
         attributes = restored_attributes(self._image, axes=axes, scale=self._store.scale, start=start)
         if len(self._views) > 1:
             attributes.pop("colormap", None)
+        recorded = self._metadata(view, channel, self._store.path, movie.provenance) | {"is_partial": True}
         return self._viewer.add_image(
             view,
             name=f"{self._name(channel)} (running)",
             rgb=view.axes.endswith("C"),
             multiscale=False,
-            metadata={METADATA: self._metadata(view, channel, self._store.path, movie.provenance)},
+            metadata={METADATA: recorded},
             **attributes,
         )
 
@@ -104,6 +107,8 @@ class LiveResult:
             "channel": None if view.axes.endswith("C") else channel,
             "array": view.name,
             "restored_from": self._image.name,
+            "source": origin_of(self._image) | ({"channel": channel} if len(self._views) > 1 else {}),
+            "channel_name": self._channel_names[channel],
             "provenance": provenance,
         }
 

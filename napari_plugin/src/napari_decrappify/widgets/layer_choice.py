@@ -31,6 +31,12 @@ def is_trainable(layer: Any) -> bool:
     return is_gray(layer) and not {"crappified_from", "preview_of"} & set(recorded)
 
 
+def is_exportable(layer: Any) -> bool:
+    """Return whether a layer can be exported: an image that is neither a preview nor a result without all planes."""
+    recorded = layer.metadata.get(METADATA, {})
+    return is_image(layer) and not {"crappified_from", "preview_of", "is_partial"} & set(recorded)
+
+
 class LayerChoice(QComboBox):
     """Combo box of the image layers of a viewer, updated when layers are added, removed or renamed.
 

@@ -1,7 +1,8 @@
-"""Checkable list of the gray image layers of a viewer."""
+"""Checkable list of the image layers of a viewer."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import Any
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
@@ -22,18 +23,28 @@ class LayerTicks(QListWidget):
     viewer : napari.Viewer
     name, tooltip : str
         Of the list.
+    accepts : callable
+        Filter of the layers; by default those on which a model can be trained.
     """
 
     ticks_changed = Signal()
 
-    def __init__(self, viewer: Any, name: str, tooltip: str, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        viewer: Any,
+        name: str,
+        tooltip: str,
+        *,
+        accepts: Callable[[Any], bool] = is_trainable,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self.setObjectName(name)
         self.setToolTip(tooltip)
         self.setFixedHeight(76)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self._viewer = viewer
+        self._viewer, self._accepts = viewer, accepts
         events = viewer.layers.events
         self._events = [events.inserted, events.removed, events.reordered, events.renamed]
         for event in self._events:
@@ -52,16 +63,25 @@ class LayerTicks(QListWidget):
             if item.data(_LAYER) is layer:
                 item.setCheckState(Qt.CheckState.Checked if is_on else Qt.CheckState.Unchecked)
 
+    def choose(self, layers: Collection[Any]) -> None:
+        """Check these layers only."""
+        with QSignalBlocker(self):
+            for item in self._items():
+                is_on = item.data(_LAYER) in layers
+                item.setCheckState(Qt.CheckState.Checked if is_on else Qt.CheckState.Unchecked)
+        self.ticks_changed.emit()
+
     def refresh(self, _: Any = None) -> None:
         """Update the list of layers, the topmost first."""
         ticked, known = self.layers, self.count()
-        offered = [layer for layer in reversed(self._viewer.layers) if is_trainable(layer)]
+        offered = [layer for layer in reversed(self._viewer.layers) if self._accepts(layer)]
         if not known and not ticked:
             ticked = offered[:1]
         with QSignalBlocker(self):
             self.clear()
             for layer in offered:
                 item = QListWidgetItem(layer.name)
+                item.setToolTip(layer.name)
                 item.setData(_LAYER, layer)
                 item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsUserCheckable)
                 item.setCheckState(Qt.CheckState.Checked if layer in ticked else Qt.CheckState.Unchecked)

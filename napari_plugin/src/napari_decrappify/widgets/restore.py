@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QVBoxLayout
+from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from decrappify.errors import DecrappifyError
 from napari_decrappify.layers.growing import GrowingStore, PlaneDone
 from napari_decrappify.layers.live import LiveResult
 from napari_decrappify.layers.region import displayed_region
 from napari_decrappify.widgets.device_choice import DeviceChoice
+from napari_decrappify.widgets.export import ExportPage
 from napari_decrappify.widgets.fidelity_choice import FidelityChoice
-from napari_decrappify.widgets.forms import folder_box, form
+from napari_decrappify.widgets.forms import folder_box, form, named, scrolled
 from napari_decrappify.widgets.input_choice import InputChoice
 from napari_decrappify.widgets.model_choice import ModelChoice
 from napari_decrappify.widgets.preferences import remember
@@ -66,6 +67,8 @@ class RestoreWidget(RunWidget):
             "Folder for results, each a new OME-Zarr store; existing stores are not overwritten",
             "Choose the output folder",
         )
+        self._export = ExportPage(self._viewer, "export")
+        self._export.follow(self)
         self._preview = PreviewControls(self._viewer, "restore")
         self._panel = RunPanel(
             self._runner,
@@ -83,11 +86,17 @@ class RestoreWidget(RunWidget):
         self._fidelity.add_to(fields)
         fields.addRow("Device", self._device)
         fields.addRow("Output folder", self._folder)
+        page = QWidget()
+        inner = QVBoxLayout(page)
+        inner.addLayout(fields)
+        inner.addWidget(self._preview)
+        inner.addWidget(self._panel)
+        inner.addStretch(1)
+        tabs = named(QTabWidget(), "restore_tabs", "Restoration, and export of its results")
+        tabs.addTab(scrolled(page), "Restore")
+        tabs.addTab(scrolled(self._export), "Export")
         layout = QVBoxLayout(self)
-        layout.addLayout(fields)
-        layout.addWidget(self._preview)
-        layout.addWidget(self._panel)
-        layout.addStretch(1)
+        layout.addWidget(tabs)
 
     def _connect(self) -> None:
         self._input.chosen.connect(self._on_input)
@@ -160,6 +169,7 @@ class RestoreWidget(RunWidget):
         live = self._live or self._live_result(result.store)  # a resumed run may only have had to rename its store
         if live is not None:
             live.finish(result.store.output, result.provenance)
+            self._export.choose(live.layers)
         self._live = None
         self._panel.show_status(f"restored in {clock(result.seconds)}: {result.store.output}")
 
@@ -201,5 +211,6 @@ class RestoreWidget(RunWidget):
         super().showEvent(event)
 
     def _release(self) -> None:
+        self._export.stop()
         self._previewer.close()
         self._input.disconnect_viewer()

@@ -13,11 +13,13 @@ _OUT_OF_MEMORY = "close other programs, or choose another device or a smaller pa
 ADVICE = {
     "absent_chunks": "copy the store again",
     "device": "close other programs, or choose the CPU as device, or a smaller model",
+    "dtype": "choose OME-Zarr as format",
     "model": "choose a model with one frame per window, such as fluorescence-still",
     "n_frames": "choose 1 frame per window",
     "nan": "choose other frames, or replace these pixels in the layer",
     "noise": "record a brighter movie with this camera",
     "output": "restore into a file",
+    "overwrite": "choose another name or folder",
     "patch_size": "choose larger images",
     "precision": "choose another model",
     "preset": "import the file that belongs to this name, or use decrappify import-weights with --preset",

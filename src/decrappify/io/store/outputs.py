@@ -34,7 +34,9 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
     _check_name(path)
     if os.path.lexists(path) and not overwrite:
         raise OutputExistsError(
-            f"{path} already exists; choose another name, or replace it with {setting('overwrite', True)}"
+            f"{path} already exists",
+            advice=f"choose another name, or replace it with {setting('overwrite', True)}",
+            option="overwrite",
         )
     if path.is_dir() and any(path.iterdir()) and not is_zarr_folder(path):
         raise OutputError(f"{path} is a folder but not a Zarr store, and is never replaced; choose another name")

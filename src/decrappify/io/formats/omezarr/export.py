@@ -1,15 +1,20 @@
-"""Export of a movie as OME-Zarr."""
+"""Export of one or several movies as OME-Zarr."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from decrappify._common.progress import Progress, progress_bar
+from decrappify._common.progress import Bar, Progress, progress_bar
 from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
+from decrappify.io.store.durable import sync_files, write_json
+from decrappify.io.store.outputs import atomic_output
 from decrappify.movie import Movie
+
+_DESCRIPTION = "writing OME-Zarr"
 
 
 def write_omezarr(
@@ -24,6 +29,50 @@ def write_omezarr(
     Arguments and errors are those of `decrappify.io.save_movie`. An interrupted export cannot be resumed, as it is not
     known whether a partial store was written from the same `movie`.
     """
+    with progress_bar(progress, total=_n_planes(movie), desc=_DESCRIPTION, unit="plane") as bar:
+        return _write(movie, path, bar, overwrite=overwrite)
+
+
+def write_omezarr_scenes(
+    movies: Sequence[Movie],
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Write movies as the images of one OME-Zarr store in the bioformats2raw layout, named after them.
+
+    Arguments and errors are those of `decrappify.io.save_scenes`.
+
+    References
+    ----------
+    NGFF 0.5, section "bioformats2raw.layout", https://ngff.openmicroscopy.org/0.5
+    """
+    total = sum(map(_n_planes, movies))
+    series = [str(number) for number in range(len(movies))]
+    with (
+        atomic_output(path, overwrite=overwrite) as partial,
+        progress_bar(progress, total=total, desc=_DESCRIPTION, unit="plane") as bar,
+    ):
+        (partial / "OME").mkdir(parents=True)
+        _write_group(partial, {"bioformats2raw.layout": 3})
+        _write_group(partial / "OME", {"series": series})
+        for name, movie in zip(series, movies, strict=True):
+            _write(movie, partial / name, bar)
+        sync_files(partial.rglob("zarr.json"), below=partial)
+    return Path(path)
+
+
+def _n_planes(movie: Movie) -> int:
+    return int(np.prod(movie.shape[:3]))
+
+
+def _write_group(folder: Path, ome: dict[str, object]) -> None:
+    attributes = {"ome": {"version": "0.5"} | ome}
+    write_json(folder / "zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": attributes})
+
+
+def _write(movie: Movie, path: str | os.PathLike[str], bar: Bar, *, overwrite: bool = False) -> Path:
     writer = ZarrMovieWriter(
         path,
         shape=movie.shape,
@@ -40,8 +89,7 @@ def write_omezarr(
         overwrite=overwrite,
         resume=False,
     )
-    n_planes = int(np.prod(movie.shape[:3]))
-    with progress_bar(progress, total=n_planes, desc="writing OME-Zarr", unit="plane") as bar, writer:
+    with writer:
         try:
             for t, c, z in movie.planes():
                 writer.write_plane(t, c, z, movie.frame(t, c, z))

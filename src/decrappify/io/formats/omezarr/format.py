@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,12 @@ def _write(movie: Movie, path: Path, **options: Any) -> Path:
     return write_omezarr(movie, path, **options)
 
 
+def _write_scenes(movies: Sequence[Movie], path: Path, **options: Any) -> Path:
+    from decrappify.io.formats.omezarr.export import write_omezarr_scenes
+
+    return write_omezarr_scenes(movies, path, **options)
+
+
 def _is_folder(path: Path) -> bool:
     return path.suffix.lower() == _SUFFIX or is_zarr_folder(path)
 
@@ -49,6 +56,7 @@ FORMAT = Format(
     scenes=_scenes,
     levels=_levels,
     write=_write,
+    write_scenes=_write_scenes,
     write_suffixes=(_SUFFIX,),
     supports=frozenset({"axes", "absent_chunks"}),
     keeps_files_open=False,  # every chunk is a file

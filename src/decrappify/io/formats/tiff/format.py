@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,12 @@ def _write(movie: Movie, path: Path, **options: Any) -> Path:
     from decrappify.io.formats.tiff.writer import write_ome_tiff
 
     return write_ome_tiff(movie, path, **options)
+
+
+def _write_scenes(movies: Sequence[Movie], path: Path, **options: Any) -> Path:
+    from decrappify.io.formats.tiff.writer import write_ome_tiff_scenes
+
+    return write_ome_tiff_scenes(movies, path, **options)
 
 
 def _is_folder(path: Path) -> bool:
@@ -61,6 +68,7 @@ FORMAT = Format(
     open=_open,
     scenes=_scenes,
     write=_write,
+    write_scenes=_write_scenes,
     write_suffixes=_SUFFIXES,
     supports=frozenset({"axes"}),
     frames=FrameFiles(suffixes=_SUFFIXES, layout=_layout, axes=_axes, members=_members, spellings={".tiff": ".tif"}),

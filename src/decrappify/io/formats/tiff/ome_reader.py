@@ -148,19 +148,27 @@ def read_ome(root: Element | None, image: Element | None) -> TiffMetadata:
         )
     if len(metadata.channel_names) == len(channels) and not any(channel.get("Name") for channel in channels):
         metadata.channel_names = []  # another program may have named them in the same file
-    metadata.provenance = map_annotation(root, PROVENANCE_NAMESPACE)
-    spacing = map_annotation(root, MOVIE_NAMESPACE).get("unitless_spacing")
+    metadata.provenance = map_annotation(root, image, PROVENANCE_NAMESPACE)
+    spacing = map_annotation(root, image, MOVIE_NAMESPACE).get("unitless_spacing")
     if isinstance(spacing, dict):
         metadata.unitless_spacing |= spacing_without_unit(spacing, metadata)
     return metadata
 
 
-def map_annotation(root: Element, namespace: str) -> dict[str, Any]:
-    """Return the entries (JSON) of the map annotation of this namespace; empty if absent."""
-    for annotation in root.iterfind(".//{*}MapAnnotation"):
-        if annotation.get("Namespace") == namespace:
-            return dict(_entries(annotation))
-    return {}
+def map_annotation(root: Element, image: Element | None, namespace: str) -> dict[str, Any]:
+    """Return the entries (JSON) of the map annotation of this namespace; empty if absent.
+
+    If an image of the document refers to annotations of this namespace, each image has its own.
+    """
+    found = {
+        annotation.get("ID", ""): annotation
+        for annotation in root.iterfind(".//{*}MapAnnotation")
+        if annotation.get("Namespace") == namespace
+    }
+    if root.find(".//{*}Image/{*}AnnotationRef") is not None and len(root.findall("{*}Image")) > 1:
+        own = set() if image is None else {ref.get("ID") for ref in image.iterfind("{*}AnnotationRef")}
+        found = {name: annotation for name, annotation in found.items() if name in own}
+    return next((dict(_entries(annotation)) for annotation in found.values()), {})
 
 
 def _entries(annotation: Element) -> Iterator[tuple[str, Any]]:

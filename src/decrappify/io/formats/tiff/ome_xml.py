@@ -1,4 +1,4 @@
-"""Writer of the OME-XML document of an OME-TIFF file with one movie."""
+"""Writer of the OME-XML document of an OME-TIFF file with one or several movies."""
 
 from __future__ import annotations
 
@@ -22,24 +22,39 @@ _SCHEMA = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 _NOT_XML = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
-def ome_xml(movie: Movie) -> bytes:
-    """Return the OME-XML of a movie with a dtype of `TYPES`; recorded planes are stored with Z fastest and T slowest.
+def ome_xml(*movies: Movie) -> bytes:
+    """Return the OME-XML of movies with a dtype of `TYPES`, one image each, whose planes follow each other.
 
-    Planes that were never recorded have no TiffData. A spacing without a unit is in "reference frame", the OME length
-    without a physical size; time has no such unit, so a spacing of T is in a map annotation of namespace
-    ``decrappify/movie``. The identifier of the file is computed from its content, so that equal movies are written as
-    identical bytes.
+    The recorded planes of a movie are stored with Z fastest and T slowest. Planes that were never recorded have no
+    TiffData. A spacing without a unit is in "reference frame", the OME length without a physical size; time has no such
+    unit, so a spacing of T is in a map annotation of namespace ``decrappify/movie``. The identifier of the file is
+    computed from its content, so that equal movies are written as identical bytes.
 
     References
     ----------
     OME schema 2016-06, https://docs.openmicroscopy.org/ome-model
     """
-    n_t, n_c, n_z, n_y, n_x = movie.shape
     root = ElementTree.Element("OME", xmlns=_SCHEMA, Creator=f"decrappify {__version__}")
     root.set("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance")
     root.set("xsi:schemaLocation", f"{_SCHEMA} {_SCHEMA}/ome.xsd")
-    image = SubElement(root, "Image", ID="Image:0", Name=_plain(movie.name))
-    pixels = SubElement(image, "Pixels", ID="Pixels:0", DimensionOrder="XYZCT", Type=TYPES[movie.dtype.name])
+    images, first_page = [], 0
+    for number, movie in enumerate(movies):
+        images.append(_add_image(root, movie, number, first_page))
+        first_page += len(list(movie.planes())) - len(unrecorded(movie))
+    annotations = ElementTree.Element("StructuredAnnotations")
+    for image, movie in zip(images, movies, strict=True):  # after all images, as the schema requires
+        _add_annotations(annotations, image, {PROVENANCE_NAMESPACE: movie.provenance, MOVIE_NAMESPACE: _own(movie)})
+    if len(annotations):
+        root.append(annotations)
+    root.set("UUID", f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, ElementTree.tostring(root, encoding='unicode'))}")
+    document: bytes = ElementTree.tostring(root, encoding="us-ascii")
+    return b'<?xml version="1.0" encoding="UTF-8"?>' + document
+
+
+def _add_image(root: ElementTree.Element, movie: Movie, number: int, first_page: int) -> ElementTree.Element:
+    n_t, n_c, n_z, n_y, n_x = movie.shape
+    image = SubElement(root, "Image", ID=f"Image:{number}", Name=_plain(movie.name))
+    pixels = SubElement(image, "Pixels", ID=f"Pixels:{number}", DimensionOrder="XYZCT", Type=TYPES[movie.dtype.name])
     for axis, count in zip("XYZCT", (n_x, n_y, n_z, n_c, n_t), strict=True):
         pixels.set(f"Size{axis}", str(count))
     spacing = movie.unitless_spacing
@@ -54,21 +69,24 @@ def ome_xml(movie: Movie) -> bytes:
         pixels.set("TimeIncrement", repr(movie.frame_interval_s))
         pixels.set("TimeIncrementUnit", "s")
     for c, (name, color) in enumerate(zip(movie.channel_names, movie.channel_colors, strict=True)):
-        channel = SubElement(pixels, "Channel", ID=f"Channel:0:{c}", Name=_plain(name), SamplesPerPixel="1")
+        channel = SubElement(pixels, "Channel", ID=f"Channel:{number}:{c}", Name=_plain(name), SamplesPerPixel="1")
         if color is not None:
             channel.set("Color", str(ome_color(color)))
     missing = unrecorded(movie)
     if missing:
-        _add_recorded_planes(pixels, movie, missing)
+        _add_recorded_planes(pixels, movie, missing, first_page)
     else:
-        SubElement(pixels, "TiffData", IFD="0", PlaneCount=str(n_t * n_c * n_z))
+        SubElement(pixels, "TiffData", IFD=str(first_page), PlaneCount=str(n_t * n_c * n_z))
+    return image
+
+
+def _own(movie: Movie) -> dict[str, object]:
+    """Return the entries of the annotation of this package: what OME-XML has no attribute for."""
+    spacing, missing = movie.unitless_spacing, unrecorded(movie)
     own: dict[str, object] = {"unitless_spacing": {"T": spacing["T"]}} if "T" in spacing else {}
     if missing:
         own["missing_planes"] = len(missing)
-    _add_annotations(root, image, {PROVENANCE_NAMESPACE: movie.provenance, MOVIE_NAMESPACE: own})
-    root.set("UUID", f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, ElementTree.tostring(root, encoding='unicode'))}")
-    document: bytes = ElementTree.tostring(root, encoding="us-ascii")
-    return b'<?xml version="1.0" encoding="UTF-8"?>' + document
+    return own
 
 
 def ome_color(color: str) -> int:
@@ -86,9 +104,9 @@ def unrecorded(movie: Movie) -> frozenset[Plane]:
     return movie.missing if len(movie.missing) < len(list(movie.planes())) else frozenset()
 
 
-def _add_recorded_planes(pixels: ElementTree.Element, movie: Movie, missing: frozenset[Plane]) -> None:
+def _add_recorded_planes(pixels: ElementTree.Element, movie: Movie, missing: frozenset[Plane], first_page: int) -> None:
     for number, (t, c, z), count in _runs(movie, missing):
-        planes = {"IFD": number, "FirstT": t, "FirstC": c, "FirstZ": z, "PlaneCount": count}
+        planes = {"IFD": first_page + number, "FirstT": t, "FirstC": c, "FirstZ": z, "PlaneCount": count}
         SubElement(pixels, "TiffData", {name: str(value) for name, value in planes.items()})
 
 
@@ -108,14 +126,11 @@ def _runs(movie: Movie, missing: frozenset[Plane]) -> Iterator[tuple[int, Plane,
 
 
 def _add_annotations(
-    root: ElementTree.Element, image: ElementTree.Element, tables: dict[str, dict[str, object]]
+    annotations: ElementTree.Element, image: ElementTree.Element, tables: dict[str, dict[str, object]]
 ) -> None:
-    annotations = None
     for namespace, entries in tables.items():
         if not entries:
             continue
-        if annotations is None:
-            annotations = SubElement(root, "StructuredAnnotations")
         name = f"Annotation:{len(annotations)}"
         SubElement(image, "AnnotationRef", ID=name)
         table = SubElement(annotations, "MapAnnotation", ID=name, Namespace=namespace)

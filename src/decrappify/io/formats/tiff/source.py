@@ -146,7 +146,8 @@ class TiffSource(GuardedSource):
         self._set_layout(opened.fixed, image)
         self.notes = [*document.notes, *self._doubt_of_frames()]
         self.missing_note: MissingNote | None = None
-        own = document.root is not None and "missing_planes" in map_annotation(document.root, MOVIE_NAMESPACE)
+        root = document.root
+        own = root is not None and "missing_planes" in map_annotation(root, image, MOVIE_NAMESPACE)
         self._find_missing(opened.missing_files, trim=not opened.missing_files and not own)
         if unclosed and not self._layout.announced:
             self.notes.append(
