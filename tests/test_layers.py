@@ -20,7 +20,7 @@ LAYERS = [
     {"_build_version"},  # written when the package is built
     {"_version", "errors"},
     {"_common"},
-    {"limits"},
+    {"limits", "messages"},
     {"movie", "windows"},
     {"normalization", "networks"},
     {"inference"},

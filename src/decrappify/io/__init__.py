@@ -9,6 +9,7 @@ from decrappify._common.lazy import lazy_names
 if TYPE_CHECKING:
     from decrappify.io.format import Format as Format
     from decrappify.io.format import FrameFiles as FrameFiles
+    from decrappify.io.format import SceneDetails as SceneDetails
     from decrappify.io.open import open_movie as open_movie
     from decrappify.io.open import open_pyramid as open_pyramid
     from decrappify.io.open import open_scenes as open_scenes
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from decrappify.io.registry import writable_suffixes as writable_suffixes
     from decrappify.io.save import save_movie as save_movie
     from decrappify.io.save import save_scenes as save_scenes
+    from decrappify.io.scene_info import scene_details as scene_details
     from decrappify.io.store.outputs import atomic_output as atomic_output
     from decrappify.io.store.working_paths import partial_path as partial_path
 
@@ -31,8 +33,10 @@ _MODULES = {
     "partial_path": "store.working_paths",
     "readable_suffixes": "registry",
     "register_format": "registry",
+    "SceneDetails": "format",
     "save_movie": "save",
     "save_scenes": "save",
+    "scene_details": "scene_info",
     "scenes": "open",
     "writable_suffixes": "registry",
 }

@@ -41,6 +41,27 @@ class FrameFiles:
     of_cameras: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class SceneDetails:
+    """Details of one scene.
+
+    Attributes
+    ----------
+    position_um : (float, float) or None
+        Stage position (y, x) of its first pixel in micrometers, relative to the other scenes of the file; None if
+        unknown.
+    further : mapping of str to tuple of int
+        Indices along further dimensions that have several, such as ``{"H": (0, 1, 2)}`` for three phases. One of them
+        is opened by a scene such as ``"A1, H 2"``.
+    kinds : mapping of str to str
+        What these dimensions are, such as ``"detector elements or phases"``.
+    """
+
+    position_um: tuple[float, float] | None = None
+    further: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    kinds: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Format:
     """A file format. Its module must not import a large library, but the functions may.
@@ -63,6 +84,8 @@ class Format:
         ``is_folder(path)`` returns whether an existing folder is one movie or store of this format.
     scenes : callable, optional
         ``scenes(path)`` returns the name of every scene, None for one without a name; by default there is one scene.
+    scene_details : callable, optional
+        ``scene_details(path)`` returns one `SceneDetails` per scene; by default unknown.
     levels : callable, optional
         ``levels(path, scene=0)`` returns the number of resolution levels; by default there is one.
     write : callable, optional
@@ -93,6 +116,7 @@ class Format:
     accepts: Callable[[bytes], bool] | None = None
     is_folder: Callable[[Path], bool] | None = None
     scenes: Callable[[Path], Sequence[str | None]] | None = None
+    scene_details: Callable[[Path], Sequence[SceneDetails]] | None = None
     levels: Callable[..., int] | None = None
     write: Callable[..., Any] | None = None
     write_scenes: Callable[..., Any] | None = None

@@ -10,6 +10,7 @@ from tests.io.formats.czi.czi_files import edit_directory, edit_metadata, rename
 
 import decrappify as dc
 from decrappify.errors import FormatError, InputError
+from decrappify.io import scene_details
 from decrappify.io.formats.czi.czi import open_czi
 
 
@@ -336,3 +337,35 @@ def test_real_irregular_files_match_their_reference_pixels(real_data):
         _, t, c, z, scene = key.rsplit("_", 4)
         t, z = int(t) - first[scene][0], int(z) - first[scene][1]
         np.testing.assert_array_equal(movies[scene].frame(t, int(c), z), known[key])
+
+
+@pytest.mark.parametrize("scale", [2e-7, None])
+def test_scene_details_are_positions_of_the_sub_blocks(tmp_path, scale):
+    path = tmp_path / "cells.czi"
+    with czi.create_czi(str(path)) as document:
+        for number, place in enumerate([(10, 20), (500, 40)]):
+            document.write(np.zeros((8, 9, 1), np.uint8), plane={"T": 0, "C": 0, "Z": 0}, scene=number, location=place)
+        scaling = {} if scale is None else {"scale_x": scale, "scale_y": scale}
+        document.write_metadata("cells", **scaling)
+    positions = [details.position_um for details in scene_details(path)]
+    assert positions == ([None, None] if scale is None else [pytest.approx((4, 2)), pytest.approx((8, 100))])
+
+
+def test_scene_details_use_stage_positions_if_all_scenes_begin_at_the_same_pixel(tmp_path):
+    path = tmp_path / "cells.czi"
+    with czi.create_czi(str(path)) as document:
+        for number in range(2):
+            document.write(np.zeros((8, 10, 1), np.uint8), plane={"T": 0, "C": 0, "Z": 0}, scene=number)
+        document.write_metadata("cells", scale_x=1e-6, scale_y=1e-6)
+    scene = '<Scene Index="{}"><CenterPosition>{}</CenterPosition></Scene>'
+    listed = scene.format(0, "100,200") + scene.format(1, "nothing")
+    edit_metadata(path, lambda xml: xml.replace("<Channels>", f"<S><Scenes>{listed}</Scenes></S><Channels>", 1))
+    assert [details.position_um for details in scene_details(path)] == [(196.0, 95.0), None]
+
+
+def test_scene_details_list_further_dimensions(tmp_path):
+    pixels = np.zeros((8, 9), np.uint8)
+    path = write_planes(tmp_path / "cells.czi", {(0, 0, 0, z): pixels for z in range(3)})
+    rename_dimension(path, "Z", "H")
+    (details,) = scene_details(path)
+    assert (details.further, details.kinds) == ({"H": (0, 1, 2)}, {"H": "detector elements or phases"})

@@ -110,7 +110,7 @@ def _movie(source: CziSource, path: Path) -> Movie:
 
 def scene_names(path: Path) -> list[str | None]:
     """Return the name of every scene, None for a scene without a name."""
-    reader, blocks = _open(path)
+    reader, blocks = open_blocks(path)
     try:
         with damage_errors(f"{path.name} cannot be read", COPY_AGAIN):
             root = czi_metadata.parse_metadata(reader.raw_metadata, path.name)
@@ -124,7 +124,7 @@ class CziSource(GuardedSource):
 
     def __init__(self, path: Path, scene: int | str = 0) -> None:
         self._path, self._scene, self._closed = path, scene, False
-        self._reader, blocks = _open(path)
+        self._reader, blocks = open_blocks(path)
         self._guard = FileGuard([path])
         try:
             with damage_errors(f"{path.name} cannot be read", COPY_AGAIN):
@@ -260,7 +260,7 @@ class CziSource(GuardedSource):
         return parse_scene(self._scene, unique_names(names), name)
 
 
-def _open(path: Path) -> tuple[Any, Blocks]:
+def open_blocks(path: Path) -> tuple[Any, Blocks]:
     """Return pylibCZIrw's reader of a file, and its sub-blocks."""
     if not path.exists():
         raise MissingFileError(f"{path} does not exist; check the path")

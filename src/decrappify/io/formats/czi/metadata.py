@@ -73,16 +73,34 @@ def scene_names(root: ElementTree.Element, numbers: Sequence[int | None]) -> lis
     A scene in a well is named after both, such as "P1-B4". If the scenes are not numbered from 0 without gaps,
     a scene without a name is named after its number, such as "S5".
     """
-    elements = root.findall(f"{_IMAGE}/S/Scenes/Scene")
-    by_number = {scene.get("Index", ""): scene for scene in elements}
-    found = [by_number.get(str(number)) for number in numbers]
-    if len(elements) == len(numbers) and not any(scene is not None for scene in found):
-        found = list(elements)
+    found = _scene_elements(root, numbers)
     renumbered = any(number not in (None, position) for position, number in enumerate(numbers))
     return [
         (None if scene is None else _scene_name(scene)) or (f"S{number}" if renumbered else None)
         for number, scene in zip(numbers, found, strict=True)
     ]
+
+
+def scene_centers_um(root: ElementTree.Element, numbers: Sequence[int | None]) -> list[tuple[float, float] | None]:
+    """Return the stage positions (y, x) of the centers of the scenes with these numbers, None if absent."""
+    texts = [
+        ("" if scene is None else scene.findtext("CenterPosition") or "").split(",")
+        for scene in _scene_elements(root, numbers)
+    ]
+    parts = [[_number(part) for part in text] for text in texts]
+    return [
+        (part[1], part[0]) if len(part) == 2 and part[0] is not None and part[1] is not None else None for part in parts
+    ]
+
+
+def _scene_elements(root: ElementTree.Element, numbers: Sequence[int | None]) -> list[ElementTree.Element | None]:
+    """Return the elements of the scenes with these numbers, None for a scene without one."""
+    elements = root.findall(f"{_IMAGE}/S/Scenes/Scene")
+    by_number = {scene.get("Index", ""): scene for scene in elements}
+    found = [by_number.get(str(number)) for number in numbers]
+    if len(elements) == len(numbers) and not any(scene is not None for scene in found):
+        return list(elements)
+    return found
 
 
 def channels(

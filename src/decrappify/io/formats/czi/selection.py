@@ -9,7 +9,7 @@ from decrappify._common.argument_names import setting
 from decrappify.errors import InputError
 from decrappify.io.scene_names import scene_index
 
-_KINDS = {
+KINDS = {
     "R": "rotations",
     "I": "illuminations",
     "H": "detector elements or phases",
@@ -85,7 +85,7 @@ def check_picks(picks: Mapping[str, int | None], further: Mapping[str, Sequence[
         numbers = further.get(letter, (0,))
         if index is not None and index not in numbers:
             listed = (
-                f"has {letter} {_listed(numbers)}" if len(numbers) > 1 else f"has no {_KINDS[letter]} to choose from"
+                f"has {letter} {_listed(numbers)}" if len(numbers) > 1 else f"has no {KINDS[letter]} to choose from"
             )
             raise InputError(f"{letter} {index} is not in {what}, which {listed}")
 
@@ -113,7 +113,7 @@ def left_out_message(
     if not unasked:
         return None
     counts = " and ".join(
-        f"{len(numbers)} {_KINDS[letter]} ({letter} {_listed(numbers)})" for letter, numbers in unasked.items()
+        f"{len(numbers)} {KINDS[letter]} ({letter} {_listed(numbers)})" for letter, numbers in unasked.items()
     )
     others = {letter: next(n for n in numbers if n != opened[letter]) for letter, numbers in unasked.items()}
     taken = ", ".join(f"{letter} {opened[letter]}" for letter in unasked)
