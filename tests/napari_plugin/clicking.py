@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt
+from contextlib import suppress
+
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QAbstractSlider,
     QAbstractSpinBox,
+    QApplication,
     QCheckBox,
     QComboBox,
     QLineEdit,
     QListWidget,
+    QMessageBox,
     QProgressBar,
     QPushButton,
     QTableWidget,
@@ -17,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 TIMEOUT = 60_000  # ms
+SIZES = [(1280, 800), (1920, 1080)]  # of windows
 KINDS = (
     QAbstractSlider,
     QAbstractSpinBox,
@@ -79,3 +84,30 @@ def shown(qtbot, kind, scene, name):
     qtbot.addWidget(widget)
     widget.show()
     return Driver(qtbot, widget, name)
+
+
+def assert_reachable(driver, *names):
+    """Check that controls become completely visible, without scrolling, when the window is laid out."""
+
+    def hidden():
+        return [n for n in names if driver[n].visibleRegion().boundingRect() != driver[n].rect()]
+
+    with suppress(driver._qtbot.TimeoutError):
+        driver._qtbot.waitUntil(lambda: not hidden(), timeout=3000)
+    assert not hidden(), hidden()
+
+
+def answer(button):
+    """Click a button of the next message box, and return its texts."""
+    texts = []
+
+    def click():
+        box = QApplication.activeModalWidget()
+        if not isinstance(box, QMessageBox):
+            QTimer.singleShot(20, click)
+            return
+        texts.append(box.text())
+        box.button(button).click()
+
+    QTimer.singleShot(20, click)
+    return texts

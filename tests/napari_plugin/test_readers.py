@@ -145,7 +145,7 @@ def test_reader_returns_a_layer_per_scene(tmp_path):
 def test_reader_of_folder_with_many_images_returns_the_first_and_warns(tmp_path):
     for name in "abcdefghijklmn":
         tifffile.imwrite(tmp_path / f"{name}.tif", np.zeros((8, 9), np.uint16))
-    with pytest.warns(UserWarning, match="14 separate images"):
+    with pytest.warns(UserWarning, match="14 scenes, of which the first was opened"):
         (layer,) = read(tmp_path)
     assert layer.data.shape == (8, 9)
 

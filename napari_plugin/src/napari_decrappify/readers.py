@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from napari_decrappify.layers.image import LayerData
-from napari_decrappify.layers.movies import layers_of
+from napari_decrappify.layers.scene_listing import SceneListing
+from napari_decrappify.workers.words import control_names
 
 SCENES_SHOWN = 12  # largest number of scenes of a file or folder that are all opened as layers
 
@@ -46,35 +48,26 @@ def _folder_reader(folder: Path) -> Reader | None:
 
 def _read(_: str | Sequence[str], *, path: str) -> list[LayerData]:
     """Read all scenes of a file or folder, or only the first if there are many."""
-    from decrappify.io import open_pyramid, scenes
-
-    names = scenes(path)
-    if len(names) > SCENES_SHOWN:
-        pyramid = open_pyramid(path)  # lists the other scenes in a warning
-        return layers_of(pyramid, path=str(Path(path).absolute()), scene=0, scene_name=names[0])
-    return [layer for number in range(len(names)) for layer in read_scene(Path(path), number, names)]
+    with control_names():
+        return _layers(Path(path))
 
 
-def read_scene(path: Path, number: int, names: Sequence[str], further: str = "") -> list[LayerData]:
-    """Read one scene of a file or folder.
+def _layers(path: Path) -> list[LayerData]:
+    listing = SceneListing.of(path)
+    omitted = _omitted(listing)
+    if omitted:
+        warnings.warn(
+            f"{listing.path.name} contains {omitted}; open others by the widget Scenes (menu Plugins, decrappify)",
+            stacklevel=3,
+        )
+    count = len(listing.names)
+    return [layer for number in range(count if count <= SCENES_SHOWN else 1) for layer in listing.read(number)]
 
-    Parameters
-    ----------
-    path : Path
-        The file or folder.
-    number : int
-        Number of the scene.
-    names : sequence of str
-        Names of all its scenes, see `decrappify.scenes`; if there are several, layers are named after them.
-    further : str
-        Indices along further dimensions of a CZI file, such as ``"H 3"``; also in the names of the layers.
-    """
-    from decrappify.io import open_pyramid
 
-    scene: int | str = number if not further else ", ".join([*names[number : number + 1], further])
-    pyramid = open_pyramid(path, scene=scene)
-    label = ", ".join([names[number]] * (len(names) > 1) + [further] * bool(further))
-    if label and pyramid[0].name == path.name:
-        pyramid[0] = pyramid[0].replace(name=f"{path.name} [{label}]")
-    recorded = {"scene_name": label} if label else {}
-    return layers_of(pyramid, path=str(path.absolute()), scene=scene, **recorded)
+def _omitted(listing: SceneListing) -> str:
+    """Return what is not opened by default, empty if everything is."""
+    count = len(listing.names)
+    parts = [f"{count} scenes, of which the first was opened"] if count > SCENES_SHOWN else []
+    for letter, numbers in listing.further.items():
+        parts.append(f"{len(numbers)} {listing.kinds[letter]}, of which {letter} {numbers[0]} was opened")
+    return "; ".join(parts)

@@ -6,23 +6,15 @@ import time
 
 import numpy as np
 import pytest
-from napari.components import ViewerModel
 from napari.plugins import _npe2
-from pylibCZIrw import czi
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox, QTabWidget
-from tests.napari_plugin.clicking import TIMEOUT, Driver, shown
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QTabWidget
+from tests.napari_plugin.clicking import SIZES, TIMEOUT, Driver, answer, assert_reachable, shown
+from tests.napari_plugin.scene_files import write_scenes
 
 from decrappify import Movie, open_movie, save_movie, scenes
 from napari_decrappify.readers import get_reader
 from napari_decrappify.widgets.restore import RestoreWidget
-
-SIZES = [(1280, 800), (1920, 1080)]
-
-
-@pytest.fixture
-def scene():
-    return ViewerModel()
 
 
 @pytest.fixture
@@ -30,17 +22,6 @@ def page(qtbot, scene, tmp_path):
     driver = shown(qtbot, RestoreWidget, scene, "export")
     driver["folder"].setText(str(tmp_path / "exported"))
     return driver
-
-
-def write_scenes(path, rng, n_scenes=2):
-    """Write a CZI file with scenes of two frames, two channels and three slices."""
-    with czi.create_czi(str(path)) as document:
-        for s in range(n_scenes):
-            for t, c, z in np.ndindex(2, 2, 3):
-                pixels = rng.integers(0, 4000, (24, 32, 1), dtype=np.uint16)
-                document.write(data=pixels, plane={"T": t, "C": c, "Z": z}, scene=s, location=(s * 100, 0))
-        document.write_metadata("cells", scale_x=2e-7, scale_y=2e-7, channel_names={0: "ChA-T1", 1: "ChS2"})
-    return path
 
 
 def add(viewer, path):
@@ -53,22 +34,6 @@ def tick(page, *names):
     for row in range(ticks.count()):
         item = ticks.item(row)
         item.setCheckState(Qt.CheckState.Checked if item.text() in names else Qt.CheckState.Unchecked)
-
-
-def answer(button):
-    """Click a button of the next message box, and return its texts."""
-    texts = []
-
-    def click():
-        box = QApplication.activeModalWidget()
-        if not isinstance(box, QMessageBox):
-            QTimer.singleShot(20, click)
-            return
-        texts.append(box.text())
-        box.button(button).click()
-
-    QTimer.singleShot(20, click)
-    return texts
 
 
 @pytest.mark.parametrize("label", ["OME-Zarr", "OME-TIFF"])
@@ -202,8 +167,7 @@ def test_export_is_reachable_by_clicks(viewer, qtbot, tmp_path, rng, size):
     page = Driver(qtbot, widget, "export")
     page["folder"].setText(str(tmp_path))
     qtbot.wait(100)
-    for name in ("layers", "format", "file", "folder", "browse", "run", "cancel", "progress"):
-        assert page[name].visibleRegion().boundingRect() == page[name].rect(), name
+    assert_reachable(page, "layers", "format", "file", "folder", "browse", "run", "cancel", "progress")
     page["file"].setText("cells")
     page.run()
     assert page.status.startswith("exported"), page.status

@@ -29,6 +29,8 @@ def test_model_choice_rejects_a_file_that_is_not_a_model(qtbot, tiny_models, tmp
     qtbot.addWidget(box)
     wrong = tmp_path / "wrong.safetensors"
     wrong.write_bytes(b"nonsense")
+    reasons = []
+    box.refused.connect(reasons.append)
     for answer, expected in (
         (str(wrong), "fluorescence-movie"),
         ("", "fluorescence-movie"),
@@ -37,6 +39,8 @@ def test_model_choice_rejects_a_file_that_is_not_a_model(qtbot, tiny_models, tmp
         monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_, answer=answer: (answer, ""))
         box.setCurrentIndex(box.count() - 1)
         assert box.chosen == expected
+    assert len(reasons) == 1
+    assert "wrong.safetensors" in reasons[0]
 
 
 def test_model_choice_omits_models_of_another_task(qtbot):

@@ -10,25 +10,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from napari.components import ViewerModel
 from pylibCZIrw import czi
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QCheckBox,
     QComboBox,
     QDoubleSpinBox,
     QLineEdit,
+    QMessageBox,
     QProgressBar,
     QPushButton,
     QSlider,
     QSpinBox,
 )
-from tests.napari_plugin.clicking import shown
+from tests.napari_plugin.clicking import answer
+from tests.napari_plugin.restoring import button, click, noisy, status, wait_for_end
 
 from decrappify import load_model, open_movie, restore
 from decrappify.restoration import RestorationOptions
-from napari_decrappify.widgets.restore import RestoreWidget
 
 TIMEOUT = 60_000
 
@@ -46,51 +46,6 @@ class FailingArray:
             if self._left < 0:
                 raise self._error
         return self._pixels[key]
-
-
-@pytest.fixture
-def scene():
-    """Viewer model without a window, as opening a window takes a second."""
-    return ViewerModel()
-
-
-@pytest.fixture
-def widget(request, qtbot, tiny_models):
-    """Restore widget in the window of `viewer` if the test uses one, otherwise with the layers of `scene`."""
-    if "viewer" in request.fixturenames:
-        _, widget = request.getfixturevalue("viewer").window.add_plugin_dock_widget("decrappify", "Restore")
-    else:
-        widget = shown(qtbot, RestoreWidget, request.getfixturevalue("scene"), "restore").widget
-    widget._model.add_file(tiny_models["movie"])
-    return widget
-
-
-@pytest.fixture
-def results(widget, tmp_path):
-    folder = tmp_path / "results"
-    widget.findChild(QLineEdit, "restore_folder").setText(str(folder))
-    return folder
-
-
-def button(widget, name):
-    return widget.findChild(QPushButton, f"restore_{name}")
-
-
-def click(qtbot, widget, name):
-    assert button(widget, name).isEnabled()
-    qtbot.mouseClick(button(widget, name), Qt.MouseButton.LeftButton)
-
-
-def wait_for_end(qtbot, widget):
-    qtbot.waitUntil(lambda: button(widget, "run").isEnabled(), timeout=TIMEOUT)
-
-
-def status(widget):
-    return widget._panel.text
-
-
-def noisy(rng, shape=(12, 48, 64)):
-    return rng.integers(90, 4000, shape, dtype=np.uint16)
 
 
 def test_czi_is_restored_into_a_layer_with_its_scale(viewer, widget, qtbot, tmp_path, rng, results, tiny_models):
@@ -185,12 +140,20 @@ def test_error_during_a_run_is_one_line_and_the_widget_remains_usable(scene, wid
     assert scene.layers[-1].name == "cells [movie]"
 
 
-def test_finished_results_are_not_overwritten(scene, widget, qtbot, rng, results):
+def test_repeated_run_asks_and_does_not_overwrite(scene, widget, qtbot, rng, results):
     scene.add_image(noisy(rng, (3, 32, 32)), name="cells")
-    for _ in range(2):
+    click(qtbot, widget, "run")
+    wait_for_end(qtbot, widget)
+    names = ["cells-movie.ome.zarr"]
+    for choice in (QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes):
+        texts = answer(choice)
         click(qtbot, widget, "run")
         wait_for_end(qtbot, widget)
-    assert sorted(path.name for path in results.iterdir()) == ["cells-movie-2.ome.zarr", "cells-movie.ome.zarr"]
+        assert texts == [
+            f"cells-movie.ome.zarr already exists in {results}. Restore again, into a file with another number?"
+        ]
+        names += ["cells-movie-2.ome.zarr"] * (choice == QMessageBox.StandardButton.Yes)
+        assert sorted(path.name for path in results.iterdir()) == sorted(names)
 
 
 def test_channels_become_layers_or_one_is_restored(scene, widget, qtbot, rng, results):
@@ -201,6 +164,7 @@ def test_channels_become_layers_or_one_is_restored(scene, widget, qtbot, rng, re
     wait_for_end(qtbot, widget)
     assert [layer.name for layer in scene.layers][1:] == ["cells C0 [movie]", "cells C1 [movie]"]
     channel.setCurrentText("1")
+    answer(QMessageBox.StandardButton.Yes)
     click(qtbot, widget, "run")
     wait_for_end(qtbot, widget)
     np.testing.assert_array_equal(np.asarray(scene.layers[-1].data), np.asarray(scene.layers["cells C1 [movie]"].data))

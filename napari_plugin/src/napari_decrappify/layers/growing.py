@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from decrappify import Movie, open_movie
 from decrappify.errors import FormatError, MissingFileError
@@ -51,14 +48,21 @@ class PlaneDone:
 
 
 def _growing(movie: Movie, output: Path) -> Movie:
-    """Return a movie of a growing store, and of its output once it is renamed; blank if neither exists."""
+    """Return a movie of a growing store, and of its output once it is renamed.
+
+    Reading raises MissingFileError if the user has deleted both.
+    """
 
     def region(t: int, c: int, z: int, rows: slice, columns: slice) -> Any:
         try:
             return movie.region(t, c, z, rows, columns)
         except (MissingFileError, FormatError):  # renamed, or discarded
-            with suppress(MissingFileError, FormatError), open_movie(output) as finished:
-                return finished.region(t, c, z, rows, columns)
-        return np.zeros((rows.stop - rows.start, columns.stop - columns.start), movie.dtype)
+            try:
+                with open_movie(output) as finished:
+                    return finished.region(t, c, z, rows, columns)
+            except (MissingFileError, FormatError) as error:
+                raise MissingFileError(
+                    f"the result {output} was deleted, and the layer shows nothing; remove the layer, or restore again"
+                ) from error
 
     return movie.map_regions(region)

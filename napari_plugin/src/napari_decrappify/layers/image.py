@@ -7,7 +7,7 @@ exchange format of napari.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,15 @@ class LayerImage:
         """Entry of this plugin in the layer's metadata; empty for other layers."""
         found = (self.attributes.get("metadata") or {}).get(METADATA)
         return dict(found) if isinstance(found, Mapping) else {}
+
+    def looking_like(self, other: LayerImage) -> LayerImage:
+        """Return this image with the colors and contrast of another one."""
+        shown = {
+            name: other.attributes[name]
+            for name in ("colormap", "contrast_limits", "gamma", "blending")
+            if other.attributes.get(name) is not None
+        }
+        return replace(self, attributes={**self.attributes, **shown})
 
     def movie(self) -> Movie:
         """Open the layer as a lazy movie (T, C, Z, Y, X).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,12 +114,17 @@ class LiveResult:
         }
 
     def _is_shown(self, layer: Any, view: MovieArray, channel: int, changed: set[PlaneDone]) -> bool:
-        if self._viewer.dims.ndisplay == 3:
-            return bool(changed)
-        position = current_position(self._viewer, layer, view.axes.replace("C", ""))
+        axes = view.axes.replace("C", "")
+        position = current_position(self._viewer, layer, axes)
         t, z = position.get("T", 0), position.get("Z", 0)
         channels = range(3) if view.axes.endswith("C") else (channel,)
+        if self._viewer.dims.ndisplay == 3:  # reading a volume is slow: once, when its last plane is finished
+            return axes == "TZYX" and self._completes_volume(t, channels, view.shape[1], changed)
         return any(plane.t == t and plane.z == z and plane.c in channels for plane in changed)
+
+    def _completes_volume(self, t: int, channels: Sequence[int], n_slices: int, changed: set[PlaneDone]) -> bool:
+        of_volume = [plane for plane in self._planes if plane.t == t and plane.c in channels]
+        return len(of_volume) == n_slices * len(channels) and not changed.isdisjoint(of_volume)
 
     def _remove_earlier(self) -> None:
         """Remove the layers of an earlier, unfinished run that this one resumes."""

@@ -13,13 +13,17 @@ from napari_decrappify.layers.image import METADATA, LayerData
 from napari_decrappify.layers.lazy import MovieArray, as_dask
 
 
-def layers_of(pyramid: Sequence[Movie], **recorded: Any) -> list[LayerData]:
+def layers_of(
+    pyramid: Sequence[Movie], *, position_um: tuple[float, float] | None = None, **recorded: Any
+) -> list[LayerData]:
     """Convert the resolution levels of a movie to lazy layers: one per channel, or one RGB layer.
 
     Parameters
     ----------
     pyramid : sequence of Movie
         From full to lowest resolution; usually one.
+    position_um : (float, float), optional
+        Position (y, x) of the first pixel; used if the pixel size is known.
     **recorded
         Added to the metadata of every layer, such as ``path`` and ``scene``.
     """
@@ -27,9 +31,14 @@ def layers_of(pyramid: Sequence[Movie], **recorded: Any) -> list[LayerData]:
     n_t, n_c, n_z = movie.shape[:3]
     axes = "T" * (n_t > 1) + "Z" * (n_z > 1) + "YX"
     if is_rgb(movie):
-        return [_layer(pyramid, axes, None, movie.name, recorded)]
-    names = [movie.name if n_c == 1 else f"{movie.name} · {channel}" for channel in movie.channel_names]
-    return [_layer(pyramid, axes, c, name, recorded) for c, name in enumerate(names)]
+        layers = [_layer(pyramid, axes, None, movie.name, recorded)]
+    else:
+        names = [movie.name if n_c == 1 else f"{movie.name} · {channel}" for channel in movie.channel_names]
+        layers = [_layer(pyramid, axes, c, name, recorded) for c, name in enumerate(names)]
+    if position_um is not None and None not in movie.pixel_size_um[1:]:
+        for _, attributes, _ in layers:
+            attributes["translate"] = [0.0] * (len(axes) - 2) + list(position_um)
+    return layers
 
 
 def is_rgb(movie: Movie) -> bool:

@@ -46,7 +46,6 @@ class ColorizeWidget(RunWidget):
         self._create_controls()
         self._lay_out()
         remember(self._render_factor, "colorize/render_factor")
-        remember(self._device, "colorize/device")
         remember(self._all, "colorize/all_frames")
         remember(self._watermark, "colorize/watermark")
         self._connect()
@@ -70,7 +69,7 @@ class ColorizeWidget(RunWidget):
         )
         self._render_factor.setRange(_AUTOMATIC, 200)
         self._render_factor.setSpecialValueText("automatic")
-        self._device = DeviceChoice("colorize_device")
+        self._device = DeviceChoice("colorize_device", "colorize/device")
         self._all = named(
             QCheckBox("All frames and slices"), "colorize_all", "Colorize the whole layer, not only the displayed plane"
         )

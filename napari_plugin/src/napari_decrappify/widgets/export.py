@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtWidgets import QComboBox, QLineEdit, QMessageBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QLineEdit, QVBoxLayout, QWidget
 
 from decrappify.errors import DecrappifyError
 from napari_decrappify.layers.image import METADATA, LayerImage
@@ -17,7 +17,7 @@ from napari_decrappify.widgets.layer_choice import is_exportable
 from napari_decrappify.widgets.layer_ticks import LayerTicks
 from napari_decrappify.widgets.preferences import remember
 from napari_decrappify.widgets.run_panel import RunPanel
-from napari_decrappify.widgets.run_widget import RunWidget, create_folder
+from napari_decrappify.widgets.run_widget import RunWidget, confirmed, create_folder
 from napari_decrappify.workers.export import Exported, ExportSettings, export_layers
 from napari_decrappify.workers.messages import one_line
 from napari_decrappify.workers.names import safe_name
@@ -55,6 +55,11 @@ class ExportPage(RunWidget):
     def follow(self, widget: QWidget) -> None:
         """Cancel a running export when napari closes the dock of the widget that contains this page."""
         widget.installEventFilter(self._runner)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an export is running."""
+        return self._runner.is_running
 
     def stop(self) -> None:
         """Cancel a running export and disconnect from the viewer; for a widget that closes."""
@@ -157,11 +162,10 @@ class ExportPage(RunWidget):
             self._panel.show_error(f"{path.name} is the file of the layer {shown[0]!r}; choose another name")
             return False
         question = f"{path.name} already exists in {path.parent}. Replace it?"
-        buttons = QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No
-        answer = QMessageBox.question(self, "Replace the file?", question, buttons, QMessageBox.StandardButton.No)
-        if answer != QMessageBox.StandardButton.Yes:
+        is_confirmed = confirmed(self, "Replace the file?", question)
+        if not is_confirmed:
             self._panel.show_status(f"{path.name} was not replaced; choose another name")
-        return bool(answer == QMessageBox.StandardButton.Yes)
+        return is_confirmed
 
     def _slice(self, layer: Any) -> int:
         image = LayerImage.of(layer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeVar
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, QObject, QSize
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -51,13 +51,28 @@ def form() -> QFormLayout:
 
 
 def scrolled(widget: QWidget) -> QScrollArea:
-    """Wrap a widget in an area that scrolls vertically if it does not fit."""
-    area = QScrollArea()
+    """Wrap a widget in an area that scrolls if it does not fit; its least width is that of the widget."""
+    area = _Area()
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setWidget(widget)
     return area
+
+
+class _Area(QScrollArea):
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Pass on that the size of the widget has changed, such as by a style."""
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return bool(super().eventFilter(watched, event))
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the least size, in which no control is cut off at the right."""
+        hint = super().minimumSizeHint()
+        widget, bar = self.widget(), self.verticalScrollBar()
+        if widget is not None and bar is not None:
+            hint.setWidth(widget.minimumSizeHint().width() + bar.sizeHint().width())
+        return hint
 
 
 def shrinkable(box: QComboBox, characters: int) -> None:

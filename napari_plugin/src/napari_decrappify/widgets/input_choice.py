@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QSpinBox
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QSpinBox
 
-from napari_decrappify.layers.image import LayerImage
+from napari_decrappify.layers.image import METADATA, LayerImage
 from napari_decrappify.widgets.forms import named, row
-from napari_decrappify.widgets.layer_choice import AxesChoice, LayerChoice
+from napari_decrappify.widgets.layer_choice import AxesChoice, LayerChoice, is_restorable
 
 _ALL_CHANNELS = "all"
 
@@ -29,11 +29,22 @@ class InputChoice(QObject):
 
     def __init__(self, viewer: Any, name: str) -> None:
         super().__init__()
-        self._layer = LayerChoice(viewer, f"{name}_layer", "Image layer to restore")
+        self._layer = LayerChoice(
+            viewer,
+            f"{name}_layer",
+            "Image layer to restore; follows the layer that is selected in the viewer",
+            accepts=is_restorable,
+            follows=True,
+        )
         self._axes = AxesChoice(f"{name}_axes")
         self._channel = named(QComboBox(), f"{name}_channel", "Channel to restore, if the layer has several")
         self._first = named(QSpinBox(), f"{name}_first", "First frame to restore, counted from 0")
         self._last = named(QSpinBox(), f"{name}_last", "Last frame to restore, counted from 0")
+        self._scenes = named(
+            QCheckBox("All scenes of the file"),
+            f"{name}_scenes",
+            "Restore every scene of the file of the layer, one after the other, each into a new layer",
+        )
         self._layer.layer_changed.connect(self.follow_layer)
         self._axes.currentTextChanged.connect(lambda _: self.chosen.emit())
         self._first.valueChanged.connect(self._last.setMinimum)
@@ -41,6 +52,7 @@ class InputChoice(QObject):
     def add_to(self, fields: QFormLayout) -> None:
         """Add the controls to a form."""
         fields.addRow("Layer", self._layer)
+        fields.addRow("Scenes", self._scenes)
         fields.addRow("Axes", self._axes)
         fields.addRow("Channel", self._channel)
         fields.addRow("Frames", row(self._first, QLabel("to"), self._last))
@@ -62,6 +74,22 @@ class InputChoice(QObject):
         return int(text) if text.isdecimal() else None
 
     @property
+    def all_scenes(self) -> bool:
+        """Whether to restore every scene of the file of the layer."""
+        return self._scenes.isEnabled() and self._scenes.isChecked()
+
+    @property
+    def n_scenes(self) -> int:
+        """Number of scenes to restore."""
+        recorded = {} if self.layer is None else self.layer.metadata.get(METADATA, {})
+        return int(recorded.get("n_scenes", 1)) if self.all_scenes else 1
+
+    @property
+    def all_frames(self) -> bool:
+        """Whether all frames of the layer are selected."""
+        return self._first.value() == 0 and self._last.value() == self._last.maximum()
+
+    @property
     def frames(self) -> tuple[int, int]:
         """First frame, and the last frame plus one."""
         return self._first.value(), self._last.value() + 1
@@ -69,6 +97,10 @@ class InputChoice(QObject):
     def follow_layer(self) -> None:
         """List the axes of the chosen layer."""
         self._axes.follow(self.layer)
+        recorded = {} if self.layer is None else self.layer.metadata.get(METADATA, {})
+        count = recorded.get("n_scenes", 1)
+        self._scenes.setEnabled(count > 1)
+        self._scenes.setText(f"All {count} scenes of the file" if count > 1 else "All scenes of the file")
         self.chosen.emit()
 
     def follow_image(self, image: LayerImage | None) -> None:

@@ -14,6 +14,9 @@ from napari_decrappify.layers.axes import AXES_BY_COUNT, axes_of
 from napari_decrappify.layers.image import METADATA
 from napari_decrappify.widgets.forms import shrinkable
 
+# Entries in the metadata of computed layers.
+_COMPUTED = {"crappified_from", "preview_of", "restored_from", "difference_of"}
+
 
 def is_image(layer: Any) -> bool:
     """Return whether a layer is an image layer (not a labels layer)."""
@@ -29,6 +32,16 @@ def is_trainable(layer: Any) -> bool:
     """Return whether a model can be trained on a layer: a gray image that is not a preview of this plugin."""
     recorded = layer.metadata.get(METADATA, {})
     return is_gray(layer) and not {"crappified_from", "preview_of"} & set(recorded)
+
+
+def is_source(layer: Any) -> bool:
+    """Return whether a layer is an image that this plugin has not computed."""
+    return is_image(layer) and not _COMPUTED & set(layer.metadata.get(METADATA, {}))
+
+
+def is_restorable(layer: Any) -> bool:
+    """Return whether a layer can be restored: an image that is not a preview or a difference."""
+    return is_image(layer) and not (_COMPUTED - {"restored_from"}) & set(layer.metadata.get(METADATA, {}))
 
 
 def is_exportable(layer: Any) -> bool:
@@ -51,6 +64,8 @@ class LayerChoice(QComboBox):
         Filter of the layers.
     empty : str, optional
         Text of an entry for no layer, such as ``"no reference"``.
+    follows : bool
+        Whether the layer that the user selects in the viewer is chosen, unless it is a result or preview.
     """
 
     layer_changed = Signal()
@@ -63,6 +78,7 @@ class LayerChoice(QComboBox):
         *,
         accepts: Callable[[Any], bool] = is_image,
         empty: str | None = None,
+        follows: bool = False,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -74,8 +90,12 @@ class LayerChoice(QComboBox):
         self._events = [events.inserted, events.removed, events.reordered, events.renamed]
         for event in self._events:
             event.connect(self.refresh)
+        self._selected = viewer.layers.selection.events.active if follows else None
+        if self._selected is not None:
+            self._selected.connect(self._follow)
         self.currentIndexChanged.connect(lambda _: self.layer_changed.emit())
         self.refresh()
+        self._follow()
 
     @property
     def layer(self) -> Any:
@@ -84,9 +104,9 @@ class LayerChoice(QComboBox):
 
     @layer.setter
     def layer(self, layer: Any) -> None:
-        self.setCurrentIndex(self.findData(layer))
+        self.setCurrentIndex(self._index(layer))
 
-    def refresh(self, _: Any = None) -> None:
+    def refresh(self, event: Any = None) -> None:
         """Update the list of layers, the topmost first."""
         chosen = self.layer
         offered = [layer for layer in reversed(self._viewer.layers) if self._accepts(layer)]
@@ -97,14 +117,27 @@ class LayerChoice(QComboBox):
             for layer in offered:
                 self.addItem(layer.name, layer)
             if chosen in offered:
-                self.setCurrentIndex(self.findData(chosen))
-        if self.layer is not chosen:
+                self.setCurrentIndex(self._index(chosen))
+        if self.layer != chosen:
             self.layer_changed.emit()
+        if getattr(event, "type", "") == "inserted":  # napari may select a layer before this signal
+            self._follow()
 
     def disconnect_viewer(self) -> None:
         """Disconnect from the viewer; for a widget that closes."""
         for event in self._events:
             event.disconnect(self.refresh)
+        if self._selected is not None:
+            self._selected.disconnect(self._follow)
+
+    def _index(self, layer: Any) -> int:
+        """Return the index of a layer, -1 if absent; by equality, as napari passes a new proxy of it at each access."""
+        return next((i for i in range(self.count()) if self.itemData(i) == layer), -1)
+
+    def _follow(self, _: Any = None) -> None:
+        layer = self._viewer.layers.selection.active if self._selected is not None else None
+        if layer is not None and is_source(layer) and self._index(layer) >= 0:
+            self.layer = layer
 
 
 class AxesChoice(QComboBox):

@@ -60,7 +60,7 @@ class LayerTicks(QListWidget):
     def tick(self, layer: Any, is_on: bool = True) -> None:
         """Check or uncheck a layer."""
         for item in self._items():
-            if item.data(_LAYER) is layer:
+            if item.data(_LAYER) == layer:
                 item.setCheckState(Qt.CheckState.Checked if is_on else Qt.CheckState.Unchecked)
 
     def choose(self, layers: Collection[Any]) -> None:

@@ -11,8 +11,10 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QWidget
 
 from decrappify.errors import DecrappifyError
 from decrappify.model import read_card, shipped_models
+from napari_decrappify.layers.model_fit import caution
 from napari_decrappify.widgets.forms import shrinkable
 from napari_decrappify.widgets.preferences import add_recent_model, keep, recall, recent_models
+from napari_decrappify.workers.messages import one_line
 
 _FILE = "File…"
 
@@ -30,9 +32,12 @@ class ModelChoice(QComboBox):
         Filter of models by their headers (`decrappify.model.read_card`).
     default : str
         Shipped model that is selected initially.
+    still_default : str, optional
+        Shipped model that is selected initially for still images, which have a separate choice, see `follow`.
     """
 
     model_changed = Signal()
+    refused = Signal(str)  # reason
 
     def __init__(
         self,
@@ -41,6 +46,7 @@ class ModelChoice(QComboBox):
         *,
         accepts: Callable[[Mapping[str, Any]], bool] = lambda header: True,
         default: str = "",
+        still_default: str = "",
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -48,6 +54,7 @@ class ModelChoice(QComboBox):
         self.setToolTip("Model: a shipped one, one used before, or a file")
         shrinkable(self, 16)
         self._key, self._accepts = key, accepts
+        self._defaults = {key: default, f"{key}_still": still_default}
         self._latest = ""
         self.refresh(recall(key, default))
         self.currentIndexChanged.connect(self._on_change)
@@ -65,9 +72,19 @@ class ModelChoice(QComboBox):
         kept = self.currentData()
         return {} if not kept else _header(shipped_models()[kept[1]] if kept[0] == "shipped" else Path(kept[1]))
 
+    def follow(self, *, is_still: bool) -> None:
+        """Select the latest model for still images, or for movies and stacks, when the kind of the layer changes."""
+        movie_key, still_key = self._defaults
+        key = still_key if is_still and self._defaults[still_key] else movie_key
+        if key != self._key:
+            self._key = key
+            self.refresh(recall(key, self._defaults[key]))
+            self.model_changed.emit()
+
     def add_file(self, path: Path) -> bool:
-        """Add a model file, select it, and save it as recent; return False if the filter rejects it."""
+        """Add a model file, select it, and save it as recent; return False, and emit `refused`, if it does not fit."""
         if not self._fits(Path(path)):
+            self.refused.emit(self._reason(Path(path)))
             return False
         add_recent_model(Path(path))
         self.refresh(str(Path(path).absolute()))
@@ -79,7 +96,8 @@ class ModelChoice(QComboBox):
         chosen = chosen or self._latest
         with QSignalBlocker(self):
             self.clear()
-            for name, path in shipped_models().items():
+            # Models for other images than fluorescence are last.
+            for name, path in sorted(shipped_models().items(), key=lambda item: bool(caution(_header(item[1])))):
                 if self._fits(path):
                     self.addItem(name, ("shipped", name))
                     self._set_tooltip(path)
@@ -124,6 +142,14 @@ class ModelChoice(QComboBox):
     def _fits(self, path: Path) -> bool:
         header = _header(path)
         return bool(header) and self._accepts(header)
+
+    def _reason(self, path: Path) -> str:
+        """Return why a file cannot be used."""
+        try:
+            task = read_card(path).get("card", {}).get("task", "restoration")
+        except (DecrappifyError, OSError) as error:
+            return one_line(error)
+        return f"{path.name} is a model for {task}, which this widget does not use; choose another file"
 
     def _set_tooltip(self, path: Path) -> None:
         summary = str(_header(path).get("card", {}).get("summary", "")) or str(path)

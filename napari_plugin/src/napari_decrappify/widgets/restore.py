@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QTabWidget, QVBoxLayout, QWidget
 
 from decrappify.errors import DecrappifyError
 from napari_decrappify.layers.growing import GrowingStore, PlaneDone
+from napari_decrappify.layers.image import LayerImage
 from napari_decrappify.layers.live import LiveResult
+from napari_decrappify.layers.model_fit import caution, obstacle, window_length
 from napari_decrappify.layers.region import displayed_region
+from napari_decrappify.layers.scene_listing import scenes_like
 from napari_decrappify.widgets.device_choice import DeviceChoice
 from napari_decrappify.widgets.export import ExportPage
 from napari_decrappify.widgets.fidelity_choice import FidelityChoice
@@ -21,11 +24,13 @@ from napari_decrappify.widgets.model_choice import ModelChoice
 from napari_decrappify.widgets.preferences import remember
 from napari_decrappify.widgets.preview_controls import PreviewControls
 from napari_decrappify.widgets.run_panel import RunPanel
-from napari_decrappify.widgets.run_widget import RunWidget, create_folder
+from napari_decrappify.widgets.run_widget import RunWidget, confirmed, create_folder
+from napari_decrappify.widgets.scene_runs import SceneRuns
+from napari_decrappify.workers.messages import one_line
+from napari_decrappify.workers.outcome import Failed, Outcome
 from napari_decrappify.workers.preview import Previewed, Previewer, PreviewSettings
 from napari_decrappify.workers.progress import clock
-from napari_decrappify.workers.restore import Restored, RestoreSettings, restore_layer
-from napari_decrappify.workers.runner import warm_up
+from napari_decrappify.workers.restore import Restored, RestoreSettings, finished_output, restore_layer
 
 
 def restores(header: Any) -> bool:
@@ -47,19 +52,26 @@ class RestoreWidget(RunWidget):
         self._live: LiveResult | None = None
         self._settings: RestoreSettings | None = None
         self._previewer = Previewer()
+        self._runs = SceneRuns()
         self._create_controls()
         self._lay_out()
         self._connect()
-        remember(self._device, "restore/device")
         remember(self._folder.line, "restore/folder")
         self._input.follow_layer()
-        warm_up()
 
     def _create_controls(self) -> None:
         self._input = InputChoice(self._viewer, "restore")
-        self._model = ModelChoice("restore_model", "restore/model", accepts=restores, default="fluorescence-movie")
+        self._model = ModelChoice(
+            "restore_model",
+            "restore/model",
+            accepts=restores,
+            default="fluorescence-movie",
+            still_default="fluorescence-still",
+        )
+        self._caution = named(QLabel(), "restore_caution", "Images that the model is for")
+        self._caution.setWordWrap(True)
         self._fidelity = FidelityChoice("restore_fidelity")
-        self._device = DeviceChoice("restore_device")
+        self._device = DeviceChoice("restore_device", "restore/device")
         self._folder = folder_box(
             "restore_folder",
             "restore_browse",
@@ -83,6 +95,7 @@ class RestoreWidget(RunWidget):
         fields = form()
         self._input.add_to(fields)
         fields.addRow("Model", self._model)
+        fields.addRow(self._caution)
         self._fidelity.add_to(fields)
         fields.addRow("Device", self._device)
         fields.addRow("Output folder", self._folder)
@@ -101,6 +114,7 @@ class RestoreWidget(RunWidget):
     def _connect(self) -> None:
         self._input.chosen.connect(self._on_input)
         self._model.model_changed.connect(self._on_model)
+        self._model.refused.connect(self._panel.show_error)
         self._preview.start.clicked.connect(lambda: self._start_preview())
         self._panel.run_clicked.connect(self._start)
         self._runner.progressed.connect(lambda _: self._refresh_live())
@@ -109,16 +123,37 @@ class RestoreWidget(RunWidget):
 
     def _on_model(self) -> None:
         self._fidelity.follow(self._model.header)
+        text = caution(self._model.header)
+        self._caution.setText(text)
+        self._caution.setVisible(bool(text))
+        self._panel.reset()
         self._update_buttons()
 
     def _on_input(self) -> None:
-        self._input.follow_image(self._image(self._input.layer, self._input.axes))
+        self._panel.reset()
+        image = self._image(self._input.layer, self._input.axes)
+        self._input.follow_image(image)
+        if image is not None:
+            self._model.follow(is_still=window_length(image) == 1)
         self._update_buttons()
 
+    def _obstacle(self) -> str:
+        """Return why nothing can be restored, empty if it can."""
+        layer = self._input.layer
+        if layer is None:
+            return "no image layer; open a movie or an image"
+        if self._model.chosen is None:
+            return "no model; choose a model file"
+        try:
+            image = LayerImage.of(layer, self._input.axes)
+        except DecrappifyError as error:
+            return one_line(error)
+        return obstacle(self._model.header, image) or ""
+
     def _update_buttons(self) -> None:
-        is_ready = self._input.layer is not None and self._model.chosen is not None
-        self._panel.allow(is_ready)
-        self._preview.start.setEnabled(is_ready and not self._runner.is_running)
+        reason = self._obstacle()
+        self._panel.allow(not reason, reason)
+        self._preview.start.setEnabled(not reason and not self._runner.is_running)
 
     # Restoration
 
@@ -132,9 +167,8 @@ class RestoreWidget(RunWidget):
             self._panel.show_error(str(error))
             return
         self._previewer.close()  # releases the memory of its network for the run
-        self._live = None
         first, stop = self._input.frames
-        self._settings = RestoreSettings(
+        settings = RestoreSettings(
             image=image,
             model=model,
             folder=self._folder.path,
@@ -144,7 +178,35 @@ class RestoreWidget(RunWidget):
             device=self._device.device,
             fidelity=self._fidelity.fidelity,
         )
+        if not self._may_repeat(settings):
+            return
+        everything = self._input.all_frames
+        runs = (settings.of(other, all_frames=everything) for other in scenes_like(image))
+        self._runs.start(runs if self._input.all_scenes else iter([settings]), self._input.n_scenes)
+        if not self._next_run():
+            self._panel.show_error(self._runs.summary())
+
+    def _may_repeat(self, settings: RestoreSettings) -> bool:
+        """Return whether to run, after asking the user if there is a result of the same layer and model."""
+        found = finished_output(settings)
+        return found is None or confirmed(
+            self,
+            "Restore again?",
+            f"{found.name} already exists in {found.parent}. Restore again, into a file with another number?",
+        )
+
+    def _next_run(self) -> bool:
+        """Start the next run; return False if there is none, or its scene cannot be opened."""
+        self._live = None
+        try:
+            self._settings = self._runs.next()
+        except DecrappifyError as error:
+            self._runs.fail(one_line(error))
+            self._settings = None
+        if self._settings is None:
+            return False
         self._runner.start(restore_layer, self._settings)
+        return True
 
     def _on_report(self, item: Any) -> None:
         if isinstance(item, GrowingStore):
@@ -169,9 +231,21 @@ class RestoreWidget(RunWidget):
         live = self._live or self._live_result(result.store)  # a resumed run may only have had to rename its store
         if live is not None:
             live.finish(result.store.output, result.provenance)
-            self._export.choose(live.layers)
+            self._runs.layers += live.layers
+            self._export.choose(self._runs.layers)
         self._live = None
-        self._panel.show_status(f"restored in {clock(result.seconds)}: {result.store.output}")
+        self._runs.finish()
+        if not self._next_run():
+            text = self._runs.summary() or f"restored in {clock(result.seconds)}: {result.store.output}"
+            self._panel.show_status(text, is_error=self._runs.has_failed)
+
+    def _on_end(self, outcome: Outcome) -> None:
+        super()._on_end(outcome)
+        if isinstance(outcome, Failed) and self._settings is not None and self._runs.is_several:
+            self._runs.fail(f"{self._settings.image.name}: {outcome.message}")
+            if not self._next_run():
+                self._panel.show_error(self._runs.summary())
+            self._update_buttons()
 
     def _on_unfinished(self) -> None:
         if self._live is not None:
@@ -203,6 +277,10 @@ class RestoreWidget(RunWidget):
         )
 
     # Opening and closing
+
+    @property
+    def _is_busy(self) -> bool:
+        return super()._is_busy or self._export.is_busy
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Add newly trained models to the list."""

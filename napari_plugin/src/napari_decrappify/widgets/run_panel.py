@@ -49,7 +49,7 @@ class RunPanel(QWidget):
     ) -> None:
         super().__init__()
         self._runner, self._cancel_text, self._after_cancel = runner, cancel_text, after_cancel
-        self._may_run = True
+        self._may_run, self._tooltip, self._reason = True, tooltip, ""
         self.run = button(f"{name}_run", text, tooltip)
         self.cancel = button(f"{name}_cancel", cancel_text, cancel_tooltip)
         self.cancel.setEnabled(False)
@@ -78,10 +78,30 @@ class RunPanel(QWidget):
         """Set the status line to an error."""
         self.show_status(text, is_error=True)
 
-    def allow(self, may_run: bool) -> None:
-        """Set whether the choices allow a run; if so, the run button is enabled while no run is active."""
+    def allow(self, may_run: bool, reason: str = "") -> None:
+        """Set whether the choices allow a run; if so, the run button is enabled while no run is active.
+
+        Parameters
+        ----------
+        may_run : bool
+            Whether a run is possible.
+        reason : str
+            Why it is not; shown in the status line until it is.
+        """
         self._may_run = may_run
         self.run.setEnabled(may_run and not self._runner.is_running)
+        self.run.setToolTip(f"{self._tooltip}; not possible: {reason}" if reason else self._tooltip)
+        if self._runner.is_running:
+            return
+        if reason or self.text == self._reason:
+            self.show_status(reason)
+        self._reason = reason
+
+    def reset(self) -> None:
+        """Clear the status line and the bar, whose run was of other choices, unless a run is active."""
+        if not self._runner.is_running:
+            self.show_status(self._reason)
+            self._show_bar(None)
 
     def _lay_out(self) -> None:
         buttons = QHBoxLayout()

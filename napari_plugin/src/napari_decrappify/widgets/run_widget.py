@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtGui import QCloseEvent
-from qtpy.QtWidgets import QWidget
+from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtGui import QCloseEvent, QShowEvent
+from qtpy.QtWidgets import QDockWidget, QMessageBox, QPushButton, QWidget
 
 from decrappify.errors import DecrappifyError, OutputError
 from napari_decrappify.layers.image import LayerImage
@@ -14,6 +15,9 @@ from napari_decrappify.widgets.run_panel import RunPanel
 from napari_decrappify.workers.messages import one_line
 from napari_decrappify.workers.outcome import Finished, Outcome
 from napari_decrappify.workers.runner import Runner
+
+_STYLED_MS = 50  # after which napari has applied its style
+_CLOSING = "A run is in progress, and closing the panel stops it. Close the panel?"
 
 
 class RunWidget(QWidget):
@@ -75,11 +79,53 @@ class RunWidget(QWidget):
     def _release(self) -> None:
         """Disconnect from the viewer and release the resources of the jobs; called when the widget is closed."""
 
+    @property
+    def _is_busy(self) -> bool:
+        """Whether closing the widget stops a run."""
+        return self._runner.is_running
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Watch the close button of the dock."""
+        super().showEvent(event)
+        dock = self.parentWidget()
+        while dock is not None and not isinstance(dock, QDockWidget):
+            dock = dock.parentWidget()
+        if dock is None:
+            return
+        QTimer.singleShot(_STYLED_MS, self._set_least_width)
+        bar = dock.titleBarWidget()
+        close = None if bar is None else bar.findChild(QPushButton, "QTitleBarCloseButton")
+        if close is not None:
+            close.installEventFilter(self)
+
+    def event(self, event: QEvent | None) -> bool:
+        """Set the least width of the dock when that of the controls changes, as when the style is applied."""
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            QTimer.singleShot(0, self._set_least_width)
+        return bool(super().event(event))
+
+    def _set_least_width(self) -> None:
+        dock = self.parentWidget()
+        if isinstance(dock, QDockWidget):
+            dock.setMinimumWidth(dock.minimumSizeHint().width())
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Request a confirmation before the close button of the dock stops a run."""
+        is_release = event is not None and event.type() == QEvent.Type.MouseButtonRelease
+        return is_release and self._is_busy and not confirmed(self, "Stop the run?", _CLOSING)
+
     def closeEvent(self, event: QCloseEvent | None) -> None:
         """Cancel the run, and wait until it ends."""
         self._runner.stop()
         self._release()
         super().closeEvent(event)
+
+
+def confirmed(parent: QWidget, title: str, question: str) -> bool:
+    """Return whether the user answers a question with yes."""
+    buttons = QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No
+    answer = QMessageBox.question(parent, title, question, buttons, QMessageBox.StandardButton.No)
+    return bool(answer == QMessageBox.StandardButton.Yes)
 
 
 def create_folder(folder: Path) -> None:

@@ -43,7 +43,7 @@ class TrainingOptions(QGroupBox):
         self._minutes.setRange(0.05, 10_000)
         self._minutes.setDecimals(2)
         self._minutes.setValue(10)
-        self._device = DeviceChoice(f"{name}_device")
+        self._device = DeviceChoice(f"{name}_device", f"{name}/device")
         self._name = named(QLineEdit("my-model"), f"{name}_name", "Name of the model; numbered if the name exists")
         self._folder = folder_box(
             f"{name}_models",
@@ -91,7 +91,6 @@ class TrainingOptions(QGroupBox):
             "n_frames": self._n_frames,
             "minutes": self._minutes,
             "network": self._network,
-            "device": self._device,
             "name": self._name,
             "models": self._folder.line,
         }

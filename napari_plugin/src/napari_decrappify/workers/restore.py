@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,12 @@ class RestoreSettings:
     channel: int | None = None
     device: str = "auto"
     fidelity: float | None = None
+
+    def of(self, image: LayerImage, *, all_frames: bool) -> RestoreSettings:
+        """Return the settings for another scene; the frames beyond its end are omitted."""
+        n_frames = image.sizes.get("T", 1)
+        stop = n_frames if all_frames else min(self.stop, n_frames)
+        return replace(self, image=image, first=min(self.first, n_frames - 1), stop=stop)
 
     @property
     def model_name(self) -> str:
@@ -126,6 +132,19 @@ def _restore(settings: RestoreSettings, task: Task, movie: Movie, model: Model, 
         on_plane=on_plane,
     )
     return restored
+
+
+def finished_output(settings: RestoreSettings) -> Path | None:
+    """Return the newest existing result of the same name, which a run does not replace; None if there is none.
+
+    It is None, too, if there is an unfinished run, which may be resumed.
+    """
+    found = None
+    for output in _outputs(settings):
+        if not output.exists():
+            return None if partial_path(output).exists() else found
+        found = output
+    return found
 
 
 def _outputs(settings: RestoreSettings) -> Iterator[Path]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from qtpy.QtCore import QCoreApplication, QEvent, QObject, QTimer, Signal
 
+from napari_decrappify.workers.devices import find_devices
 from napari_decrappify.workers.graphics import keep_triton_out
 from napari_decrappify.workers.task import Job, Task
 
@@ -130,5 +131,7 @@ def warm_up() -> None:
 
     def load() -> None:
         from decrappify.restoration import Preview  # noqa: F401
+
+        find_devices()
 
     threading.Thread(target=load, name="decrappify-warm-up", daemon=True).start()

@@ -11,6 +11,7 @@ from decrappify.errors import Cancelled
 from napari_decrappify.workers.messages import log_error
 from napari_decrappify.workers.outcome import Failed, Finished, Outcome, Stopped
 from napari_decrappify.workers.progress import Pace, Step
+from napari_decrappify.workers.words import control_names
 
 # Function of settings (a frozen dataclass) and a Task; it must not access widgets, layers or the viewer.
 Job = Callable[[Any, "Task"], Any]
@@ -54,7 +55,8 @@ class Task:
     def run(self, job: Job, settings: Any) -> None:
         """Run a job and record its outcome; exceptions are captured, not raised."""
         try:
-            self.outcome = Finished(job(settings, self))
+            with control_names():
+                self.outcome = Finished(job(settings, self))
         except BaseException as error:  # noqa: BLE001 - any error must be reported to the widget
             self.outcome = Stopped(self._step) if isinstance(error, Cancelled) else Failed(error, log_error(error))
 

@@ -1,0 +1,79 @@
+"""Choices of the Restore widget that follow the layer and the model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qtpy.QtWidgets import QComboBox, QLabel, QLineEdit
+from tests.napari_plugin.clicking import SIZES, Driver, assert_reachable, shown
+from tests.napari_plugin.restoring import button, click, noisy, status, wait_for_end
+
+from napari_decrappify.widgets.restore import RestoreWidget
+
+
+def model_name(widget):
+    return widget.findChild(QComboBox, "restore_model").currentText()
+
+
+def test_still_image_gets_a_still_model_and_a_movie_the_previous_one(qtbot, scene):
+    widget = shown(qtbot, RestoreWidget, scene, "restore").widget
+    movie = scene.add_image(np.zeros((3, 32, 40), np.uint16), name="movie")
+    assert model_name(widget) == "fluorescence-movie"
+    still = scene.add_image(np.zeros((32, 40), np.uint16), name="still")
+    assert model_name(widget) == "fluorescence-still"
+    scene.layers.selection.active = movie
+    assert model_name(widget) == "fluorescence-movie"
+    scene.layers.selection.active = still
+    widget.findChild(QComboBox, "restore_model").setCurrentText("fluorescence-movie")
+    assert not button(widget, "run").isEnabled()
+    assert status(widget).startswith("this model needs several frames or slices, and the layer is one image; choose")
+    widget.findChild(QComboBox, "restore_model").setCurrentText("em-denoise")
+    assert widget.findChild(QLabel, "restore_caution").text().startswith("em-denoise is for electron micrographs")
+    assert button(widget, "run").isEnabled()
+    assert status(widget) == ""
+    scene.layers.selection.active = movie
+    assert widget.findChild(QLabel, "restore_caution").isHidden()
+
+
+def test_first_click_restores_a_still(qtbot, scene, tmp_path, rng):
+    widget = shown(qtbot, RestoreWidget, scene, "restore").widget
+    widget.findChild(QLineEdit, "restore_folder").setText(str(tmp_path))
+    scene.add_image(noisy(rng, (40, 48)), name="still")
+    click(qtbot, widget, "run")
+    wait_for_end(qtbot, widget)
+    assert status(widget).startswith("restored in"), status(widget)
+
+
+def test_layer_choice_follows_selected_sources_only(scene, widget, qtbot, rng, results):
+    first, second = (scene.add_image(noisy(rng, (3, 32, 40)), name=name) for name in ("first", "second"))
+    assert widget._input.layer is second
+    scene.layers.selection.active = first
+    assert widget._input.layer is first
+    click(qtbot, widget, "run")
+    wait_for_end(qtbot, widget)
+    assert scene.layers.selection.active.name == "first [movie]"
+    assert widget._input.layer is first
+
+
+def test_sample_selects_the_noisy_movie(viewer, widget):
+    viewer.open_sample("decrappify", "degraded_copy")
+    assert widget._input.layer.name == "filaments-degraded"
+
+
+def test_reasons_for_a_disabled_button_are_shown(scene, widget):
+    assert status(widget) == "no image layer; open a movie or an image"
+    scene.add_image(np.zeros((3, 32, 40), np.uint16), name="cells")
+    assert status(widget) == ""
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_controls_are_reachable_after_a_narrow_widget(viewer, qtbot, rng, size):
+    viewer.window.resize(*size)
+    viewer.add_image(noisy(rng, (3, 32, 40)), name="cells" * 10)
+    _, narrow = viewer.window.add_plugin_dock_widget("decrappify", "Scenes")
+    qtbot.wait(50)
+    viewer.window.remove_dock_widget(narrow)
+    _, wide = viewer.window.add_plugin_dock_widget("decrappify", "Restore")
+    qtbot.wait(100)
+    names = ("layer", "scenes", "axes", "last", "model", "device", "folder", "preview", "split", "run", "cancel")
+    assert_reachable(Driver(qtbot, wide, "restore"), *names)
