@@ -41,6 +41,23 @@ def test_status_and_bar_are_reset_by_other_choices(scene, widget, qtbot, rng, re
     assert (bar.value(), status(widget)) == (0, "")
 
 
+def test_preview_of_another_model_or_layer_is_removed(viewer, widget, qtbot, rng):
+    first = viewer.add_image(noisy(rng, (3, 64, 64)), name="first")
+    second = viewer.add_image(noisy(rng, (3, 64, 64)), name="second")
+    changes = [
+        lambda: setattr(viewer.layers.selection, "active", first),
+        lambda: widget.findChild(QComboBox, "restore_model").setCurrentText("fluorescence-still"),
+    ]
+    for change in changes:
+        click(qtbot, widget, "preview")
+        qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=TIMEOUT)
+        assert viewer.layers[-1].name.startswith((f"{first.name} [preview", f"{second.name} [preview"))
+        wait_for_end(qtbot, widget)
+        assert len(viewer.layers) == 3
+        change()
+        assert [layer.name for layer in viewer.layers] == ["first", "second"]
+
+
 def test_closing_the_dock_during_a_run_asks(viewer, widget, qtbot, rng, results):
     viewer.add_image(noisy(rng, (60, 200, 200)), name="cells")
     dock = widget.parentWidget()

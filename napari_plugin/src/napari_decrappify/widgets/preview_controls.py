@@ -29,6 +29,7 @@ class PreviewControls(QGroupBox):
         super().__init__("Preview of the displayed frame")
         self._viewer = viewer
         self._layer = RestoredPreview(viewer)
+        self._shown_for: tuple[Any, str] = (None, "")
         self.start = button(f"{name}_preview", "Preview", "Restore the displayed part of the frame")
         clear = button(f"{name}_clear", "Clear", "Remove the preview layer")
         split = named(
@@ -47,9 +48,15 @@ class PreviewControls(QGroupBox):
         grid.toggled.connect(self._show_grid)
         remember(split, f"{name}/split")
 
+    def keep_for(self, model: Any, layer_name: str) -> None:
+        """Remove the preview if it is that of another model or layer."""
+        if self._layer.is_shown and self._shown_for != (model, layer_name):
+            self._layer.remove()
+
     def show_preview(self, previewed: Previewed) -> None:
         """Show a preview on the canvas."""
         settings = previewed.settings
+        self._shown_for = (settings.model, settings.image.name)
         name = Path(settings.model).name.removesuffix(".safetensors")
         self._layer.show(settings.image, settings.region, previewed.pixels, scale=previewed.scale, model_name=name)
 

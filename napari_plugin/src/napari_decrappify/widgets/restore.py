@@ -153,6 +153,8 @@ class RestoreWidget(RunWidget):
     def _update_buttons(self) -> None:
         reason = self._obstacle()
         self._panel.allow(not reason, reason)
+        layer = self._input.layer
+        self._preview.keep_for(self._model.chosen, "" if layer is None else layer.name)
         self._preview.start.setEnabled(not reason and not self._runner.is_running)
 
     # Restoration
