@@ -59,12 +59,10 @@ def report_unlearned(job: Job, channels: Sequence[Channel]) -> None:
 
     Models without a learned range on their card are not checked. Of each channel, regions of 3 planes are read.
     """
-    ranges = job.model.card.get(CARD_KEY)
-    if not isinstance(ranges, dict):
-        return
     found: list[tuple[int, Deviation]] = []
     for c, channel in enumerate(channels):
-        if channel.constant is None:
+        ranges = job.channel_models[c].card.get(CARD_KEY)
+        if channel.constant is None and isinstance(ranges, dict):
             features = measure_features(sampled_regions(job.movie, c))
             found += [(c, deviation) for deviation in deviations(features or {}, ranges)]
     if found:
@@ -72,7 +70,7 @@ def report_unlearned(job: Job, channels: Sequence[Channel]) -> None:
         name = job.movie.name if len(channels) == 1 else f"{job.movie.name}, channel {job.movie.channel_names[c]}"
         others = sorted({deviation.feature for _, deviation in found} - {worst.feature})
         also = f" (also outside: {', '.join(others)})" if others else ""
-        logger.warning("%s: %s%s", name, described(worst, job.model.name), also)
+        logger.warning("%s: %s%s", name, described(worst, job.channel_models[c].name), also)
 
 
 def described(deviation: Deviation, model: str) -> str:

@@ -17,6 +17,15 @@ from decrappify.errors import InputError
 from decrappify.io.missing_planes import list_planes
 from decrappify.movie import Array, Movie, Plane, Shape5, image_dtype, scaled_spacing
 from decrappify.normalization import ConstantChannelError
+from decrappify.restoration.channel_models import (
+    ModelChoice,
+    assigned_models,
+    channel_groups,
+    check_window_axis,
+    combined_multiple,
+    combined_name,
+    combined_sha256,
+)
 from decrappify.restoration.frames.choice import as_text, beyond_movie, parse_frames
 from decrappify.restoration.frames.missing import (
     complete_frames,
@@ -54,8 +63,8 @@ class Job:
     ----------
     movie : Movie
         The input.
-    model : Model
-        Model for each channel separately (in_channels 1) or for all of them together.
+    model : Model or ModelChoice
+        Model for each channel separately (in_channels 1) or for all of them together, or different ones by channel.
     options : RestorationOptions
         Frames, window axis, dtype, and the handling of NaN, missing planes and outliers.
 
@@ -65,11 +74,16 @@ class Job:
         If frames, channels, window axis or dtype do not match the movie or the model.
     """
 
-    def __init__(self, movie: Movie, model: Model, options: RestorationOptions = RestorationOptions()) -> None:
-        if model.card.get("task") == "colorization":
-            raise InputError(f"model {model.name!r} colorizes images; use colorize (decrappify colorize) instead")
-        self.movie, self.model, self.options = movie, model, options
-        self.window_axis = _checked_window_axis(options.window_axis, movie, model)
+    def __init__(
+        self, movie: Movie, model: Model | ModelChoice, options: RestorationOptions = RestorationOptions()
+    ) -> None:
+        self.movie, self.options = movie, options
+        self.channel_models = assigned_models(model, movie, options.window_axis)
+        self.networks = list({id(one): one for one in self.channel_models}.values())
+        self.window_axis = options.window_axis
+        for one in self.networks:
+            check_window_axis(options.window_axis, movie, one)
+        first = self.networks[0]
         picked = parse_frames(options.frames)
         self.frames: Sequence[int] = range(movie.shape[0])[picked]
         self.beyond = beyond_movie(picked, movie.shape[0])
@@ -88,22 +102,57 @@ class Job:
             self.dropped = sorted(set(self.frames) - set(complete))
             self.frames = complete
         self.dtype = image_dtype(movie.dtype if options.dtype is None else options.dtype)
-        self.groups = _channel_groups(movie, model)
-        out_channels, scale = model.network.out_channels, model.scale
+        self.groups = channel_groups(movie, first)
+        out_channels, self.scale = first.network.out_channels, first.scale
         _, _, n_z, n_y, n_x = part.shape
-        self.shape: Shape5 = (len(self.frames), len(self.groups) * out_channels, n_z, n_y * scale, n_x * scale)
-        keeps_channels = out_channels == model.in_channels
+        n_y, n_x = n_y * self.scale, n_x * self.scale
+        self.shape: Shape5 = (len(self.frames), len(self.groups) * out_channels, n_z, n_y, n_x)
+        keeps_channels = out_channels == first.in_channels
         self.copies = self._find_copies() if options.missing == "nearest" and self.lost else {}
         self.metadata: dict[str, Any] = {
             "name": movie.name,
             "frame_interval_s": part.frame_interval_s,
-            **scaled_spacing(part, finer=scale),
+            **scaled_spacing(part, finer=self.scale),
             "channel_names": movie.channel_names if keeps_channels else None,
             "channel_colors": movie.channel_colors if keeps_channels else None,
             "missing": self.blanks(),
         }
         if self.dropped:
             self._correct_interval()
+
+    @property
+    def model_name(self) -> str:
+        """Name of the model, or of those of the channels."""
+        return combined_name(self.channel_models, self.movie.channel_names)
+
+    @property
+    def model_sha256(self) -> str:
+        """SHA-256 of the model, or of those of the channels."""
+        return combined_sha256(self.channel_models)
+
+    @property
+    def fidelity(self) -> float | list[float | None] | None:
+        """Fidelity of the model, or of those of the channels; None for models without one."""
+        found = [one.fidelity for one in self.networks]
+        return found[0] if len(found) == 1 or not any(one is not None for one in found) else found
+
+    @property
+    def n_frames(self) -> int:
+        """Length of the longest window."""
+        return max(one.n_frames for one in self.networks)
+
+    @property
+    def tile_multiple(self) -> int:
+        """Number of pixels of which tile sizes are multiples."""
+        return combined_multiple(self.networks)
+
+    def model_of(self, group: int) -> Model:
+        """Return the model of a channel group."""
+        return self.channel_models[self.groups[group][0]]
+
+    def network_of(self, group: int) -> int:
+        """Return the index in `networks` of the model of a channel group."""
+        return next(number for number, one in enumerate(self.networks) if one is self.model_of(group))
 
     @property
     def nan(self) -> str:
@@ -138,10 +187,10 @@ class Job:
         InputError
             If every channel is constant.
         """
-        rule = self.model.normalization.on_source(self.model.scale)
+        rules = [one.normalization.on_source(self.scale) for one in self.channel_models]
         along_t = self.window_axis == "T" and self.movie.shape[0] > 2
         channels = [
-            measure_channel(self.movie, c, rule, nan=self.nan, outliers=self.outliers == "replace", flashes=along_t)
+            measure_channel(self.movie, c, rules[c], nan=self.nan, outliers=self.outliers == "replace", flashes=along_t)
             for c in range(self.movie.shape[1])
         ]
         if all(channel.constant is not None for channel in channels):
@@ -174,15 +223,16 @@ class Job:
         length = n_t if along_t else n_z
         outer = range(n_z) if along_t else self.frames
         inner = self.frames if along_t else range(n_z)
-        compares = self.outliers == "replace" and along_t and self.model.n_frames > 1 and n_t > 2
-        reader = FrameReader(self.movie, channels, nan=self.nan, compares=compares, part=part)
         for number, group in enumerate(self.groups):
             if self.is_constant(number, channels):
                 continue
+            n_frames = self.model_of(number).n_frames
+            compares = self.outliers == "replace" and along_t and n_frames > 1 and n_t > 2
+            reader = FrameReader(self.movie, channels, nan=self.nan, compares=compares, part=part)
             for o, fixed in enumerate(outer):
                 window = SlidingWindow(
                     length,
-                    self.model.n_frames,
+                    n_frames,
                     read=partial(self._read, reader, fixed, group),
                     load=load,
                     is_recorded=partial(self._is_recorded, fixed, number),
@@ -250,7 +300,7 @@ class Job:
         group = self.groups[target.group]
         if not np.isfinite(restored).all():
             raise InputError(
-                f"model {self.model.name!r} predicted NaN or infinity from the finite pixels of frame "
+                f"model {self.model_of(target.group).name!r} predicted NaN or infinity from the finite pixels of frame "
                 f"{self.frames[target.t]} of {self.movie.name}",
                 advice=f"use {setting('precision', 'float32')}, or another model",
                 option="precision",
@@ -267,7 +317,7 @@ class Job:
             gray, clipped = channel.normalization.invert_counted(plane, self.dtype)
             below, above = below + clipped[0], above + clipped[1]
             if window.middle.unknown is not None:
-                gray = put_back(gray, window.middle.unknown, self.model.scale)
+                gray = put_back(gray, window.middle.unknown, self.scale)
             planes.append(gray)
         return planes, (below, above)
 
@@ -291,7 +341,7 @@ class Job:
         n_nan = sum(int(np.count_nonzero(np.isnan(plane))) for plane in planes if plane.dtype.kind == "f")
         if self.dtype.kind in "ui":
             planes = [np.nan_to_num(plane) for plane in planes]
-        scale = self.model.scale
+        scale = self.scale
         finer = [np.repeat(np.repeat(saturate(plane, self.dtype), scale, axis=0), scale, axis=1) for plane in planes]
         return [finer[min(k, len(finer) - 1)] for k in range(self.out_channels)], n_nan
 
@@ -323,13 +373,13 @@ class Job:
 
     def provenance(self, channels: Sequence[Channel], settings: Mapping[str, Any]) -> dict[str, Any]:
         """Return the movie's provenance with an entry on this run; without dates, to be equal for equal runs."""
-        entry = {
+        entry: dict[str, Any] = {
             "software": f"decrappify {__version__}",
-            "model": self.model.name,
-            "model_sha256": self.model.sha256,
-            **({} if self.model.fidelity is None else {"fidelity": self.model.fidelity}),
-            "n_frames": self.model.n_frames,
-            "scale": self.model.scale,
+            "model": self.model_name,
+            "model_sha256": self.model_sha256,
+            **({} if self.fidelity is None else {"fidelity": self.fidelity}),
+            "n_frames": self.n_frames,
+            "scale": self.scale,
             "window_axis": self.window_axis,
             "frames": as_text(self.frames),
             "normalization": [_normalization(channel) for channel in channels],
@@ -339,6 +389,11 @@ class Job:
         static = {c: channel.limits.static for c, channel in enumerate(channels) if channel.limits is not None}
         if any(static.values()):
             entry["static_outliers"] = {str(c): [list(place) for place in places] for c, places in static.items()}
+        if len(self.networks) > 1:
+            entry["models"] = {
+                name: {"model": one.name, "model_sha256": one.sha256, "n_frames": one.n_frames}
+                for name, one in zip(self.movie.channel_names, self.channel_models, strict=True)
+            }
         if self.lost:
             entry["missing"] = self.missing
             entry["missing_planes"] = list_planes(self.lost, self.movie.shape[:3], complete=True)
@@ -351,29 +406,3 @@ def _normalization(channel: Channel) -> dict[str, float]:
     if channel.constant is not None:
         return {"constant": channel.constant}
     return {"offset": channel.normalization.offset, "scale": channel.normalization.scale}
-
-
-def _checked_window_axis(axis: str, movie: Movie, model: Model) -> str:
-    n_t, _, n_z = movie.shape[:3]
-    if (n_t if axis == "T" else n_z) > 1 or model.n_frames == 1:
-        return axis
-    what = "one still image" if axis == "T" else "one slice"
-    ways = ["use a model with n_frames=1, such as 'fluorescence-still'"]
-    if axis == "T" and n_z >= model.n_frames:
-        ways.append(f"pass {setting('window_axis', 'Z')} to use its {n_z} slices")
-    if axis == "Z" and n_t > 1:
-        ways.append(f"pass {setting('window_axis', 'T')} to use its {n_t} frames")
-    expected = f"windows of {model.n_frames} for model {model.name!r}"
-    raise InputError(f"{movie.name} is {what}, expected {expected}", advice=", or ".join(ways), option="window_axis")
-
-
-def _channel_groups(movie: Movie, model: Model) -> list[tuple[int, ...]]:
-    n_channels = movie.shape[1]
-    if model.in_channels == 1:
-        return [(c,) for c in range(n_channels)]
-    if model.in_channels == n_channels:
-        return [tuple(range(n_channels))]
-    raise InputError(
-        f"{movie.name} has {counted(n_channels, 'channel')}, expected {model.in_channels} for model {model.name!r}; "
-        "choose a movie with that number of channels, or a model for single channels"
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from decrappify._common.argument_names import setting
 from decrappify.errors import InputError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from decrappify.model import Model
+    from decrappify.restoration.channel_models import ModelChoice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,3 +90,15 @@ class RestorationOptions:
 
         loaded = load_model(given)
         return loaded if self.fidelity is None else loaded.with_fidelity(self.fidelity)
+
+    def models(self, given: Any) -> Model | ModelChoice:
+        """Load models for several channels or kinds of movies, see `chosen_models`; one model as `model` does.
+
+        Raises
+        ------
+        InputError
+            If a fidelity is set and a model has one set of weights.
+        """
+        from decrappify.restoration.channel_models import chosen_models
+
+        return chosen_models(given, self.model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from decrappify.inference.options import InferenceOptions
 from decrappify.limits.reached import limit_errors
 from decrappify.movie import Array, Movie
 from decrappify.restoration.arrays import given_axes, in_axes
+from decrappify.restoration.channel_models import ModelChoice
 from decrappify.restoration.input_check import report_unlearned
 from decrappify.restoration.job import Job
 from decrappify.restoration.options import RestorationOptions
@@ -52,7 +54,7 @@ _MOVED = (
 @moved_arguments(_MOVED)
 def restore(
     movie: Any,
-    model: Model | str | Path,
+    model: Model | str | Path | Mapping[str, Any] | Sequence[Any],
     output: PathLike | None = None,
     *,
     inference: InferenceOptions = InferenceOptions(),
@@ -77,8 +79,10 @@ def restore(
         Any input of `open_movie`. Open it first to select a scene or channel, or to set axes or pixel size:
         ``restore(open_movie("cells.czi", channel="actin"), ...)``;
         `decrappify.restoration.scenes.restore_scenes` restores every scene.
-    model : Model, str or Path
-        A model, the name of a shipped one, or a model file.
+    model : Model, str or Path, or mapping or list of these
+        A model, the name of a shipped one, or a model file. A mapping has one for each channel, such as
+        ``{"GFP": "fluorescence-movie", "DAPI": "fluorescence-still"}``, with ``"*"`` for all others. Of a list, the
+        one with the longest window that fits the movie is used.
     output : path, optional
         ``.ome.zarr``, ``.ome.tif`` or ``.mp4``; by default the result is kept in memory.
     inference : InferenceOptions
@@ -141,9 +145,11 @@ def restore(
     check_instance(RestorationOptions, options=options)
     inference.check_unused("batch_size", by="restore")
     _check_order(movie, model)
-    loaded = options.model(model)
+    loaded = options.models(model)
     with missing_reported():  # by this run
         opened = open_movie(movie)
+    if isinstance(loaded, ModelChoice):
+        loaded.check_matched(opened)
     inputs = InputRecord(opened)
     state = None
     try:
@@ -152,7 +158,7 @@ def restore(
         if trust is not False:
             from decrappify.restoration.trusted import planned_trust
 
-            trusted = planned_trust(opened, loaded, place, trust, overwrite=overwrite)
+            trusted = planned_trust(opened, job.networks, place, trust, overwrite=overwrite)
         state = RunState(job, inputs, place, inference, overwrite=overwrite, resume=resume)
         if state.complete and place is not None:
             restored = open_result(place)
@@ -276,7 +282,7 @@ def _check_order(movie: Any, model: Any) -> None:
             f"restore expects the movie first and the model second, found the model {getattr(movie, 'name', movie)} "
             "first; swap the two"
         )
-    if not isinstance(model, Model | str | os.PathLike):
+    if not isinstance(model, Model | ModelChoice | str | os.PathLike | Mapping | list | tuple):
         raise InputError(
             f"model has type {type(model).__name__}, expected a Model, the name of a shipped model, or the path of a "
             "file"

@@ -65,7 +65,7 @@ def prepared_restorer(
             setting("overwrite", True),
         )
     used = replace(inference, device=str(device), **{name: begun[name] for name in names if name in begun})
-    restorer = Restorer(job.model, inference=used, expected_pixels=job.n_pixels, cancel=cancel)
+    restorer = Restorer(*job.networks, inference=used, expected_pixels=job.n_pixels, cancel=cancel)
     restorer.grid(_frame_shape(job))  # raises on unsuitable tiles before anything is written
     _check_memory(job)
     if killed:
@@ -101,7 +101,7 @@ def _check_memory(job: Job) -> None:
     height, width = _frame_shape(job)
     out_y, out_x = job.shape[3:]
     group = max(map(len, job.groups))
-    source = height * width * group * (4 * (job.model.n_frames + 1) + job.movie.dtype.itemsize)
+    source = height * width * group * (4 * (job.n_frames + 1) + job.movie.dtype.itemsize)
     result = out_y * out_x * job.out_channels * (4 + job.dtype.itemsize)
     check_memory(
         source + result,

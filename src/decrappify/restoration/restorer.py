@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from decrappify.errors import DeviceMemoryError, InputError
 from decrappify.inference.memory import free_memory, halved, largest_tile, seam_warning, tile_and_overlap
 from decrappify.inference.network import InferenceNetwork
 from decrappify.inference.options import InferenceOptions
+from decrappify.inference.reuse import prepared_network
 from decrappify.limits.reached import is_out_of_memory
 from decrappify.movie import Array
 from decrappify.restoration.tiling import TileGrid
@@ -32,8 +34,9 @@ class Restorer:
 
     Parameters
     ----------
-    model : Model
-        The model; its network is copied and not changed.
+    *models : Model
+        The model, or several of one scale for different windows of the same frames; networks are copied and not
+        changed. Several have the same tiles, precision and backend.
     inference : InferenceOptions
         Tiles, device, precision and backend. The largest side of a tile is planned from the free memory by default, and
         halved when it runs out; the default overlap is enough for the network's margin.
@@ -44,6 +47,8 @@ class Restorer:
 
     Attributes
     ----------
+    networks : tuple of InferenceNetwork
+        One per model.
     tile_size, tile_overlap : int
         Current values, in input pixels.
     cancel : threading.Event or None
@@ -61,25 +66,21 @@ class Restorer:
 
     def __init__(
         self,
-        model: Model,
-        *,
+        *models: Model,
         inference: InferenceOptions = InferenceOptions(),
         expected_pixels: int = 0,
         cancel: Cancel | None = None,
     ) -> None:
-        self.network = InferenceNetwork(
-            model.network,
-            device=inference.device,
-            precision=inference.precision,
-            backend=inference.backend,
-            expected_pixels=expected_pixels,
-        )
+        self.networks = _prepared(models, inference, expected_pixels)
+        self.network = self.networks[0]
+        self.size_multiple = math.lcm(*(network.size_multiple for network in self.networks))
+        self.margin = max(network.margin for network in self.networks)
         self.tile_size, self.tile_overlap = tile_and_overlap(
             inference.tile_size,
             inference.tile_overlap,
-            margin=self.network.margin,
-            multiple=self.network.size_multiple,
-            largest=largest_tile(self.network.device, self.network.bytes_per_pixel),
+            margin=self.margin,
+            multiple=self.size_multiple,
+            largest=largest_tile(self.network.device, max(network.bytes_per_pixel for network in self.networks)),
         )
         self.cancel = cancel
         self._warned_of_seams = False
@@ -90,16 +91,13 @@ class Restorer:
             frame_shape=frame_shape,
             tile_size=self.tile_size,
             overlap=self.tile_overlap,
-            multiple=self.network.size_multiple,
-            margin=self.network.margin,
+            multiple=self.size_multiple,
+            margin=self.margin,
             scale=self.network.scale,
         )
         if not self._warned_of_seams and len(grid) > 1:
             self._warned_of_seams = True
-            network = self.network
-            seams = seam_warning(
-                self.tile_size, self.tile_overlap, margin=network.margin, multiple=network.size_multiple
-            )
+            seams = seam_warning(self.tile_size, self.tile_overlap, margin=self.margin, multiple=self.size_multiple)
             if seams is not None:
                 logger.warning(seams)
         return grid
@@ -137,12 +135,15 @@ class Restorer:
         frames = np.split(window, self.network.n_frames)
         return self.restore_frames([self.load(frame) for frame in frames], (window.shape[1], window.shape[2]))
 
-    def restore_frames(self, frames: Sequence[Tensor], frame_shape: tuple[int, int]) -> Array:
-        """Restore as `restore_window`, for frames from `load`; restarts with smaller tiles when memory runs out."""
+    def restore_frames(self, frames: Sequence[Tensor], frame_shape: tuple[int, int], network: int = 0) -> Array:
+        """Restore as `restore_window`, for frames from `load`; restarts with smaller tiles when memory runs out.
+
+        `network` is the index of the model.
+        """
         while True:
             smaller: int | None
             try:
-                return self._restore_once(frames, self.grid(frame_shape))
+                return self._restore_once(self.networks[network], frames, self.grid(frame_shape))
             except (MemoryError, RuntimeError, OSError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -167,18 +168,18 @@ class Restorer:
     def used_and_smaller(self, frame_shape: tuple[int, int]) -> tuple[int, int | None]:
         """Return the side of the tiles of a frame, and the next smaller one, None if that is the smallest."""
         used = min(self.tile_size, max(self.grid(frame_shape).tile_shape))
-        return used, halved(used, self.tile_overlap, self.network.size_multiple)
+        return used, halved(used, self.tile_overlap, self.size_multiple)
 
     @torch.inference_mode()
-    def _restore_once(self, frames: Sequence[Tensor], grid: TileGrid) -> Array:
-        scale = self.network.scale
-        shape = (self.network.out_channels, grid.padded_shape[0] * scale, grid.padded_shape[1] * scale)
+    def _restore_once(self, network: InferenceNetwork, frames: Sequence[Tensor], grid: TileGrid) -> Array:
+        scale = network.scale
+        shape = (network.out_channels, grid.padded_shape[0] * scale, grid.padded_shape[1] * scale)
         storage = self._storage_device(4 * int(np.prod(shape)))
         output = torch.zeros(shape, device=storage)
         for row, column in grid:
             check_cancel(self.cancel, "restoration was cancelled")
             source = torch.cat([frame[:, row.source, column.source] for frame in frames])
-            prediction = self.network(source[None].to(self.network.device))[0, :, row.kept, column.kept].to(storage)
+            prediction = network(source[None].to(network.device))[0, :, row.kept, column.kept].to(storage)
             weights = torch.from_numpy(row.weights[:, None] * column.weights).to(storage)
             output[:, row.place, column.place] += prediction.mul_(weights)
         return output[:, : grid.frame_shape[0] * scale, : grid.frame_shape[1] * scale].cpu().numpy()
@@ -187,3 +188,31 @@ class Restorer:
         """Return the device for whole frames of `nbytes`: the network's, unless too little memory remains for tiles."""
         fits = 16 * nbytes < free_memory(self.network.device)
         return self.network.device if fits else torch.device("cpu")
+
+
+def _prepared(
+    models: Sequence[Model], inference: InferenceOptions, expected_pixels: int
+) -> tuple[InferenceNetwork, ...]:
+    """Prepare the networks; of different automatic choices, all use float32 and torch."""
+    precision, backend = inference.precision, inference.backend
+
+    def prepared() -> tuple[InferenceNetwork, ...]:
+        return tuple(
+            prepared_network(
+                model.network,
+                device=inference.device,
+                precision=precision,
+                backend=backend,
+                expected_pixels=expected_pixels,
+            )
+            for model in models
+        )
+
+    networks = prepared()
+    if len({network.precision for network in networks}) > 1:
+        precision = "float32"
+        networks = prepared()
+    if len({network.backend for network in networks}) > 1:
+        backend = "torch"
+        networks = prepared()
+    return networks

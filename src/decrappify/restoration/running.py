@@ -113,7 +113,7 @@ class _Run:
         if window.frames is not None:
             restorer, frame_shape = self._restorer, self._job.movie.shape[3:]
             tile_size = restorer.tile_size
-            restored = restorer.restore_frames(window.frames, frame_shape)
+            restored = restorer.restore_frames(window.frames, frame_shape, self._job.network_of(target.group))
             if restorer.tile_size != tile_size:
                 self._result.state["tile_size"] = restorer.tile_size
                 self._result.save_state()

@@ -50,7 +50,9 @@ class TrustRun:
             raise Cancelled(f"{self.output} is complete; {_resume(self.output, self.measured)}") from error
 
 
-def planned_trust(measured: Movie, model: Model, output: Path | None, trust: Any, *, overwrite: bool) -> TrustRun:
+def planned_trust(
+    measured: Movie, models: Sequence[Model], output: Path | None, trust: Any, *, overwrite: bool
+) -> TrustRun:
     """Check that a trust map can be computed, before the restoration, and calibrate the noise if it is not passed.
 
     `trust` is True, or the noise of the camera.
@@ -74,11 +76,12 @@ def planned_trust(measured: Movie, model: Model, output: Path | None, trust: Any
             advice="pass one, or call trust_map(movie, restored) afterwards",
             option="output",
         )
-    if model.scale != 1 or model.in_channels != model.network.out_channels:
-        raise InputError(
-            f"model {model.name!r} has scale {model.scale}, {model.in_channels} input and {model.network.out_channels} "
-            "output channels; trust maps need scale 1 and equal channels"
-        )
+    for model in models:
+        if model.scale != 1 or model.in_channels != model.network.out_channels:
+            raise InputError(
+                f"model {model.name!r} has scale {model.scale}, {model.in_channels} input and "
+                f"{model.network.out_channels} output channels; trust maps need scale 1 and equal channels"
+            )
     path = trust_path(output)
     check_format(path)
     if not overwrite:

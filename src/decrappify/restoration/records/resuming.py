@@ -40,8 +40,8 @@ def settings_of(job: Job) -> Settings:
     """Return all settings that determine the pixels of a result, except network execution, as plain values."""
     return {
         "software": RELEASE,
-        "fidelity": job.model.fidelity,
-        "model": f"{job.model.name} {job.model.sha256[:12]}",
+        "fidelity": job.fidelity,
+        "model": f"{job.model_name} {job.model_sha256[:12]}",
         "movie_shape": list(job.movie.shape),
         "movie_dtype": job.movie.dtype.name,
         "pixels": _checksum_of_three(job.movie),
@@ -125,7 +125,7 @@ def continues(
 def _changed_options(state: Mapping[str, Any], job: Job, inference: InferenceOptions) -> list[str]:
     """Return the changed options; tile sizes that cover the whole frame are equal."""
     asked, frame = recorded_options(inference), job.movie.shape[3:]
-    multiple = job.model.network.spec.tile_multiple
+    multiple = job.tile_multiple
     sizes = (state.get("tile_size"), asked["tile_size"] or state.get("tile_size"))
     if all(_covers(size, frame, multiple) for size in sizes):
         asked = {name: value for name, value in asked.items() if name not in ("tile_size", "tile_overlap")}
