@@ -104,6 +104,10 @@ class OutputError(DecrappifyError, OSError):
     """An output that could not be written (disk full, no permission)."""
 
 
+class OutputInUseError(OutputError):
+    """An output that another process is writing."""
+
+
 class ModelFileError(DecrappifyError, ValueError):
     """A model file that cannot be loaded."""
 

@@ -56,10 +56,19 @@ def scene_outputs(output: str | os.PathLike[str], names: Sequence[str]) -> list[
     output = Path(output)
     suffix = "".join(output.suffixes[-2:]) if output.stem.lower().endswith(".ome") else output.suffix
     stem = output.name.removesuffix(suffix)
+    return [output.with_name(f"{stem}_{part}{suffix}") for part in scene_parts(names)]
+
+
+def scene_parts(names: Sequence[str]) -> list[str]:
+    """Return the part of a file name for each scene; the parts differ by more than case.
+
+    >>> scene_parts(["A1", "a1", "field 3"])
+    ['A1-0', 'a1-1', 'field_3']
+    """
     plain = [_file_name_part(name) or str(number) for number, name in enumerate(names)]
     lowered = Counter(name.lower() for name in plain)
     taken = {name for name, count in lowered.items() if count == 1}
-    outputs = []
+    parts = []
     for number, name in enumerate(plain):
         part = name
         if lowered[name.lower()] > 1:  # also if file names differ in case only
@@ -67,8 +76,8 @@ def scene_outputs(output: str | os.PathLike[str], names: Sequence[str]) -> list[
             while part.lower() in taken:
                 part += f"-{number}"
             taken.add(part.lower())
-        outputs.append(output.with_name(f"{stem}_{part}{suffix}"))
-    return outputs
+        parts.append(part)
+    return parts
 
 
 def several_scenes(names: Sequence[str], what: str) -> str | None:

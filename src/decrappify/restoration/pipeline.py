@@ -54,7 +54,7 @@ _MOVED = (
 @moved_arguments(_MOVED)
 def restore(
     movie: Any,
-    model: Model | str | Path | Mapping[str, Any] | Sequence[Any],
+    model: Model | ModelChoice | str | Path | Mapping[str, Any] | Sequence[Any],
     output: PathLike | None = None,
     *,
     inference: InferenceOptions = InferenceOptions(),
@@ -148,11 +148,11 @@ def restore(
     loaded = options.models(model)
     with missing_reported():  # by this run
         opened = open_movie(movie)
-    if isinstance(loaded, ModelChoice):
-        loaded.check_matched(opened)
     inputs = InputRecord(opened)
     state = None
     try:
+        if isinstance(loaded, ModelChoice):
+            loaded.check_matched(opened)
         job = Job(inputs.movie, loaded, options)
         trusted = None
         if trust is not False:

@@ -26,7 +26,7 @@ from typing import Any
 
 from decrappify._common.argument_names import setting
 from decrappify._common.atomic import sync_file, sync_folder
-from decrappify.errors import OutputError, OutputExistsError
+from decrappify.errors import OutputError, OutputExistsError, OutputInUseError
 from decrappify.io.store.durable import file_age, identity, output_errors, remove, same_content
 from decrappify.io.store.lock_errors import foreign_lock, lock_in_use, lock_of_another_user
 from decrappify.io.store.lock_record import (
@@ -197,7 +197,7 @@ class OutputLock:
                 return holder, descriptor
             os.close(descriptor)
             time.sleep(_PAUSE_S)
-        raise OutputError(f"{self._shown} is being written by another process; wait until it has ended")
+        raise OutputInUseError(f"{self._shown} is being written by another process; wait until it has ended")
 
     def _open(self) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
