@@ -29,6 +29,7 @@ LAYERS = [
     {"samples", "model", "datasets", "noise", "domain"},
     {"trust"},  # below the restoration, which ends with a trust map if required
     {"restoration"},
+    {"batch"},
     {"colorization", "training"},
     {"benchmarking"},
     {"checking"},

@@ -42,6 +42,7 @@ NAMES = {
     "open_movie",
     "restore",
     "restore_array",
+    "restore_many",
     "save_movie",
     "scenes",
     "spread_map",

@@ -12,6 +12,7 @@ from decrappify._version import __version__
 
 if TYPE_CHECKING:
     from decrappify._common.plugins import load_plugin as load_plugin
+    from decrappify.batch import restore_many as restore_many
     from decrappify.benchmarking import benchmark as benchmark
     from decrappify.benchmarking import calibrate_intervals as calibrate_intervals
     from decrappify.benchmarking.options import BenchmarkOptions as BenchmarkOptions
@@ -81,6 +82,7 @@ _HOMES = {
     "open_movie": "io",
     "restore": "restoration",
     "restore_array": "restoration",
+    "restore_many": "batch",
     "save_movie": "io",
     "scenes": "io",
     "spread_map": "restoration",
@@ -91,7 +93,19 @@ _HOMES = {
 
 # Sub-packages available as attributes (`dc.networks.create(...)`) without an explicit import.
 _SUBPACKAGES = frozenset(
-    {"benchmarking", "checking", "colorization", "crappify", "datasets", "io", "losses", "metrics", "networks", "noise"}
+    {
+        "batch",
+        "benchmarking",
+        "checking",
+        "colorization",
+        "crappify",
+        "datasets",
+        "io",
+        "losses",
+        "metrics",
+        "networks",
+        "noise",
+    }
     | {"restoration", "samples", "training", "trust"}
 )
 

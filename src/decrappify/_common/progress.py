@@ -33,7 +33,7 @@ class Cancel(Protocol):
         """Return whether the operation should stop."""
 
 
-class _NoBar:
+class NoBar:
     """A bar that is not shown."""
 
     def update(self, n: int = 1, /) -> None:
@@ -110,7 +110,7 @@ def cancellable(progress: Progress | None, cancel: Cancel | None, message: str) 
         return progress
 
     def create(*, total: int, desc: str, unit: str, initial: int = 0) -> Bar:
-        shown = _NoBar() if progress is None else progress(total=total, desc=desc, unit=unit, initial=initial)
+        shown = NoBar() if progress is None else progress(total=total, desc=desc, unit=unit, initial=initial)
         return _CancellableBar(shown, cancel, message)
 
     return create
@@ -134,7 +134,7 @@ def progress_bar(progress: Progress | None, *, total: int, desc: str, unit: str,
     >>> with progress_bar(None, total=10, desc="restoring", unit="plane") as bar:
     ...     bar.update(1)
     """
-    bar: Bar = _NoBar() if progress is None else progress(total=total, desc=desc, unit=unit, initial=initial)
+    bar: Bar = NoBar() if progress is None else progress(total=total, desc=desc, unit=unit, initial=initial)
     try:
         yield bar
     finally:

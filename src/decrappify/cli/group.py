@@ -19,6 +19,7 @@ from decrappify._common.plugins import load_plugin, plugin_line
 from decrappify._common.terminal import repair_streams
 from decrappify._version import __version__
 from decrappify.cli.errors import Interrupted, OneLineError, limit_errors, line_of
+from decrappify.cli.log_file import log_result, open_log
 from decrappify.cli.messages import OptionNames
 from decrappify.cli.options import PATH
 from decrappify.errors import DecrappifyError
@@ -90,6 +91,7 @@ class CommandGroup(click.Group):
             is_debug = context is not None and context.meta.get(_DEBUG)
             if is_debug or getattr(error, "errno", None) == errno.EPIPE:  # the reader, such as `head`, has exited
                 raise
+            log_result(line_of(error), logging.ERROR)
             raise OneLineError(line_of(error)) from error
         except Exception as error:
             where = plugin_line(error)
@@ -99,7 +101,9 @@ class CommandGroup(click.Group):
         except KeyboardInterrupt as error:
             kept = str(error) or _KEPT.get(_command_of(context))  # a command may state what is kept
             exec("")  # resets a flag that Ctrl-C in exec'd code sets, with which Python would be killed by the signal
-            raise Interrupted("interrupted" if kept is None else f"interrupted; {kept}") from error
+            line = "interrupted" if kept is None else f"interrupted; {kept}"
+            log_result(line, logging.ERROR)
+            raise Interrupted(line) from error
 
 
 def _with_sound_advice(error: click.UsageError) -> click.UsageError:
@@ -147,6 +151,11 @@ def global_options() -> list[click.Parameter]:
         context.meta[_PLUGINS] = (*plugins_of(context), *value)
 
     shared: dict[str, Any] = {"is_flag": True, "expose_value": False}
+
+    def log_file(context: click.Context, _: click.Parameter, value: Path | None) -> None:
+        if value is not None:
+            open_log(value, context)
+
     return [
         click.Option(["--debug"], callback=debug, help="Show the traceback of an error.", **shared),
         click.Option(
@@ -154,6 +163,14 @@ def global_options() -> list[click.Parameter]:
             callback=verbose,
             help="Log the chosen device, backend, tile size and precision.",
             **shared,
+        ),
+        click.Option(
+            ["--log-file"],
+            metavar="FILE",
+            type=PATH,
+            expose_value=False,
+            callback=log_file,
+            help="File to which all messages, results and errors are appended, with their times.",
         ),
         click.Option(
             ["--plugin"],

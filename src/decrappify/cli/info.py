@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from pathlib import Path
@@ -19,12 +20,16 @@ from decrappify.errors import DecrappifyError, InputError
 
 @click.command(cls=Command)
 @click.argument("source", metavar="IN", type=PATH)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with all scenes unless --scene is set.")
 @input_options
-def info(source: Path, scene: str | None, **options: Any) -> None:
+def info(source: Path, scene: str | None, as_json: bool, **options: Any) -> None:
     """Show the metadata of IN: scenes, axes, data type, pixel size, frame interval, channels.
 
     Of the folder of a training run, show its state; of a model file, its card.
     """
+    if as_json:
+        _print_json(source, scene, options)
+        return
     if source.suffix == ".safetensors" and source.is_file():
         from decrappify.model.card import card_text
 
@@ -75,6 +80,50 @@ def info(source: Path, scene: str | None, **options: Any) -> None:
         echo(line)
     if failed:
         raise InputError(f"{failed} of {len(names)} scenes of {source.name} cannot be opened; see above")
+
+
+def _print_json(source: Path, scene: str | None, options: dict[str, Any]) -> None:
+    """Print the metadata of all scenes, or of one; a scene that cannot be opened has an error."""
+    from decrappify.io import scenes
+
+    if source.suffix == ".safetensors" and source.is_file():
+        from decrappify.model import read_card
+
+        _echo_json({"path": str(source)} | read_card(source))
+        return
+    chosen: list[tuple[int | str, str]] = list(enumerate(scenes(source, folder_as=options["folder_as"])))
+    if scene is not None:
+        chosen = [(scene, scene)]
+    found = [_scene_values(source, number, name, options) for number, name in chosen]
+    _echo_json({"path": str(source), "scenes": found})
+    failed = sum("error" in values for values in found)
+    if failed:
+        raise InputError(f"{failed} of {len(found)} scenes of {source.name} cannot be opened; see their errors")
+
+
+def _scene_values(source: Path, number: int | str, name: str, options: dict[str, Any]) -> dict[str, Any]:
+    from decrappify.io.missing_planes import missing_notes
+
+    values: dict[str, Any] = {"scene": number, "name": name}
+    try:
+        with missing_notes() as notes, open_input(source, scene=number, **options) as movie:
+            return values | {
+                "shape": dict(zip("TCZYX", movie.shape, strict=True)),
+                "dtype": movie.dtype.name,
+                "pixel_size_um": dict(zip("ZYX", movie.pixel_size_um, strict=True)),
+                "frame_interval_s": movie.frame_interval_s,
+                "unitless_spacing": movie.unitless_spacing,
+                "channel_names": list(movie.channel_names),
+                "missing_planes": [list(plane) for plane in sorted(movie.missing)],
+                "notes": [note.message for note in notes],
+                "provenance": movie.provenance,
+            }
+    except DecrappifyError as error:
+        return values | {"error": str(error)}
+
+
+def _echo_json(values: dict[str, Any]) -> None:
+    click.echo(json.dumps(values, indent=2, ensure_ascii=True, default=str))
 
 
 def _missing_line(source: Path, movie: Any) -> str:

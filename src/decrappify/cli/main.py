@@ -23,6 +23,7 @@ from decrappify.cli.import_weights import import_weights
 from decrappify.cli.info import info
 from decrappify.cli.intervals import calibrate_intervals, intervals
 from decrappify.cli.listing import models, presets
+from decrappify.cli.log_file import has_log, is_shown, log_result
 from decrappify.cli.messages import LineFormatter
 from decrappify.cli.restore import restore
 from decrappify.cli.train import train
@@ -54,13 +55,14 @@ def main(context: click.Context) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(LineFormatter())
     logger = logging.getLogger("decrappify")
-    if not is_verbose(context):
+    if not is_verbose(context) and not has_log():
         context.call_on_close(partial(logger.setLevel, logger.level))
         logger.setLevel(logging.WARNING)
     logger.addHandler(handler)
     folders = logging.getLogger("decrappify.io.folders.folder")  # the classification of a folder is always shown
     context.call_on_close(partial(folders.setLevel, folders.level))
     folders.setLevel(logging.INFO)
+    handler.addFilter(lambda record: is_shown(record, verbose=is_verbose(context)))
     handler.addFilter(_Once())
     silent = logging.NullHandler()  # errors of damaged files and abandoned reads are also raised, in one line
     for name in ("tifffile", "asyncio"):
@@ -76,6 +78,7 @@ def main(context: click.Context) -> None:
         if str(message) not in shown:
             shown.add(str(message))
             echo(f"decrappify: {message}", err=True)
+            log_result(message, logging.WARNING)
 
     warnings.showwarning = show
 

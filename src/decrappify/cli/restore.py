@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 
 from decrappify._common.counting import counted
 from decrappify._common.terminal import echo
+from decrappify.cli.batch import batch_options, echo_row, finish, parse_models, show_batch_messages, single_paths
 from decrappify.cli.common import describe, open_input, progress_bars
 from decrappify.cli.group import Command
 from decrappify.cli.options import (
@@ -29,9 +31,17 @@ from decrappify.errors import InputError
 
 
 @click.command(cls=Command)
-@click.argument("source", metavar="IN", type=PATH)
-@click.argument("output", metavar="OUT", type=PATH)
-@click.option("--model", required=True, help="A shipped model (see `decrappify models`) or a .safetensors file.")
+@click.argument("paths", metavar="IN... [OUT]", nargs=-1, type=PATH)
+@click.option(
+    "--model",
+    "models",
+    required=True,
+    multiple=True,
+    metavar="[CHANNEL=]MODEL",
+    help="A shipped model (see `decrappify models`) or a .safetensors file. Repeat it for a model per channel, such as "
+    "GFP=fluorescence-movie, or for movies and stills: the one with the longest window that fits is used.",
+)
+@batch_options
 @FIDELITY
 @input_options
 @click.option("--frames", help="Frames to restore, such as 10:50 or, every second one, ::2; all by default.")
@@ -65,12 +75,13 @@ from decrappify.errors import InputError
 @NOISE
 @SPREAD
 @SPREAD_BY
-@click.option("--overwrite", is_flag=True, help="Replace OUT and any unfinished run of it.")
+@click.option("--overwrite", is_flag=True, help="Replace existing outputs and unfinished runs of them.")
 @NO_RESUME
 def restore(
-    source: Path,
-    output: Path,
-    model: str,
+    paths: tuple[Path, ...],
+    models: tuple[str, ...],
+    output_dir: Path | None,
+    quiet: bool,
     scene: str | None,
     no_resume: bool,
     overwrite: bool,
@@ -82,7 +93,8 @@ def restore(
 ) -> None:
     """Restore the movie IN with a model and write OUT (.ome.zarr, .ome.tif or .mp4).
 
-    --scene all restores every scene, into outputs named OUT_SCENE. If interrupted, rerun the same command to resume.
+    With --output-dir, all paths are inputs: files, folders and quoted patterns such as 'raw/*.czi'. --scene all
+    restores every scene, into outputs named OUT_SCENE. If interrupted, rerun the same command to resume.
     """
     from decrappify._common.allocator import share_one_arena
     from decrappify.inference.options import InferenceOptions
@@ -94,12 +106,20 @@ def restore(
         "options": taken(RestorationOptions, settings),
         "overwrite": overwrite,
         "resume": not no_resume,
-        "progress": progress_bars(),
+        "progress": None if quiet else progress_bars(),
     }
+    batch = {name: settings.pop(name) for name in ("recursive", "name", "dry_run", "summary")}
+    model = parse_models(models)
     if noise is not None and not trust:
         raise InputError("--noise is used by --trust only; add --trust, or omit --noise")
     if draws is not None and not trust:
         raise InputError("--spread is an option of --trust; add --trust, or omit --spread")
+    if output_dir is not None:
+        if trust:
+            raise InputError("--trust needs one input, found --output-dir; run `decrappify trust` for each output")
+        _restore_many(paths, model, output_dir, batch, scene=scene, opening=settings, quiet=quiet, run=run)
+        return
+    source, output = single_paths(paths, batch)
     if scene == "all":
         if trust:
             raise InputError("--trust needs one scene, found --scene all; run `decrappify trust` for each output")
@@ -111,13 +131,56 @@ def restore(
     with missing_reported():  # by the run
         movie = open_input(source, output=output, scene=scene, **settings)
     if draws is not None:
+        if not isinstance(model, str):
+            raise InputError("--spread needs one model for all channels; omit it, or pass one --model")
         _check_spread(output, draws, method, overwrite=overwrite)
-    echo(f"{output}: {describe(restore_movie(movie, model, output, trust=noise or trust, **run))}")
+    restored = restore_movie(movie, model, output, trust=noise or trust, **run)
+    if not quiet:
+        echo(f"{output}: {describe(restored)}")
     if trust:
         _echo_trust(output)
     if draws is not None:
         run.pop("options")
         write_spread(movie, output, model, noise, draws=draws, method=method, **run)
+
+
+def _restore_many(
+    paths: tuple[Path, ...],
+    model: Any,
+    output_dir: Path,
+    batch: dict[str, Any],
+    *,
+    scene: str | None,
+    opening: dict[str, Any],
+    quiet: bool,
+    run: dict[str, Any],
+) -> None:
+    from decrappify.batch import restore_many
+
+    if not paths:
+        raise click.UsageError("Missing argument 'IN...'.", click.get_current_context())
+    if not quiet:
+        show_batch_messages()
+    dry_run, path = batch["dry_run"], batch["summary"]
+    if batch["name"] is None:
+        batch.pop("name")
+    try:
+        found = restore_many(
+            paths,
+            model,
+            output_dir,
+            scene=scene,
+            opening=opening,
+            on_row=partial(echo_row, quiet=quiet),
+            **batch,
+            **run,
+        )
+    except KeyboardInterrupt as error:
+        written = f" ({path} lists them)" if path is not None and path.exists() else ""
+        raise KeyboardInterrupt(
+            f"finished outputs and frames are kept{written}; repeat the command to restore the rest"
+        ) from error
+    finish(found, None if dry_run else path, quiet=quiet, dry_run=dry_run)
 
 
 def _check_spread(output: Path, draws: int, method: str, *, overwrite: bool) -> None:
@@ -139,7 +202,7 @@ def _echo_trust(output: Path) -> None:
 
 
 def _restore_all_scenes(
-    source: Path, model: str, output: Path, *, opening: dict[str, Any], run: dict[str, Any]
+    source: Path, model: Any, output: Path, *, opening: dict[str, Any], run: dict[str, Any]
 ) -> None:
     from decrappify.restoration.scenes import restore_scenes
 

@@ -1,0 +1,23 @@
+"""Restoration of many files, folders and scenes into one folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from decrappify._common.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from decrappify.batch.api import restore_many as restore_many
+    from decrappify.batch.inputs import find_sources as find_sources
+    from decrappify.batch.summary import Row as Row
+    from decrappify.batch.summary import Summary as Summary
+
+_HOMES = {
+    "Row": "summary",
+    "Summary": "summary",
+    "find_sources": "inputs",
+    "restore_many": "api",
+}
+
+__all__ = sorted(_HOMES)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -1,0 +1,243 @@
+"""Restoration of all outputs of a run, one after the other; an error of one does not stop the others."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from decrappify._common.counting import counted
+from decrappify._common.progress import Bar, NoBar, Progress, check_cancel
+from decrappify.batch.items import Item, Opening, item_errors, matching_choice
+from decrappify.batch.summary import BUSY, FAILED, FINISHED, INTERRUPTED, NOT_STARTED, RESTORED, RESUMED, Row, Summary
+from decrappify.errors import Cancelled, DecrappifyError, OutputError, OutputInUseError
+from decrappify.restoration.finished import RunArguments, restore_unless_finished
+from decrappify.restoration.records.output_record import OutputRecord
+
+if TYPE_CHECKING:
+    from decrappify.model import Model
+    from decrappify.restoration.channel_models import ModelChoice
+
+logger = logging.getLogger(__name__)
+
+OnRow = Callable[[Row], Any]
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_REPLACED, _OUTPUTS = ".decrappify-replaced.jsonl", ".decrappify-outputs.jsonl"
+_MOST_WARNINGS = 20  # of one output in the summary
+
+
+@dataclass(slots=True)
+class BatchRun:
+    """A run over many outputs.
+
+    Attributes
+    ----------
+    items : sequence of Item
+        The outputs.
+    model : Model or ModelChoice
+        Models for the channels.
+    folder : Path
+        Folder of the outputs.
+    opening : Opening
+        Scene and other arguments with which inputs are opened.
+    arguments : RunArguments
+        Arguments of `restore`.
+    on_row : callable
+        Called with the `Row` of each output when it is done.
+    save : callable
+        Called with the `Summary` now and then, and at the end.
+    """
+
+    items: Sequence[Item]
+    model: Model | ModelChoice
+    folder: Path
+    opening: Opening
+    arguments: RunArguments
+    on_row: OnRow
+    save: Callable[[Summary], Any]
+    rows: list[Row] = field(default_factory=list)
+
+    def restore_all(self) -> Summary:
+        """Restore all outputs.
+
+        Raises
+        ------
+        Cancelled, KeyboardInterrupt
+            If the run was stopped; the rows of the outputs that are not complete state it.
+        """
+        self.rows = [row_of(item, FAILED if item.error is not None else NOT_STARTED) for item in self.items]
+        summary = Summary(self.rows)
+        for row in self.rows:
+            if row.error:
+                self.on_row(row)
+        replaced = OutputRecord(self.folder / _REPLACED) if self.arguments.overwrite else None
+        if replaced is not None and not self.arguments.resume:
+            replaced.remove()
+        try:
+            self._restore([n for n, item in enumerate(self.items) if item.error is None], replaced)
+            self._restore([n for n, row in enumerate(self.rows) if row.status == BUSY], replaced)  # finished meanwhile?
+        finally:
+            self.save(summary)
+        if replaced is not None and summary.complete:
+            replaced.remove()
+        return summary
+
+    def _restore(self, numbers: Sequence[int], replaced: OutputRecord | None) -> None:
+        for number in numbers:
+            try:
+                check_cancel(self.arguments.cancel, "cancelled")
+                row, is_full = self._restored(number, replaced)
+            except BaseException as error:
+                if isinstance(error, Cancelled | KeyboardInterrupt):
+                    self.rows[number] = replace(self.rows[number], status=INTERRUPTED)
+                if isinstance(error, Cancelled):
+                    done = sum(row.status in (RESTORED, RESUMED, FINISHED) for row in self.rows)
+                    raise Cancelled(
+                        f"cancelled after {done} of {counted(len(self.rows), 'output')}; finished outputs and frames "
+                        "are kept, repeat the call to restore the rest"
+                    ) from error
+                raise
+            was_busy = self.rows[number].status == BUSY
+            self.rows[number] = row
+            if not (was_busy and row.status == BUSY):
+                self.on_row(row)
+            self.save(Summary(self.rows))
+            if is_full:
+                logger.error("the disk is full: the remaining outputs were not started")
+                return
+
+    def _restored(self, number: int, replaced: OutputRecord | None) -> tuple[Row, bool]:
+        """Restore one output; return its row, and whether the disk is full."""
+        item, started = self.items[number], time.monotonic()
+        assert item.output is not None, "an item without an error has an output"
+        bars = _Bars(self.arguments.progress, f"{number + 1}/{len(self.items)}")
+        run = replace(self.arguments, progress=bars)
+        known = known_outputs(self.folder)
+        row, is_full = row_of(item, FAILED), False
+        with collected_warnings() as notes:
+            try:
+                with item_errors(), self.opening.open(item.source, item.scene) as movie:
+                    made = _make_folders(item.output.parent, self.folder)
+                    try:
+                        model = matching_choice(self.model, movie)
+                        restored, was_finished = restore_unless_finished(
+                            movie, item.scene_name, model, item.output, run, record=replaced, known=known
+                        )
+                        restored.close()
+                    finally:
+                        _remove_empty(made)
+                status = FINISHED if was_finished else RESUMED if bars.initial else RESTORED
+                row = replace(row, status=status)
+            except Cancelled:
+                raise
+            except OutputInUseError as error:
+                row = replace(row, status=BUSY, error=str(error))
+            except DecrappifyError as error:
+                row = replace(row, error=str(error))
+                is_full = _is_disk_full(error)
+                logger.debug("%s", item.source, exc_info=True)
+        return replace(
+            row, seconds=round(time.monotonic() - started, 2), warnings="; ".join(notes[:_MOST_WARNINGS])
+        ), is_full
+
+
+def known_outputs(folder: Path) -> OutputRecord:
+    """Return the record of the outputs in formats that contain no record of their run."""
+    return OutputRecord(folder / _OUTPUTS)
+
+
+def row_of(item: Item, status: str) -> Row:
+    """Return the row of an item with a status."""
+    n_t, n_c, n_z, height, width = item.shape or (None,) * 5
+    return Row(
+        input=str(item.source),
+        scene=item.scene_name if item.is_one_of_many else "",
+        output="" if item.output is None else str(item.output),
+        status=status,
+        model=item.model,
+        frames=n_t,
+        channels=n_c,
+        slices=n_z,
+        height=height,
+        width=width,
+        dtype=item.dtype,
+        megabytes=None if item.shape is None else round(item.n_bytes / 1e6, 3),
+        error="" if item.error is None else str(item.error),
+    )
+
+
+@contextmanager
+def collected_warnings() -> Iterator[list[str]]:
+    """Collect the warnings within the context, each once; they are also shown as usual."""
+    found: dict[str, None] = {}
+    notes: list[str] = []
+
+    def note(text: str) -> None:
+        if text not in found:
+            found[text] = None
+            notes.append(text)
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            note(record.getMessage())
+
+    handler, package = Collector(logging.WARNING), logging.getLogger("decrappify")
+    package.addHandler(handler)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", UserWarning)
+            shown = warnings.showwarning
+
+            def show(message: Warning | str, *arguments: Any, **named: Any) -> None:
+                note(str(message))
+                shown(message, *arguments, **named)
+
+            warnings.showwarning = show
+            yield notes
+    finally:
+        package.removeHandler(handler)
+
+
+class _Bars:
+    """Progress bars with the number of the output; they also record the number of planes finished by earlier runs."""
+
+    def __init__(self, progress: Progress | bool | None, number: str) -> None:
+        self._progress, self._number = progress, number
+        self.initial = 0
+
+    def __call__(self, *, total: int, desc: str, unit: str, initial: int = 0) -> Bar:
+        self.initial = self.initial or initial
+        if not callable(self._progress):
+            return NoBar()
+        return self._progress(total=total, desc=f"{self._number} {desc}", unit=unit, initial=initial)
+
+
+def _make_folders(folder: Path, root: Path) -> list[Path]:
+    """Create the folder of an output; return the created folders, the innermost first."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists() and each.is_relative_to(root)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"folder {folder} cannot be created: {error.strerror or error}") from error
+    return missing
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Remove folders that contain nothing, as no output was written."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _is_disk_full(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _DISK_FULL:
+            return True
+        error = error.__cause__
+    return False
