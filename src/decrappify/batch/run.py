@@ -167,7 +167,7 @@ def row_of(item: Item, status: str) -> Row:
         height=height,
         width=width,
         dtype=item.dtype,
-        megabytes=None if item.shape is None else round(item.n_bytes / 1e6, 3),
+        megabytes=None if item.shape is None else round(item.n_bytes / 1e6, 6),
         error="" if item.error is None else str(item.error),
     )
 

@@ -116,9 +116,8 @@ def finish(summary: Summary, path: Path | None, *, quiet: bool, dry_run: bool = 
     if path is not None:
         text += f"; {path}"
     if failed:
-        verb = "is" if len(failed) == 1 else "are"
-        what = "cannot be restored" if dry_run else "not complete"
-        raise InputError(f"{len(failed)} of {counted(len(summary), 'output')} {verb} {what} ({text}); see above")
+        what = "cannot be restored" if dry_run else f"{'is' if len(failed) == 1 else 'are'} not complete"
+        raise InputError(f"{len(failed)} of {counted(len(summary), 'output')} {what} ({text}); see above")
     log_result(text)
     if not quiet:
         echo(text)
