@@ -71,7 +71,10 @@ def test_dry_run_lists_outputs_with_time_and_size(raw, tmp_path, tiny_models, co
         (["raw/a.tif"], "Missing argument 'OUT'"),
         ([], "Missing argument 'IN'"),
         (["--output-dir", "out"], "Missing argument 'IN...'"),
-        (["raw/a.tif", "raw/b.tif", "o.ome.zarr"], "Expected IN and OUT, found 3 paths; add --output-dir DIR to"),
+        (
+            ["raw/a.tif", "raw/b.tif", "o.ome.zarr"],
+            "Expected IN and OUT, found 3 paths; add --output-dir DIR if all are",
+        ),
         (["raw/a.tif", "o.ome.zarr", "--recursive"], "--recursive is for many inputs; add --output-dir DIR, or omit"),
         (["raw/a.tif", "o.ome.zarr", "--dry-run"], "--dry-run is for many inputs; add --output-dir DIR, or omit it"),
         (["raw", "--output-dir", "out", "--trust"], "--trust needs one input, found --output-dir"),
@@ -165,3 +168,88 @@ def test_ctrl_c_ends_with_a_summary_and_the_same_command_restores_the_rest(raw, 
         "out/a.ome.zarr: finished earlier", "out/b.ome.zarr: resumed", "out/still.ome.zarr: restored",
         "3 outputs: 1 finished earlier, 1 resumed, 1 restored; run.json",
     ]  # fmt: skip
+
+
+def test_calibrate_many_writes_a_noise_model_per_input_once(tmp_path, command, monkeypatch):
+    from decrappify.samples import simulate
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "raw").mkdir()
+    for seed in range(2):
+        dc.save_movie(simulate("vesicles", n_frames=4, size=(64, 64), seed=seed).noisy, f"raw/{chr(97 + seed)}.ome.tif")
+    (tmp_path / "raw" / "bad.czi").write_bytes(b"")
+    arguments = ["calibrate", "raw", "--output-dir", "noise"]
+    result = command(*arguments, exit_code=2)
+    assert result.stdout.splitlines() == ["noise/a.toml: written", "noise/b.toml: written"]
+    assert "raw/bad.czi: failed: " in result.stderr
+    assert dc.NoiseModel.load("noise/b.toml").source.startswith("b.ome.tif")
+    (tmp_path / "raw" / "bad.czi").unlink()
+    assert command(*arguments).stdout.splitlines()[-1] == "2 outputs: 2 finished earlier"
+    result = command(*arguments, "--channel", "0", exit_code=2)
+    assert "noise/a.toml already exists" in result.stderr
+    assert command(*arguments, "--channel", "0", "--overwrite").stdout.splitlines()[-1] == "2 outputs: 2 written"
+    assert "Expected one input, found 2; add --output-dir DIR" in command("calibrate", "a", "b", exit_code=2).stderr
+    result = command(*arguments, "-o", "a.toml", exit_code=2)
+    assert "--output and --report are for one input, found --output-dir" in result.stderr
+
+
+def test_colorize_many_colors_photographs_of_folders(tmp_path, command, monkeypatch):
+    from PIL import Image
+
+    from decrappify.model import Model
+    from decrappify.networks import create
+    from decrappify.normalization import IMAGENET
+
+    monkeypatch.chdir(tmp_path)
+    network = create("small", base_channels=16, depth=1, n_frames=1, in_channels=3, out_channels=3)
+    Model(network, IMAGENET, card={"name": "own", "task": "colorization", "preset": "own"}).save("own.safetensors")
+    for name in ("album/a.png", "album/2020/b.bmp", "c.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.tile(np.arange(0, 240, 4, dtype=np.uint8), (40, 1))).save(name)
+    (tmp_path / "album" / "bad.png").write_bytes(b"\x89PNG\r\n")
+    arguments = ["colorize", "album", "c.jpg", "--recursive", "--output-dir", "color", "--model", "own.safetensors"]
+    arguments += ["--render-factor", "4", "--device", "cpu"]
+    result = command(*arguments, exit_code=2)
+    assert result.stdout.splitlines() == [f"color/{name}: written" for name in ("a.png", "2020/b.png", "c.jpg")]
+    assert "album/bad.png: failed: " in result.stderr
+    (tmp_path / "album" / "bad.png").unlink()
+    assert command(*arguments).stdout.splitlines()[-1] == "3 outputs: 3 finished earlier"
+    with Image.open("color/a.png") as image:
+        assert "AI" in str(image.info)
+    result = command(*arguments, "--watermark", exit_code=2)
+    assert "color/a.png already exists" in result.stderr
+
+
+def test_benchmark_pairs_the_files_of_two_patterns(tmp_path, rng, tiny_models, command, monkeypatch, undrawn_reports):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("low", "high"):
+        (tmp_path / folder).mkdir()
+        for name in ("a", "b", "c"):
+            image = rng.poisson(np.tile(np.linspace(20, 200, 40), (40, 1))).astype(np.uint16)
+            tifffile.imwrite(f"{folder}/{name}.tif", image)
+    arguments = ["benchmark", "low/[ab].tif", "high/*.tif", "--model", tiny_models["still"], "--baselines", "input"]
+    arguments += ["--levels", "same", "--unrelated", "warn", "--device", "cpu"]
+    command(*arguments)
+    pairs = json.loads((tmp_path / "benchmark" / "report.json").read_text())
+    assert {name for name in ("a.tif", "b.tif", "c.tif") if name in json.dumps(pairs)} == {"a.tif", "b.tif"}
+    (tmp_path / "high" / "b.tif").unlink()
+    result = command(*arguments, "--overwrite", exit_code=2)
+    assert "b.tif has not exactly one partner of the same name in high/*.tif" in result.stderr
+
+
+def test_adapt_uses_all_movies_of_a_pattern(tmp_path, command, monkeypatch):
+    from decrappify.model import Model, load_model
+    from decrappify.networks import create
+    from decrappify.samples import simulate
+
+    monkeypatch.chdir(tmp_path)
+    network = create("small", n_frames=1, scale=1, base_channels=16, depth=1, stem=2)
+    Model(network, card={"name": "small"}).save("small.safetensors")
+    noisy = simulate("vesicles", n_frames=14, size=(72, 72), seed=3).noisy
+    for name, part in (("all", noisy), ("m0", noisy[:7]), ("m1", noisy[7:])):
+        dc.save_movie(part, f"{name}.ome.tif")
+    command("calibrate", "all.ome.tif", "-o", "camera.toml")
+    arguments = ["--model", "small.safetensors", "-o", "run", "--noise", "camera.toml", "--minutes", "0.01"]
+    command("adapt", "m*.tif", *arguments)
+    assert load_model("run/model.safetensors").card["adapted"]["movies"] == ["m0.ome.tif", "m1.ome.tif"]
+    assert "no file matches *.czi" in command("adapt", "*.czi", *arguments[:-2], exit_code=2).stderr

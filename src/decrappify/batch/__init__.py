@@ -8,15 +8,19 @@ from decrappify._common.lazy import lazy_names
 
 if TYPE_CHECKING:
     from decrappify.batch.api import restore_many as restore_many
+    from decrappify.batch.each import write_each as write_each
+    from decrappify.batch.inputs import Source as Source
     from decrappify.batch.inputs import find_sources as find_sources
     from decrappify.batch.summary import Row as Row
     from decrappify.batch.summary import Summary as Summary
 
 _HOMES = {
     "Row": "summary",
+    "Source": "inputs",
     "Summary": "summary",
     "find_sources": "inputs",
     "restore_many": "api",
+    "write_each": "each",
 }
 
 __all__ = sorted(_HOMES)

@@ -123,7 +123,7 @@ class BatchRun:
         with collected_warnings() as notes:
             try:
                 with item_errors(), self.opening.open(item.source, item.scene) as movie:
-                    made = _make_folders(item.output.parent, self.folder)
+                    made = make_folders(item.output.parent, self.folder)
                     try:
                         model = matching_choice(self.model, movie)
                         restored, was_finished = restore_unless_finished(
@@ -131,7 +131,7 @@ class BatchRun:
                         )
                         restored.close()
                     finally:
-                        _remove_empty(made)
+                        remove_empty(made)
                 status = FINISHED if was_finished else RESUMED if bars.initial else RESTORED
                 row = replace(row, status=status)
             except Cancelled:
@@ -218,7 +218,7 @@ class _Bars:
         return self._progress(total=total, desc=f"{self._number} {desc}", unit=unit, initial=initial)
 
 
-def _make_folders(folder: Path, root: Path) -> list[Path]:
+def make_folders(folder: Path, root: Path) -> list[Path]:
     """Create the folder of an output; return the created folders, the innermost first."""
     missing = [each for each in (folder, *folder.parents) if not each.exists() and each.is_relative_to(root)]
     try:
@@ -228,7 +228,7 @@ def _make_folders(folder: Path, root: Path) -> list[Path]:
     return missing
 
 
-def _remove_empty(folders: Sequence[Path]) -> None:
+def remove_empty(folders: Sequence[Path]) -> None:
     """Remove folders that contain nothing, as no output was written."""
     for folder in folders:
         with suppress(OSError):

@@ -16,9 +16,9 @@ from decrappify.errors import FormatError, OutputExistsError
 from decrappify.io.store.durable import json_bytes, read_json
 from decrappify.io.store.outputs import atomic_output, check_output
 
-RESTORED, RESUMED, FINISHED, FAILED = "restored", "resumed", "finished earlier", "failed"
+RESTORED, RESUMED, WRITTEN, FINISHED, FAILED = "restored", "resumed", "written", "finished earlier", "failed"
 BUSY, INTERRUPTED, NOT_STARTED, PLANNED, UNFINISHED = "busy", "interrupted", "not started", "planned", "unfinished"
-COMPLETE = frozenset({RESTORED, RESUMED, FINISHED})
+COMPLETE = frozenset({RESTORED, RESUMED, WRITTEN, FINISHED})
 _JSON_FORMAT = "decrappify summary 1"
 
 
@@ -31,8 +31,9 @@ class Row:
     input, scene, output : str
         Paths, and the name of the scene.
     status : str
-        "restored"; "resumed" (an unfinished run was finished); "finished earlier" (skipped); "failed"; "busy" (another
-        process writes it); "interrupted"; "not started"; of a dry run "planned", "unfinished" or "finished earlier".
+        "restored", "written" (other commands); "resumed" (an unfinished run was finished); "finished earlier"
+        (skipped); "failed"; "busy" (another process writes it); "interrupted"; "not started"; of a dry run "planned",
+        "unfinished" or "finished earlier".
     model : str
         Name of the model, or of those of the channels.
     frames, channels, slices, height, width : int or None
@@ -71,7 +72,7 @@ class Row:
         if self.error:
             return f"{self.input}{scene}: {self.status}: {self.error}"
         if self.frames is None:
-            return f"{self.input}{scene}: {self.status}"
+            return f"{self.output or self.input}{scene}: {self.status}"
         sizes = (self.frames, self.channels, self.slices, self.height, self.width)
         shape = ", ".join(f"{axis} {size}" for axis, size in zip("TCZYX", sizes, strict=True))
         took = "" if self.seconds is None else f", {duration(self.seconds)}"

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from decrappify._common.terminal import echo
+from decrappify.cli.batch import RECURSIVE, found_sources
 from decrappify.cli.common import log_status, open_input, progress_bars
 from decrappify.cli.errors import Interrupted
 from decrappify.cli.group import Command
@@ -16,7 +17,7 @@ from decrappify.cli.options import PATH, input_options
 
 
 @click.command(cls=Command)
-@click.argument("movie", metavar="MOVIE", type=PATH)
+@click.argument("movies", metavar="MOVIE...", nargs=-1, required=True, type=PATH)
 @click.option("--model", default="fluorescence-movie", show_default=True, help="Shipped model, or a model file.")
 @click.option("-o", "--output", type=PATH, required=True, help="Run folder; it will contain model.safetensors.")
 @click.option("--noise", type=PATH, help="File (.toml) of `calibrate`; measured on MOVIE by default.")
@@ -24,9 +25,10 @@ from decrappify.cli.options import PATH, input_options
 @click.option("--resume", is_flag=True, help="Resume from the last checkpoint of the run folder.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in the folder.")
 @click.option("--device", default="auto", show_default=True, help="Device: auto, cpu, cuda or mps.")
+@RECURSIVE
 @input_options
 def adapt(
-    movie: Path,
+    movies: tuple[Path, ...],
     model: str,
     output: Path,
     noise: Path | None,
@@ -34,10 +36,12 @@ def adapt(
     resume: bool,
     overwrite: bool,
     device: str,
+    recursive: bool,
     **options: Any,
 ) -> None:
-    """Adapt a model to the raw, noisy movie MOVIE; no clean images are needed.
+    """Adapt a model to the raw, noisy movie MOVIE, or to several together; no clean images are needed.
 
+    Each MOVIE is a file, a folder or a quoted pattern; with --scene all, every scene is used.
     Frames that are held out decide whether the adapted model is better than the given one, which is kept otherwise.
     Ctrl-C saves a checkpoint and ends with exit code 130; --resume continues.
     """
@@ -45,7 +49,7 @@ def adapt(
     from decrappify.training import adapt as run_adapt
 
     log_status()
-    opened = open_input(movie, **options)
+    opened = _opened(movies, options, recursive=recursive)
     adapted = run_adapt(
         model,
         opened,
@@ -57,9 +61,27 @@ def adapt(
     path = output / "model.safetensors"
     unfinished = adapted.card["adapted"].get("unfinished")
     if unfinished is not None:
-        again = shlex.join(["decrappify", "adapt", str(movie), "--model", model, "-o", str(output), "--resume"])
+        again = shlex.join(["decrappify", "adapt", *map(str, movies), "--model", model, "-o", str(output), "--resume"])
         raise Interrupted(
             f"{unfinished}; resume with '{again}' and the other options ({path} contains the best weights so far; its "
             "card states that it is unfinished)"
         )
-    echo(f"{path}: written; use it with 'decrappify restore {movie} --model {path}'")
+    echo(f"{path}: written; use it with 'decrappify restore {movies[0]} --model {path}'")
+
+
+def _opened(paths: tuple[Path, ...], options: dict[str, Any], *, recursive: bool) -> Any:
+    """Open one movie, or all movies of several files, folders and patterns."""
+    import glob
+
+    is_pattern = glob.has_magic(str(paths[0])) and not paths[0].exists()
+    if len(paths) == 1 and not recursive and not is_pattern and options.get("scene") != "all":
+        return open_input(paths[0], **options)
+    from decrappify.batch.items import Opening
+
+    opening = Opening(scene=options.pop("scene"), arguments=options)
+    movies = []
+    for source in found_sources(paths, None, recursive=recursive, folder_as=options["folder_as"]):
+        if source.error is not None:
+            raise source.error
+        movies += [opening.open(source.path, scene) for scene in opening.names(source.path)[0]]
+    return movies

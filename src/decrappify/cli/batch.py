@@ -16,7 +16,7 @@ from decrappify.cli.options import PATH
 from decrappify.errors import InputError
 
 if TYPE_CHECKING:
-    from decrappify.batch import Row, Summary
+    from decrappify.batch import Row, Source, Summary
 
 RECURSIVE = click.option("--recursive", is_flag=True, help="Also search the folders in folders.")
 
@@ -69,10 +69,39 @@ def single_paths(paths: Sequence[Path], batch: dict[str, Any]) -> tuple[Path, Pa
             raise InputError(f"--{name.replace('_', '-')} is for many inputs; add --output-dir DIR, or omit it")
     if len(paths) > 2:
         raise click.UsageError(
-            f"Expected IN and OUT, found {len(paths)} paths; add --output-dir DIR to restore all of them",
+            f"Expected IN and OUT, found {len(paths)} paths; add --output-dir DIR if all are inputs",
             click.get_current_context(),
         )
     return paths[0], paths[1]
+
+
+def only_input(paths: Sequence[Path], *, recursive: bool = False) -> Path:
+    """Return the input of a command without --output-dir.
+
+    Raises
+    ------
+    click.UsageError
+        If there are several.
+    InputError
+        If an option needs --output-dir.
+    """
+    if len(paths) > 1:
+        raise click.UsageError(
+            f"Expected one input, found {len(paths)}; add --output-dir DIR for all of them", click.get_current_context()
+        )
+    if recursive:
+        raise InputError("--recursive is for many inputs; add --output-dir DIR, or omit it")
+    return paths[0]
+
+
+def found_sources(
+    words: Sequence[Path], output_dir: Path | None, *, recursive: bool, folder_as: str = "auto"
+) -> list[Source]:
+    """Return the recordings of files, folders and patterns, and show what is skipped."""
+    from decrappify.batch import find_sources
+
+    show_batch_messages()
+    return find_sources(words, recursive=recursive, folder_as=folder_as, excluded=output_dir)
 
 
 def show_batch_messages() -> None:

@@ -14,6 +14,7 @@ from decrappify._common.terminal import echo, echo_lines
 from decrappify.cli.common import progress_bars
 from decrappify.cli.group import Command
 from decrappify.cli.options import FOLDER_AS, PATH, UNRELATED, taken
+from decrappify.errors import InputError
 
 
 @click.command(cls=Command)
@@ -86,9 +87,9 @@ def benchmark(
 ) -> None:
     """Compare models with baselines on pairs, and write a report.
 
-    LOW and HIGH are two files or OME-Zarr stores, or two folders: one pair of movies if their files are named
-    like frames, otherwise files paired by name (--as images). LOW alone is a folder with low/ and high/, or a file
-    or folder without reference.
+    LOW and HIGH are two files or OME-Zarr stores, two folders (one pair of movies if their files are named like
+    frames, otherwise files paired by name, --as images), or two quoted patterns, whose files are paired by name. LOW
+    alone is a folder with low/ and high/, or files without reference.
     """
     from decrappify.benchmarking import BenchmarkOptions, Camera
     from decrappify.benchmarking import benchmark as compare
@@ -99,7 +100,7 @@ def benchmark(
 
     parts = [low / "low", low / "high"] if (low / "low").is_dir() and (low / "high").is_dir() else [low, high]
     refuse_overlap(output, *parts)
-    pairs: Any = [(low, high)]
+    pairs: Any = _pairs(low, high)
     if high is None and (low / "low").is_dir() and (low / "high").is_dir():
         pairs = low
     names = [name for name in baselines.split(",") if name]
@@ -120,3 +121,32 @@ def benchmark(
         report.save(output, overwrite=overwrite)
         echo_lines(report.table())
         echo(f"wrote {output / 'report.html'}")
+
+
+def _pairs(low: Path, high: Path | None) -> list[tuple[Path, Path | None]]:
+    """Return LOW and HIGH, or the files that match two patterns, paired by their names without suffix."""
+    import glob
+
+    from decrappify.io.registry import plain_stem
+
+    if not glob.has_magic(str(low)) or low.exists():
+        return [(low, high)]
+    lows, highs = (_matches(each) for each in (low, high))
+    if high is None:
+        return [(path, None) for path in lows]
+    by_stem = {plain_stem(path.name): path for path in highs}
+    missing = [path for path in lows if plain_stem(path.name) not in by_stem]
+    if missing or len(by_stem) < len(highs):
+        name = missing[0].name if missing else highs[0].name
+        raise InputError(f"{name} has not exactly one partner of the same name in {high}; rename the files in pairs")
+    return [(path, by_stem[plain_stem(path.name)]) for path in lows]
+
+
+def _matches(pattern: Path | None) -> list[Path]:
+    from decrappify.batch import find_sources
+
+    sources = [] if pattern is None else find_sources([pattern])
+    for source in sources:
+        if source.error is not None:
+            raise source.error
+    return [source.path for source in sources]

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from decrappify._common.terminal import echo
+from decrappify.cli.batch import OUTPUT_DIR, RECURSIVE, echo_row, finish, found_sources, single_paths
 from decrappify.cli.common import progress_bars
 from decrappify.cli.group import Command
 from decrappify.cli.options import FIDELITY, NO_RESUME, PATH, device_options, taken
 
 
 @click.command(cls=Command)
-@click.argument("source", metavar="IN", type=PATH)
-@click.argument("output", metavar="OUT", type=PATH)
+@click.argument("paths", metavar="IN... [OUT]", nargs=-1, type=PATH)
+@OUTPUT_DIR
+@RECURSIVE
 @click.option("--preset", help="Preset: artistic, stable, video or own; that of the model by default.")
 @click.option("--model", help="A model file, or published weights such as ColorizeArtistic_gen.pth.")
 @FIDELITY
@@ -43,8 +46,9 @@ from decrappify.cli.options import FIDELITY, NO_RESUME, PATH, device_options, ta
 @click.option("--overwrite", is_flag=True, help="Replace OUT, or images in that folder.")
 @NO_RESUME
 def colorize(
-    source: Path,
-    output: Path,
+    paths: tuple[Path, ...],
+    output_dir: Path | None,
+    recursive: bool,
     model: str | None,
     render_factor: str | None,
     overwrite: bool,
@@ -53,7 +57,8 @@ def colorize(
 ) -> None:
     """Colorize the photograph, folder of photographs or film IN and write OUT.
 
-    The luma is that of IN. The metadata of OUT always state that the colors are AI-generated.
+    With --output-dir, all paths are inputs: photographs, films, folders and quoted patterns such as 'raw/*.jpg'; the
+    outputs have their names. The luma is that of IN. The metadata of OUT always state that the colors are AI-generated.
     """
     from decrappify.limits.memory import check_importing_torch
 
@@ -62,15 +67,23 @@ def colorize(
     from decrappify.colorization import colorize as colorize_any
     from decrappify.inference.options import InferenceOptions
 
-    colorize_any(
-        source,
-        output,
-        model=model,
-        render_factor=int(render_factor) if render_factor and render_factor.isdecimal() else render_factor,
-        options=taken(ColorizationOptions, settings),
-        inference=taken(InferenceOptions, settings),
-        overwrite=overwrite,
-        resume=not no_resume,
-        progress=progress_bars(),
-    )
-    echo(f"{output}: colorized")
+    run: dict[str, Any] = {
+        "model": model,
+        "render_factor": int(render_factor) if render_factor and render_factor.isdecimal() else render_factor,
+        "options": taken(ColorizationOptions, settings),
+        "inference": taken(InferenceOptions, settings),
+        "overwrite": overwrite,
+        "resume": not no_resume,
+        "progress": progress_bars(),
+    }
+    if output_dir is None:
+        source, output = single_paths(paths, {"recursive": recursive})
+        colorize_any(source, output, **run)
+        echo(f"{output}: colorized")
+        return
+    from decrappify.colorization.api import colorize_many
+
+    if not paths:
+        raise click.UsageError("Missing argument 'IN...'.", click.get_current_context())
+    sources = found_sources(paths, output_dir, recursive=recursive, folder_as="images")
+    finish(colorize_many(sources, output_dir, on_row=partial(echo_row, quiet=False), **run), None, quiet=False)

@@ -41,8 +41,9 @@ def open_log(path: Path, context: click.Context) -> None:
     handler.setFormatter(_TimedLine())
     handler.setLevel(logging.INFO)
     package, results = logging.getLogger("decrappify"), logging.getLogger(_RESULTS)
-    results.propagate = False
     root = context.find_root()
+    root.call_on_close(partial(setattr, results, "propagate", results.propagate))
+    results.propagate = False
     for logger in (package, results):
         root.call_on_close(partial(logger.setLevel, logger.level))
         root.call_on_close(partial(logger.removeHandler, handler))

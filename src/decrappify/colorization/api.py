@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from decrappify.model.fastai_import.kinds import is_checkpoint
 from decrappify.movie import Array
 
 if TYPE_CHECKING:
+    from decrappify.batch import Row, Source, Summary
     from decrappify.model import Model
 
 logger = logging.getLogger(__name__)
@@ -131,6 +132,92 @@ def colorize(
     if path is None or target is None:
         colorized = colorizer(source if isinstance(source, np.ndarray) else read_photograph(Path(source)).pixels)
         return add_watermark(colorized) if options.watermark else colorized
+    return _colorize_file(
+        path, target, kind, colorizer, options, batch_size=inference.batch_size, overwrite=overwrite, resume=resume,
+        progress=checked_progress(progress), cancel=cancel,
+    )  # fmt: skip
+
+
+def colorize_many(
+    sources: Sequence[Source],
+    output_dir: PathLike,
+    *,
+    model: Model | str | Path | None = None,
+    render_factor: int | str | None = None,
+    options: ColorizationOptions = ColorizationOptions(),
+    inference: InferenceOptions = InferenceOptions(),
+    overwrite: bool = False,
+    resume: bool = True,
+    progress: Progress | bool | None = None,
+    cancel: Cancel | None = None,
+    on_row: Callable[[Row], Any] = bool,
+) -> Summary:
+    """Color photographs and films into one folder, under their names; an error of one does not stop the others.
+
+    Finished outputs of the same file, model and settings are skipped. BMP files are written as PNG, films that are not
+    mp4, mkv or mov as mp4. The model is loaded once.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+        As returned by `decrappify.batch.find_sources`.
+    output_dir : path
+        Folder of the outputs.
+    model, render_factor, options, inference, overwrite, resume, progress, cancel
+        As for `colorize`.
+    on_row : callable
+        Called with the `Row` of each output.
+
+    Returns
+    -------
+    Summary
+        One row per output.
+    """
+    from decrappify.batch import write_each
+
+    if render_factor is not None:
+        check_render_factor(render_factor)
+    loaded, preset = _load(model, options.preset)
+    if options.fidelity is not None:
+        loaded = loaded.with_fidelity(options.fidelity)
+    colorizer = Colorizer(loaded, render_factor=render_factor, inference=inference, preset=preset)
+    bars = checked_progress(progress)
+
+    def work(path: Path, target: Path) -> None:
+        kind = _kind(path)
+        _check_film_options(options, kind)
+        _check_target(kind, path, target, overwrite=overwrite)
+        _colorize_file(
+            path, target, kind, colorizer, options, batch_size=inference.batch_size, overwrite=overwrite,
+            resume=resume, progress=bars, cancel=cancel,
+        )  # fmt: skip
+
+    settings = {"colorizer": colorizer.identity, "render_factor": colorizer.render_factor, "options": str(options)}
+    outputs = [Path(source.folder) / _output_name(source.path) for source in sources]
+    return write_each(
+        sources, outputs, work, folder=Path(output_dir), settings=settings, overwrite=overwrite, on_row=on_row,
+        cancel=cancel,
+    )  # fmt: skip
+
+
+def _output_name(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix == ".bmp":
+        return path.with_suffix(".png").name
+    is_film = suffix in _MORE_FILMS or suffix in (".avi", ".webm", ".m4v", ".mpg", ".mpeg")
+    return path.with_suffix(".mp4").name if is_film else path.name
+
+
+def _colorize_file(
+    path: Path,
+    target: Path,
+    kind: str,
+    colorizer: Colorizer,
+    options: ColorizationOptions,
+    *,
+    overwrite: bool,
+    **settings: Any,
+) -> Path:
     if kind == "image":
         return colorize_still(path, target, colorizer, watermark=options.watermark, overwrite=overwrite)
     run: Callable[..., Path] = partial(colorize_folder, watermark=options.watermark)
@@ -138,10 +225,7 @@ def colorize(
         from decrappify.colorization.film import colorize_film
 
         run = partial(colorize_film, options=options)
-    return run(
-        path, target, colorizer, batch_size=inference.batch_size, overwrite=overwrite, resume=resume,
-        progress=checked_progress(progress), cancel=cancel,
-    )  # fmt: skip
+    return run(path, target, colorizer, overwrite=overwrite, **settings)
 
 
 def _check_film_options(options: ColorizationOptions, kind: str) -> None:
