@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,15 @@ def test_names_without_a_file_are_sources_with_an_error(tmp_path):
     assert str(pattern.error) == f"no file matches {tmp_path / '*.czi'}; check the pattern"
     assert missing.error is None  # raised when it is opened
     assert good.error is None
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes in folders")
+def test_pipe_in_a_folder_is_a_source_with_an_error(tmp_path):
+    write(tmp_path, "a.tif", "c.tif")
+    os.mkfifo(tmp_path / "b.tif")
+    found = {source.path.name: source.error for source in find_sources([tmp_path])}
+    assert found.keys() == {"a.tif", "b.tif", "c.tif"}
+    assert [name for name, error in found.items() if error is not None] == ["b.tif"]
 
 
 @pytest.mark.parametrize(

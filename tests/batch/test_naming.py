@@ -53,10 +53,11 @@ def test_wrong_template_is_an_error(template, kind, message):
 @pytest.mark.parametrize("other", ["a.ome.zarr", "A.ome.zarr"])
 def test_two_inputs_with_one_output_are_an_error(other):
     pairs = [(Path("a.ome.zarr"), Source(Path("a.czi"))), (Path(other), Source(Path("a.tif")))]
-    with pytest.raises(
-        InputError, match=r"a.czi and a.tif would both be written to a.ome.zarr.*name='{name}.ome.zarr'"
-    ):
+    message = r"a.czi and a.tif would both be written to a.ome.zarr( and A.ome.zarr)?; rename one of them"
+    with pytest.raises(InputError, match=message):
         check_collisions(pairs)
+    with pytest.raises(InputError, match=r"such as name='{name}.mp4' or name='{folder}_{stem}.mp4'"):
+        check_collisions(pairs, NameTemplate("{stem}.mp4"))
     check_collisions([(Path("a.ome.zarr"), pairs[0][1]), (Path("b.ome.zarr"), pairs[1][1])])
 
 

@@ -272,6 +272,13 @@ def test_summary_never_replaces_another_file(stills, tmp_path, tiny_models):
     assert not (tmp_path / "out").exists()
 
 
+def test_summary_may_be_in_the_new_folder_of_the_outputs(stills, tmp_path, tiny_models):
+    path = tmp_path / "out" / "run.csv"
+    for status in ("restored", "finished earlier"):
+        dc.restore_many(stills / "a.tif", tiny_models["still"], tmp_path / "out", summary=path, **ON_CPU)
+        assert status in path.read_text()
+
+
 def test_folders_of_a_recursive_search_are_kept(tmp_path, rng, tiny_models):
     for day in ("monday", "tuesday"):
         (tmp_path / "raw" / day).mkdir(parents=True)

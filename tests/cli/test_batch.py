@@ -186,7 +186,7 @@ def test_calibrate_many_writes_a_noise_model_per_input_once(tmp_path, command, m
     (tmp_path / "raw" / "bad.czi").unlink()
     assert command(*arguments).stdout.splitlines()[-1] == "2 outputs: 2 finished earlier"
     result = command(*arguments, "--channel", "0", exit_code=2)
-    assert "noise/a.toml already exists" in result.stderr
+    assert "noise/a.toml exists; pass --overwrite to replace it" in result.stderr
     assert command(*arguments, "--channel", "0", "--overwrite").stdout.splitlines()[-1] == "2 outputs: 2 written"
     assert "Expected one input, found 2; add --output-dir DIR" in command("calibrate", "a", "b", exit_code=2).stderr
     result = command(*arguments, "-o", "a.toml", exit_code=2)

@@ -135,27 +135,31 @@ def restore_many(
     )
     folder, template = Path(output_dir), NameTemplate(name)
     _check_folder(folder)
+    if summary is not None and Path(summary).absolute().parent != folder.absolute():  # which may not exist yet
+        check_summary(summary)
     loaded = options.models(model)
     how = Opening(scene=scene, arguments=dict(opening or {}))
     words = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     folder_as = how.arguments.get("folder_as", "auto")
     sources = find_sources(words, recursive=recursive, folder_as=folder_as, excluded=folder)
     items = list(find_items(sources, loaded, template, folder, how, options))
-    check_outputs(items)
+    check_outputs(items, template)
     _report_items(items, len(sources), folder)
     _check_channels(items, loaded)
     with networks_reused():
         if dry_run:
             return _planned(items, loaded, folder, how, arguments, on_row)
+        _create(folder)
         if summary is not None:
             check_summary(summary)
-        _create(folder)
         save = _Saver(summary)
         run = BatchRun(items, loaded, folder, how, arguments, on_row or _ignore, save.now_and_then)
         try:
             return run.restore_all()
         finally:
             save.at_end(Summary(run.rows))
+            with suppress(OSError):
+                folder.rmdir()  # only if it is empty
 
 
 def _planned(

@@ -18,6 +18,7 @@ from decrappify.io.folders.natural import natural_key
 from decrappify.io.recognition import is_image_folder
 from decrappify.io.registry import format_by_suffix, frame_suffixes
 from decrappify.io.store.working_folder import unfinished_output
+from decrappify.limits.files import check_regular
 
 logger = logging.getLogger(__name__)
 
@@ -152,6 +153,12 @@ def _in_folder(path: Path, place: PurePath, search: _Search) -> Iterator[Source]
         return
     images = [file for file in files if file.is_dir() or format_by_suffix(file) is not None]
     _report_skipped(path, [file for file in files if file not in set(images)])
+    for file in images:
+        try:
+            check_regular(file)  # opening a pipe would wait indefinitely
+        except DecrappifyError as error:
+            yield Source(file, place, error=error)
+            images = [other for other in images if other != file]
     frames = _frames_of_one_movie(path, images, search)
     if frames is not None:
         yield Source(path, place)

@@ -165,9 +165,9 @@ def find_items(
             yield _with_size(item, model, opening, options)
 
 
-def check_outputs(items: Sequence[Item]) -> None:
+def check_outputs(items: Sequence[Item], template: NameTemplate) -> None:
     """Raise InputError if two items have one output."""
-    check_collisions((item.output, Source(item.source)) for item in items if item.output is not None)
+    check_collisions(((item.output, Source(item.source)) for item in items if item.output is not None), template)
 
 
 def matching_choice(model: Model | ModelChoice, movie: Movie) -> Model | ModelChoice:

@@ -72,8 +72,15 @@ class NameTemplate:
         return scene_outputs(outputs[0], scenes)
 
 
-def check_collisions(outputs: Iterable[tuple[Path, Source]]) -> None:
+def check_collisions(outputs: Iterable[tuple[Path, Source]], template: NameTemplate | None = None) -> None:
     """Raise InputError if two inputs would be written to one output; names that differ in case only are equal.
+
+    Parameters
+    ----------
+    outputs : iterable of (Path, Source)
+        Outputs and inputs.
+    template : NameTemplate, optional
+        The template, if the user can choose one.
 
     Raises
     ------
@@ -86,9 +93,16 @@ def check_collisions(outputs: Iterable[tuple[Path, Source]]) -> None:
         if key in taken:
             first_output, first = taken[key]
             other = f" and {output}" if str(output) != str(first_output) else ""
-            ways = " or ".join(setting("name", text) for text in ("{name}.ome.zarr", "{folder}_{stem}.ome.zarr"))
             raise InputError(
-                f"{first.path} and {source.path} would both be written to {first_output}{other}; use a template with "
-                f"another field, such as {ways}"
+                f"{first.path} and {source.path} would both be written to {first_output}{other}; {_ways(template)}"
             )
         taken[key] = output, source
+
+
+def _ways(template: NameTemplate | None) -> str:
+    """Return the advice for two inputs with one output."""
+    if template is None:
+        return "rename one of them, or write them to different folders"
+    texts = [template.text.replace("{stem}", field) for field in ("{name}", "{folder}_{stem}")]
+    texts = [text for text in texts if text != template.text] or ["{name}.ome.zarr"]
+    return f"use a template with another field, such as {' or '.join(setting('name', text) for text in texts)}"

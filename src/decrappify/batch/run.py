@@ -62,6 +62,10 @@ class BatchRun:
     on_row: OnRow
     save: Callable[[Summary], Any]
     rows: list[Row] = field(default_factory=list)
+    known: OutputRecord = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.known = known_outputs(self.folder)
 
     def restore_all(self) -> Summary:
         """Restore all outputs.
@@ -118,7 +122,6 @@ class BatchRun:
         assert item.output is not None, "an item without an error has an output"
         bars = _Bars(self.arguments.progress, f"{number + 1}/{len(self.items)}")
         run = replace(self.arguments, progress=bars)
-        known = known_outputs(self.folder)
         row, is_full = row_of(item, FAILED), False
         with collected_warnings() as notes:
             try:
@@ -127,7 +130,7 @@ class BatchRun:
                     try:
                         model = matching_choice(self.model, movie)
                         restored, was_finished = restore_unless_finished(
-                            movie, item.scene_name, model, item.output, run, record=replaced, known=known
+                            movie, item.scene_name, model, item.output, run, record=replaced, known=self.known
                         )
                         restored.close()
                     finally:
