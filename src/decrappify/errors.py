@@ -5,10 +5,12 @@ Each class also derives from the matching built-in, so ``except ValueError`` wor
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _LONGEST = 900  # characters of a message; text from a damaged file can be of any length
 _HEAD, _TAIL = 500, 380
+_SECRETS = re.compile(r"(?i)\b((?:https?|s3):/{1,2})(?:[^\s/?#@]*@)?([^\s?#'\"<>]*)(?:[?#][^\s'\"<>]*)?")
 
 
 def printable(text: object) -> str:
@@ -39,10 +41,20 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
+def without_secrets(text: str) -> str:
+    """Return `text` without user names, passwords, query strings and fragments of addresses.
+
+    >>> without_secrets("read https://me:word@host/a.ome.zarr?token=1 --scene 2")
+    'read https://host/a.ome.zarr --scene 2'
+    """
+    return _SECRETS.sub(r"\1\2", text) if ":/" in text else text
+
+
 class DecrappifyError(Exception):
     """Base class of the errors that this package raises; the command line prints the message and exits with status 2.
 
-    The message is one printable line of at most 900 characters, whatever the content of a damaged file.
+    The message is one printable line of at most 900 characters, whatever the content of a damaged file, and contains no
+    passwords or query strings of addresses.
 
     Parameters
     ----------
@@ -76,7 +88,7 @@ class DecrappifyError(Exception):
 
 
 def _line(text: str) -> str:
-    line = printable(text)
+    line = without_secrets(printable(text))
     return line if len(line) <= _LONGEST else f"{line[:_HEAD]} ... {line[-_TAIL:]}"
 
 
@@ -94,6 +106,10 @@ class MissingFileError(DecrappifyError, FileNotFoundError):
 
 class FormatError(DecrappifyError, OSError):
     """A file that is damaged, does not match its name, or has an unsupported format."""
+
+
+class RemoteError(DecrappifyError, ConnectionError):
+    """A remote store that cannot be reached, denies access, or returns invalid answers."""
 
 
 class OutputExistsError(DecrappifyError, FileExistsError):

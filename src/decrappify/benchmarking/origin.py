@@ -71,10 +71,10 @@ def _file(movie: Movie | None, known: dict[Path, str | None]) -> dict[str, str |
     path = Path(movie.origin)
     if path not in known:
         try:
-            known[path] = checksum(path) if _size(path) <= _LARGEST else None
+            known[path] = checksum(path) if path.exists() and _size(path) <= _LARGEST else None
         except OSError:  # a remote store, or a file that was moved
             known[path] = None
-    return {"path": str(path), "sha256": known[path]}
+    return {"path": str(movie.origin), "sha256": known[path]}
 
 
 def _size(path: Path) -> int:

@@ -14,7 +14,7 @@ from decrappify._common.terminal import echo, echo_lines
 from decrappify.cli.common import progress_bars
 from decrappify.cli.group import Command
 from decrappify.cli.options import FOLDER_AS, PATH, UNRELATED, taken
-from decrappify.errors import InputError
+from decrappify.errors import InputError, without_secrets
 
 
 @click.command(cls=Command)
@@ -117,7 +117,9 @@ def benchmark(
             inference=inference,
             progress=progress_bars(),
         )
-        report = replace(report, origin={**report.origin, "command": shlex.join(["decrappify", *sys.argv[1:]])})
+        report = replace(
+            report, origin={**report.origin, "command": without_secrets(shlex.join(["decrappify", *sys.argv[1:]]))}
+        )
         report.save(output, overwrite=overwrite)
         echo_lines(report.table())
         echo(f"wrote {output / 'report.html'}")

@@ -39,9 +39,13 @@ def log_status() -> None:
 def open_input(source: Path, *, output: Path | None = None, **options: Any) -> Any:
     """Open a movie; raise InputError if the output is the same file."""
     from decrappify.io import open_movie
+    from decrappify.io.remote.address import is_address
+    from decrappify.io.store.outputs import refuse_remote
 
+    if output is not None:
+        refuse_remote(output)
     movie = open_movie(source, **options)
-    if output is not None and output.exists() and output.samefile(source):
+    if output is not None and output.exists() and not is_address(source) and output.samefile(source):
         raise InputError(f"{output} is the input itself; choose another name for the output")
     return movie
 

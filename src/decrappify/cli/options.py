@@ -9,15 +9,20 @@ from typing import Any, TypeVar
 
 import click
 
+from decrappify.io.remote.address import is_address
+from decrappify.io.remote.path import RemotePath
+
 T = TypeVar("T")
 
 
 class _Path(click.Path):
-    """A path that the library checks; an empty one (an unset shell variable) raises an error."""
+    """A path or address that the library checks; an empty one (an unset shell variable) raises an error."""
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
         if value == "":
             self.fail("the path is empty; pass the name of a file or folder", parameter, context)
+        if isinstance(value, str) and is_address(value):
+            return RemotePath(value)
         return super().convert(value, parameter, context)
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from decrappify.errors import FormatError
 from decrappify.io.reading_errors import reading_errors
 from decrappify.io.recognition import format_of
+from decrappify.io.remote.path import Location
 from decrappify.io.scene_names import unique_names
 
 
-def file_scenes(path: Path) -> list[str]:
+def file_scenes(path: Location) -> list[str]:
     """Return the unique names of the scenes of a file or store, at least one.
 
     Raises

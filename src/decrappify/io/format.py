@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from decrappify.errors import InputError
 from decrappify.movie import Movie
 
-Support = Literal["axes", "absent_chunks", "scene_text"]
+Support = Literal["axes", "absent_chunks", "scene_text", "remote"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,8 +99,9 @@ class Format:
     long_suffixes : tuple of str
         Suffixes with two dots, such as ``.ome.tif``, that are removed from names as a whole; the first one is
         recommended in messages.
-    supports : set of {"axes", "absent_chunks", "scene_text"}
-        Arguments of `open_movie` that are passed to `open`; with ``"scene_text"`` also scenes by name.
+    supports : set of {"axes", "absent_chunks", "scene_text", "remote"}
+        Arguments of `open_movie` that are passed to `open`; with ``"scene_text"`` also scenes by name. With
+        ``"remote"`` the functions also accept a `decrappify.io.remote.path.RemotePath`.
     frames : FrameFiles, optional
         Use of files as single frames of a folder; by default each file of a folder is a movie.
     keeps_files_open : bool

@@ -25,6 +25,7 @@ from decrappify.io.open_object import open_object
 from decrappify.io.reading_errors import reading_errors
 from decrappify.io.recognition import format_of, is_image_folder
 from decrappify.io.registry import format_by_suffix
+from decrappify.io.remote.path import Location, location
 from decrappify.io.scene_names import scene_index, several_scenes, unique_names
 from decrappify.movie import Movie
 
@@ -47,7 +48,8 @@ def open_movie(
     Parameters
     ----------
     source : path, array, image object or Movie
-        A CZI, OME-TIFF, TIFF, OME-Zarr, video, PNG or JPEG file; a folder of image files; a numpy, dask or zarr array
+        A CZI, OME-TIFF, TIFF, OME-Zarr, video, PNG or JPEG file; the address (``https://``, ``s3://``) of an OME-Zarr
+        store, of which only the chunks that are needed are read; a folder of image files; a numpy, dask or zarr array
         (Y, X), (T, Y, X) or (T, C, Z, Y, X); an xarray ``DataArray`` (its dimensions, coordinates and attributes set
         axes, pixel size, interval and channel names); an ``AICSImage`` or ``BioImage``; a Movie.
     scene : int or str
@@ -88,6 +90,8 @@ def open_movie(
         If it is not an image, is damaged, or has an unsupported format.
     InputError
         If the scene or channel does not exist, or an argument does not match the source.
+    RemoteError
+        If a server cannot be reached or denies access; also raised when pixels are read.
 
     Examples
     --------
@@ -102,11 +106,11 @@ def open_movie(
     else:
         check_folder_as(folder_as, source)
         if isinstance(source, str | os.PathLike):
-            movie = _open_file(Path(source), scene, axes, absent_chunks)
+            movie = _open_file(location(source), scene, axes, absent_chunks)
         else:
             movie = open_object(source, scene, axes, absent_chunks)
     if isinstance(source, str | os.PathLike):
-        movie = movie.replace(origin=Path(source))
+        movie = movie.replace(origin=location(source))
     changes: dict[str, Any] = {}
     if frame_interval_s is not None:
         changes["frame_interval_s"] = positive_value(frame_interval_s, "frame_interval_s", "seconds")
@@ -155,7 +159,7 @@ def scenes(source: Any, *, folder_as: str = "auto") -> list[str]:
         return unique_names([scene.name for scene in read_folder(Path(source), folder_as).scenes])
     check_folder_as(folder_as, source)
     if isinstance(source, str | os.PathLike):
-        return file_scenes(Path(source))
+        return file_scenes(location(source))
     from decrappify.io.image_objects import is_image_object
 
     names = list(source.scenes) if is_image_object(source) else [None]
@@ -187,7 +191,7 @@ def open_scenes(source: Any, *, folder_as: str = "auto") -> list[Movie]:
     if not is_image_folder(source):
         if not isinstance(source, str | os.PathLike) or len(names := scenes(source)) == 1:
             return [open_movie(source, folder_as=folder_as)]
-        return [_scene_of_many(Path(source), number, len(names)) for number in range(len(names))]
+        return [_scene_of_many(location(source), number, len(names)) for number in range(len(names))]
     from decrappify.io.folders.movies import open_folder_scenes
 
     return open_folder_scenes(Path(source), folder_as=folder_as, open_file=open_movie)
@@ -217,17 +221,18 @@ def open_pyramid(
     MissingFileError, FormatError, InputError
         As for `open_movie`.
     """
+    path = location(path)
     levels = [open_movie(path, scene=scene, folder_as=folder_as)]
-    form = format_of(Path(path))
+    form = format_of(path)
     if form is None or form.levels is None:
         return levels
-    number = scene_index(scene, scenes(path), Path(path).name) if isinstance(scene, str) else scene or 0
+    number = scene_index(scene, scenes(path), path.name) if isinstance(scene, str) else scene or 0
     which = {} if form.scenes is None else {"scene": number}
-    n_levels = form.levels(Path(path), **which)
-    return levels + [form.open(Path(path), level=level, **which) for level in range(1, n_levels)]
+    n_levels = form.levels(path, **which)
+    return levels + [form.open(path, level=level, **which) for level in range(1, n_levels)]
 
 
-def _scene_of_many(path: Path, number: int, count: int) -> Movie:
+def _scene_of_many(path: Location, number: int, count: int) -> Movie:
     """Open one scene; one of very many opens its file for every read, as a process can have about 1000 open files."""
     movie = open_movie(path, scene=number)
     form = format_of(path)
@@ -239,7 +244,7 @@ def _scene_of_many(path: Path, number: int, count: int) -> Movie:
     return movie.derived(ClosingSource(partial(open_movie, path, scene=number), movie))
 
 
-def _open_file(path: Path, scene: int | str | None, axes: str | None, absent_chunks: str) -> Movie:
+def _open_file(path: Location, scene: int | str | None, axes: str | None, absent_chunks: str) -> Movie:
     """Open one scene; if none is chosen and there are several, open the first with a warning."""
     movie = _open_path(path, 0 if scene is None else scene, axes, absent_chunks)
     if scene is None:
@@ -250,7 +255,7 @@ def _open_file(path: Path, scene: int | str | None, axes: str | None, absent_chu
     return movie
 
 
-def _open_path(path: Path, scene: int | str, axes: str | None, absent_chunks: str) -> Movie:
+def _open_path(path: Location, scene: int | str, axes: str | None, absent_chunks: str) -> Movie:
     with reading_errors(path):
         form = format_of(path)
         assert form is not None, "a folder of images is opened by open_folder"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from decrappify._common.checks import short
 from decrappify.errors import DecrappifyError, FormatError
+from decrappify.io.remote.path import Location
 
 
 @contextmanager
-def reading_errors(path: Path) -> Iterator[None]:
+def reading_errors(path: Location) -> Iterator[None]:
     """Raise FormatError for system errors that readers do not handle.
 
     A metadata document may contain any string as a file name; the system rejects some of these with unusual errors.

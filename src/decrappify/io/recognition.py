@@ -10,6 +10,7 @@ from decrappify._common.checks import similar_names
 from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.io.format import Format
 from decrappify.io.registry import built_in_formats, format_by_suffix, formats, plain_stem, readable_suffixes
+from decrappify.io.remote.path import Location, RemotePath, location
 from decrappify.io.store.working_paths import partial_path, working_path
 from decrappify.limits.files import check_regular
 
@@ -27,7 +28,7 @@ _UNREADABLE = (
 )
 
 
-def format_of(path: Path) -> Format | None:
+def format_of(path: Location) -> Format | None:
     """Return the format of a file or folder to read; None for a folder of images.
 
     A format with a matching suffix and signature takes precedence over formats with only a matching signature.
@@ -37,13 +38,13 @@ def format_of(path: Path) -> Format | None:
     MissingFileError
         If `path` does not exist; the message names the most similar existing file.
     InputError
-        If `path` is a web address.
+        If `path` is an address of a file whose format is not read from servers.
     FormatError
         If the content is not an image file, or its format is not supported.
     """
+    if isinstance(path, RemotePath):
+        return _remote_format(path)
     if not path.exists():
-        if "://" in str(path) or str(path).startswith(("http:/", "https:/", "s3:/")):
-            raise InputError(f"{path} is a web address; download the file and pass its path")
         raise MissingFileError(_missing(path))
     if path.is_dir():
         return next((form for form in _one_by_one() if form.is_folder is not None and form.is_folder(path)), None)
@@ -60,7 +61,19 @@ def is_image_folder(source: object) -> bool:
     """Return whether `source` is the path of a folder that is not one movie or store, such as OME-Zarr or NDTiff."""
     if not isinstance(source, str | os.PathLike):
         return False
-    return os.path.isdir(source) and format_of(Path(source)) is None  # noqa: PTH112 -- False for invalid names
+    return os.path.isdir(source) and format_of(location(source)) is None  # noqa: PTH112 -- False for invalid names
+
+
+def _remote_format(path: RemotePath) -> Format:
+    """Return the format of a remote store by its suffix; stores without a known suffix count as OME-Zarr."""
+    remote = [form for form in built_in_formats() if "remote" in form.supports]
+    named = format_by_suffix(path)
+    if named is None or "remote" in named.supports:
+        return named or remote[0]
+    raise InputError(
+        f"{path} is a {named.name} file, and only {remote[0].name} is read from servers; download the file and pass "
+        "its path"
+    )
 
 
 def _one_by_one() -> Iterator[Format]:

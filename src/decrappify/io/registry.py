@@ -14,6 +14,7 @@ from decrappify._common.checks import reason
 from decrappify._common.plugins import load_plugins
 from decrappify.errors import FormatError, InputError
 from decrappify.io.format import Format
+from decrappify.io.remote.path import Location
 
 GROUP = "decrappify.formats"
 
@@ -76,7 +77,7 @@ def register_format(form: Format) -> Format:
     return form
 
 
-def format_by_suffix(path: Path) -> Format | None:
+def format_by_suffix(path: Location) -> Format | None:
     """Return the format to which the suffix of a path belongs; None for an unknown suffix."""
     suffix = path.suffix.lower()
     found = _with_suffix(suffix, built_in_formats())  # installed formats are loaded only if these do not match

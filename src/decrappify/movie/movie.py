@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -55,8 +56,8 @@ class Movie:
         as ``{"Y": 0.3, "X": 0.3}``. Ignored for axes with a known pixel size or interval.
     missing : iterable of (t, c, z), optional
         Planes that were never recorded; by default those of the source. They are read as zeros.
-    origin : Path, optional
-        File or folder read by `open_movie`, also for the movies derived from it.
+    origin : path, optional
+        File, folder or remote store read by `open_movie`, also for the movies derived from it.
     files : iterable of Path, optional
         All files and folders that are read, such as those of a set of OME-TIFF; by default those of the source.
 
@@ -83,7 +84,7 @@ class Movie:
         provenance: Mapping[str, Any] | None = None,
         unitless_spacing: Mapping[str, float] | None = None,
         missing: Iterable[Plane] | None = None,
-        origin: Path | None = None,
+        origin: os.PathLike[str] | None = None,
         files: Iterable[Path] | None = None,
     ) -> None:
         if not isinstance(source, FrameSource):

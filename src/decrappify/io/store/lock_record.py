@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 
 from decrappify._common.checks import json_value
+from decrappify.errors import without_secrets
 
 FORMAT = "decrappify lock 1"
 HEARTBEAT_S, STALE_S = 20.0, 120.0  # interval between updates of a held lock; age at which its holder counts as ended
@@ -64,7 +65,7 @@ class Holder:
             boot=boot_name(),
             locked_by_system=locked_by_system,
             started=time.strftime("%Y-%m-%d %H:%M:%S"),
-            command=command[:_COMMAND_LENGTH],
+            command=without_secrets(command)[:_COMMAND_LENGTH],
         )
 
     def is_alive(self, age_s: float, *, free_by_system: bool) -> bool:

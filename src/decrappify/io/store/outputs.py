@@ -11,6 +11,8 @@ from tempfile import TemporaryFile
 
 from decrappify._common.argument_names import setting
 from decrappify.errors import InputError, OutputError, OutputExistsError
+from decrappify.io.remote.address import is_address
+from decrappify.io.remote.path import RemotePath
 from decrappify.io.store.durable import output_errors
 from decrappify.io.store.locks import lock_path, locked
 from decrappify.io.store.working_paths import working_path
@@ -28,8 +30,9 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
     OutputExistsError
         If `path` exists and `overwrite` is False.
     OutputError
-        If its folder is missing or not writable, or `path` is a folder that is not a Zarr store.
+        If its folder is missing or not writable, `path` is a folder that is not a Zarr store, or an address.
     """
+    refuse_remote(path)
     path = Path(path)
     _check_name(path)
     if os.path.lexists(path) and not overwrite:
@@ -50,6 +53,15 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
             )
         raise OutputError(f"{path} cannot be written: no permission to write into {folder}; choose another folder")
     return path
+
+
+def refuse_remote(path: str | os.PathLike[str]) -> None:
+    """Raise OutputError for an output at a web address or in a bucket."""
+    if is_address(path):
+        raise OutputError(
+            f"{RemotePath(os.fspath(path))} is an address, and outputs are written to disks only; pass a path, and "
+            "copy the result to the server"
+        )
 
 
 def _is_read_only(folder: Path) -> bool:

@@ -24,11 +24,14 @@ from decrappify._common.argument_names import setting
 from decrappify._common.sampling import evenly_spaced
 from decrappify.errors import InputError
 from decrappify.io.file_guard import file_version
+from decrappify.io.remote.store import RemoteStore
 from decrappify.movie import AXES, Array, Plane
 
 WAYS = ("auto", "missing", "fill")
 # Largest number of stored chunks for which the store is listed on opening, by default and for absent_chunks="missing".
 LISTED, LISTED_WHEN_ASKED = 500_000, 20_000_000
+# Largest number of chunks whose existence is requested one by one from a server that does not list its files.
+PROBED, PROBED_WHEN_ASKED = 1_000, 100_000
 _SAMPLED = 32  # incomplete planes with examined pixels
 _NEIGHBORS = 4  # examined chunks of each
 
@@ -60,6 +63,8 @@ class StoredChunks:
     ----------
     folder : Path or None
         Folder of the array; None if it is not on disk.
+    remote : RemoteStore or None
+        Store of an array on a server.
     fill : scalar
         Value of the pixels of absent chunks.
     size : dict of str to int
@@ -73,6 +78,7 @@ class StoredChunks:
         self._encode, self._order = array.metadata.encode_chunk_key, [AXES.index(axis) for axis in axes]
         store = array.store_path.store
         self.folder = store.root / array.store_path.path if isinstance(store, LocalStore) else None
+        self.remote = store if isinstance(store, RemoteStore) else None
         self.fill = array.fill_value if array.fill_value is not None else array.dtype.type(0)
         stored = array.shards or array.chunks
         self.size = dict.fromkeys(AXES, 1) | dict(zip(axes, stored, strict=True))
@@ -91,17 +97,35 @@ class StoredChunks:
             except OSError:
                 return None
         chunk = self._array.store_path / self.key(place)
-        return sync(chunk.store.getsize(chunk.path)) if sync(chunk.exists()) else None
+        try:
+            return sync(chunk.store.getsize(chunk.path))
+        except FileNotFoundError:
+            return None
 
     def absent(self, *, when_asked: bool = False) -> NDArray[np.bool_] | None:
         """Return which chunks are absent, (T, C, Z, Y, X), by listing the store; None if there are too many chunks."""
-        if int(np.prod(self.grid, dtype=np.int64)) > (LISTED_WHEN_ASKED if when_asked else LISTED):
+        if math.prod(self.grid) > (LISTED_WHEN_ASKED if when_asked else LISTED):
             return None
-        keys = _files_under(self.folder) if self.folder is not None else sync(_keys_of(self._array.store_path))
         counts = dict(zip(AXES, self.grid, strict=True))
         own = [counts[axis] for axis in self._axes]
+        keys = self._stored_keys(own, PROBED_WHEN_ASKED if when_asked else PROBED)
+        if keys is None:
+            return None
         absent = np.fromiter((key not in keys for key in self._all_keys(own)), bool, math.prod(own)).reshape(own)
         return absent.transpose([self._axes.index(axis) for axis in AXES if axis in self._axes]).reshape(self.grid)
+
+    def _stored_keys(self, counts: list[int], most_probed: int) -> set[str] | None:
+        """Return the keys of the stored chunks; None if a server does not list them, and they are too many to probe."""
+        if self.folder is not None:
+            return _files_under(self.folder)
+        if self.remote is None:
+            return sync(_keys_of(self._array.store_path))
+        found = sync(self.remote.stored_keys())
+        if found is not None or math.prod(counts) > most_probed:
+            return found
+        keys = list(self._all_keys(counts))
+        states = sync(self.remote.states(keys))
+        return {key for key, state in zip(keys, states, strict=True) if state is not None}
 
     def _all_keys(self, counts: list[int]) -> Iterator[str]:
         """Yield the key of every chunk in the order of the array's axes; faster than one call per chunk."""
@@ -118,13 +142,22 @@ class StoredChunks:
             yield f"{start}{separator.join(index)}{end}"
 
     def version(self, t: int, c: int, z: int) -> str | None:
-        """Return a digest of size, times and inode of the chunks of a plane; None if the array is not on disk."""
-        if self.folder is None:
-            return None
+        """Return a digest of the versions of the chunks of a plane; None if they have none.
+
+        Those of files are size, times and inode; those of a server are size, entity tag and modification time.
+        """
         leading = [index // self.size[axis] for index, axis in zip((t, c, z), "TCZ", strict=True)]
-        folder = str(self.folder)
-        places = product(*((index,) for index in leading), range(self.grid[3]), range(self.grid[4]))
-        versions = [str(file_version(f"{folder}/{self.key(place)}")) for place in places]
+        keys = map(self.key, product(*((i,) for i in leading), range(self.grid[3]), range(self.grid[4])))
+        if self.folder is not None:
+            folder = str(self.folder)
+            versions = [str(file_version(f"{folder}/{key}")) for key in keys]
+        elif self.remote is not None:
+            states = sync(self.remote.states(list(keys)))
+            if any(state is not None and state.version is None for state in states):
+                return None
+            versions = ["None" if state is None else str(state.version) for state in states]
+        else:
+            return None
         return blake2b("".join(versions).encode(), digest_size=8).hexdigest()
 
     def of_fill(self, plane: Array, t: int, c: int, z: int, rows: slice, columns: slice) -> Iterator[Place]:

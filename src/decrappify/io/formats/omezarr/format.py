@@ -7,25 +7,26 @@ from pathlib import Path
 from typing import Any
 
 from decrappify.io.format import Format
+from decrappify.io.remote.path import Location
 from decrappify.io.store.zarr_folders import is_zarr_folder
 from decrappify.movie import Movie
 
 _SUFFIX = ".zarr"
 
 
-def _open(path: Path, *, scene: int = 0, **options: Any) -> Movie:
+def _open(path: Location, *, scene: int = 0, **options: Any) -> Movie:
     from decrappify.io.formats.omezarr.omezarr import open_omezarr
 
     return open_omezarr(path, scene=scene, **options)
 
 
-def _scenes(path: Path) -> list[str | None]:
+def _scenes(path: Location) -> list[str | None]:
     from decrappify.io.formats.omezarr.omezarr import scene_names
 
     return scene_names(path)
 
 
-def _levels(path: Path, *, scene: int = 0) -> int:
+def _levels(path: Location, *, scene: int = 0) -> int:
     from decrappify.io.formats.omezarr.omezarr import level_count
 
     return level_count(path, scene=scene)
@@ -58,7 +59,7 @@ FORMAT = Format(
     write=_write,
     write_scenes=_write_scenes,
     write_suffixes=(_SUFFIX,),
-    supports=frozenset({"axes", "absent_chunks"}),
+    supports=frozenset({"axes", "absent_chunks", "remote"}),
     keeps_files_open=False,  # every chunk is a file
     is_working_store=True,
 )

@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from decrappify._common.caller_warning import warn_caller
 from decrappify._common.checks import json_value, reason
 from decrappify._common.counting import counted
-from decrappify.errors import FormatError, InputError
+from decrappify.errors import DecrappifyError, FormatError, InputError, MissingFileError
+from decrappify.io.remote.path import Location, RemotePath
 from decrappify.limits.files import check_regular
 
 _LISTED = 5  # names in a message
@@ -26,7 +26,7 @@ class ZarrImage:
 
     Attributes
     ----------
-    folder : Path
+    folder : Path or RemotePath
         The group of the image.
     name : str or None
         Name of the scene; None for a scene without a name.
@@ -34,12 +34,12 @@ class ZarrImage:
         Index of its entry in the group's ``multiscales``.
     """
 
-    folder: Path
+    folder: Location
     name: str | None = None
     number: int = 0
 
 
-def group_attributes(folder: Path) -> dict[str, Any] | None:
+def group_attributes(folder: Location) -> dict[str, Any] | None:
     """Return the attributes of a Zarr group, None for an array.
 
     Raises
@@ -54,6 +54,11 @@ def group_attributes(folder: Path) -> dict[str, Any] | None:
         return None
     attributes = _document(folder / ".zattrs")
     if attributes is None and not (folder / ".zgroup").is_file():
+        if isinstance(folder, RemotePath):
+            raise MissingFileError(
+                f"{folder} is not a Zarr store: the server has no zarr.json, .zattrs, .zgroup or .zarray there; check "
+                "the address"
+            )
         raise FormatError(
             f"{folder} is not a readable Zarr store (it has no zarr.json, .zgroup or .zarray); "
             "check that the whole folder was copied"
@@ -66,12 +71,12 @@ def ome_attributes(attributes: dict[str, Any]) -> dict[str, Any]:
     return _mapping(attributes.get("ome")) or attributes
 
 
-def images_of(path: Path, attributes: dict[str, Any], *, again: bool = False) -> list[ZarrImage]:
+def images_of(path: Location, attributes: dict[str, Any], *, again: bool = False) -> list[ZarrImage]:
     """Return the images of a store, in the order of their numbers.
 
     Parameters
     ----------
-    path : Path
+    path : Path or RemotePath
         The group: an image, a bioformats2raw folder of images, a multi-well plate, or one well.
     attributes : dict
         As returned by `group_attributes`.
@@ -105,7 +110,7 @@ def images_of(path: Path, attributes: dict[str, Any], *, again: bool = False) ->
 
 
 @lru_cache(maxsize=4)
-def _several(path: Path, metadata: str) -> tuple[ZarrImage, ...]:
+def _several(path: Location, metadata: str) -> tuple[ZarrImage, ...]:
     ome = json.loads(metadata)
     if "plate" in ome:
         return tuple(_fields(path, _mapping(ome["plate"])))
@@ -114,7 +119,7 @@ def _several(path: Path, metadata: str) -> tuple[ZarrImage, ...]:
     return tuple(_series(path))
 
 
-def _fields(path: Path, plate: dict[str, Any]) -> Iterator[ZarrImage]:
+def _fields(path: Location, plate: dict[str, Any]) -> Iterator[ZarrImage]:
     """Yield every field of every well of a plate, from the metadata alone."""
     absent = []
     listed = [str(well["path"]).strip("/") for well in _mappings(plate.get("wells")) if well.get("path")]
@@ -126,7 +131,8 @@ def _fields(path: Path, plate: dict[str, Any]) -> Iterator[ZarrImage]:
     ]
     named = [name for name in named if _is_inside(name)]
     if not named:  # a plate without well names
-        named = sorted(str(well.relative_to(path)) for well in path.glob("*/*") if _is_well(well))
+        wells = (well for row in path.iterdir() if row.is_dir() for well in row.iterdir())
+        named = sorted(str(well.relative_to(path)) for well in wells if _is_well(well))
     for name in named:
         well = path / name
         if not well.is_dir():
@@ -147,20 +153,20 @@ def _is_inside(name: str) -> bool:
     return bool(name) and ".." not in name.split("/") and "\0" not in name and name.isprintable()
 
 
-def _is_well(folder: Path) -> bool:
+def _is_well(folder: Location) -> bool:
     try:
         return folder.is_dir() and "well" in ome_attributes(group_attributes(folder) or {})
     except FormatError:
         return False
 
 
-def _fields_of_well(folder: Path, ome: dict[str, Any]) -> list[str]:
+def _fields_of_well(folder: Location, ome: dict[str, Any]) -> list[str]:
     listed = _mappings(_mapping(ome.get("well")).get("images"))
     names = [str(image["path"]).strip("/") for image in listed if "path" in image]
     return [name for name in names if _is_inside(name)] or _numbered(folder)
 
 
-def _series(path: Path) -> list[ZarrImage]:
+def _series(path: Location) -> list[ZarrImage]:
     """Return the images of a bioformats2raw folder, in the order of its OME group, else by number."""
     ome_folder = path / "OME"
     listed: list[Any] = []
@@ -180,23 +186,25 @@ def _series(path: Path) -> list[ZarrImage]:
     ]
 
 
-def _numbered(folder: Path) -> list[str]:
+def _numbered(folder: Location) -> list[str]:
     names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
     return sorted((name for name in names if name.isascii() and name.isdecimal()), key=int)
 
 
-def _titles(document: Path) -> list[str]:
+def _titles(document: Location) -> list[str]:
     """Return the names of the images of an OME-XML document, in order; empty if it cannot be read."""
     from xml.etree import ElementTree
 
     try:
-        root = ElementTree.parse(document).getroot()
+        root = ElementTree.fromstring(document.read_bytes())
+    except DecrappifyError:
+        raise
     except (OSError, ElementTree.ParseError, ValueError, LookupError):  # LookupError for an unknown encoding
         return []
     return [(node.get("Name") or "").strip() for node in root if re.sub(r"^\{.*\}", "", node.tag) == "Image"]
 
 
-def _own_name(folder: Path) -> str | None:
+def _own_name(folder: Location) -> str | None:
     try:
         images = ome_attributes(group_attributes(folder) or {}).get("multiscales")
     except FormatError:  # raised when the image is opened
@@ -208,7 +216,7 @@ def _name_in(image: Any) -> str | None:
     return str(_mapping(image).get("name") or "").strip().strip("/") or None
 
 
-def _example(path: Path) -> str:
+def _example(path: Location) -> str:
     """Return the name of an image or array inside a group, for a message."""
     arrays: list[tuple[int, str]] = []
     for entry in sorted(path.iterdir())[:_SEARCHED]:
@@ -229,12 +237,14 @@ def _example(path: Path) -> str:
     return "there is no image or array directly inside it; check that the whole folder was copied"
 
 
-def _document(file: Path) -> dict[str, Any] | None:
+def _document(file: Location) -> dict[str, Any] | None:
     check_regular(file)
     try:
         found = json_value(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+    except DecrappifyError:
+        raise
     except (OSError, ValueError) as error:
         raise FormatError(
             f"{file.parent} is not a readable Zarr store ({file.name}: {reason(error)}); "
@@ -251,7 +261,7 @@ def _mappings(value: Any) -> list[dict[str, Any]]:
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
-def image_at(path: Path, attributes: dict[str, Any], scene: int) -> ZarrImage:
+def image_at(path: Location, attributes: dict[str, Any], scene: int) -> ZarrImage:
     """Return the image with number `scene`; arguments and further errors as for `images_of`.
 
     Raises

@@ -19,6 +19,8 @@ from decrappify.io.formats.omezarr.layout import ZarrImage, group_attributes, im
 from decrappify.io.formats.omezarr.source import OmeZarrSource
 from decrappify.io.formats.omezarr.spacing import image_axes, level_spacing
 from decrappify.io.missing_planes import warn_of_missing
+from decrappify.io.remote.path import Location, RemotePath, location
+from decrappify.io.remote.store import RemoteStore
 from decrappify.limits.files import check_regular
 from decrappify.limits.threads import check_zarr_threads
 from decrappify.movie import Movie, dimension_names, parse_axes
@@ -67,6 +69,8 @@ def open_omezarr(
         If `path` does not exist.
     FormatError
         If it is not an image, or damaged.
+    RemoteError
+        If its server cannot be reached or denies access.
     InputError
         If the scene or level does not exist, or `axes` is passed for a file that names its axes.
 
@@ -74,8 +78,8 @@ def open_omezarr(
     ----------
     NGFF 0.4 and 0.5, https://ngff.openmicroscopy.org
     """
-    path = Path(path)
-    if not path.exists():
+    path = location(path)
+    if not isinstance(path, RemotePath) and not path.exists():
         raise MissingFileError(f"{path} does not exist; check the path")
     attributes = group_attributes(path)
     if attributes is None:
@@ -115,7 +119,7 @@ def from_zarr_array(array: zarr.Array[Any], axes: str | None, absent_chunks: str
 
 def level_count(path: str | os.PathLike[str], *, scene: int = 0) -> int:
     """Return the number of levels of an image's pyramid, 1 without a pyramid; errors as for `open_omezarr`."""
-    path = Path(path)
+    path = location(path)
     attributes = group_attributes(path)
     if attributes is None:
         return 1
@@ -124,17 +128,18 @@ def level_count(path: str | os.PathLike[str], *, scene: int = 0) -> int:
     return len(image["datasets"])
 
 
-def scene_names(path: Path) -> list[str | None]:
+def scene_names(path: Location) -> list[str | None]:
     """Return the name of every image of a store, None for an image without a name."""
     attributes = group_attributes(path)
     return [None] if attributes is None else [image.name for image in images_of(path, attributes, again=True)]
 
 
-def _array(path: Path) -> zarr.Array[Any]:
+def _array(path: Location) -> zarr.Array[Any]:
     check_zarr_threads()
+    store = RemoteStore(path.address) if isinstance(path, RemotePath) else RegularFiles(path, read_only=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return zarr.open_array(RegularFiles(path, read_only=True), mode="r")
+        return zarr.open_array(store, mode="r")
 
 
 class RegularFiles(LocalStore):
@@ -197,18 +202,18 @@ def _warn(source: OmeZarrSource) -> None:
         warn_caller(note)
 
 
-def _checked_level(level: int, count: int, path: Path) -> int:
+def _checked_level(level: int, count: int, path: Location) -> int:
     if not 0 <= level < count:
         raise InputError(f"level {level} is not in {path.name}, which has {count} (0 to {count - 1})")
     return level
 
 
-def _checked_scene(scene: int, path: Path) -> None:
+def _checked_scene(scene: int, path: Location) -> None:
     if scene != 0:
         raise InputError(f"scene {scene} is not in {path.name}, which has only scene 0")
 
 
-def _plain_axes(array: zarr.Array[Any], axes: str | None, path: Path) -> str:
+def _plain_axes(array: zarr.Array[Any], axes: str | None, path: Location) -> str:
     return parse_axes(array.shape, axes or None, names=dimension_names(array), what=path.name)
 
 

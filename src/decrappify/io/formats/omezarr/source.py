@@ -14,13 +14,15 @@ import zarr
 
 from decrappify._common.argument_names import setting
 from decrappify._common.counting import counted
-from decrappify.errors import DecrappifyError, FormatError
+from decrappify.errors import DecrappifyError, FormatError, RemoteError
 from decrappify.io.damage import damage_errors
 from decrappify.io.file_guard import FileGuard
 from decrappify.io.formats.omezarr.blosc import with_checked_blosc
 from decrappify.io.formats.omezarr.chunks import Judgment, StoredChunks, check_absent_chunks, judge
 from decrappify.io.formats.omezarr.codec_errors import codec_reason
 from decrappify.io.missing_planes import list_planes
+from decrappify.io.remote.guard import RemoteGuard
+from decrappify.io.remote.path import Location
 from decrappify.limits.files import check_decoded_size, check_extent, check_missing
 from decrappify.limits.reached import raise_if_limit
 from decrappify.movie import AXES, Array, FrameSource, Plane, Shape5
@@ -40,7 +42,7 @@ class OmeZarrSource(FrameSource):
         Any subset of the axes, in any order.
     axes : str
         One letter of ``TCZYX`` per dimension.
-    path : Path
+    path : Path or RemotePath
         For messages.
     missing : iterable of (t, c, z)
         Planes that were never recorded.
@@ -63,7 +65,7 @@ class OmeZarrSource(FrameSource):
         self,
         array: zarr.Array[Any],
         axes: str,
-        path: Path,
+        path: Location,
         missing: Iterable[Iterable[int]] = (),
         *,
         absent_chunks: str = "auto",
@@ -81,9 +83,8 @@ class OmeZarrSource(FrameSource):
         self._axes, self._path = axes, path
         self._how = check_absent_chunks(absent_chunks)
         self._chunks = StoredChunks(array, axes)
-        folder = self._chunks.folder
-        documents = () if folder is None else [folder / name for name in _DOCUMENTS if (folder / name).exists()]
-        self._guard = FileGuard(documents)
+        self._guard = self._new_guard()
+        self._remedy = "copy the store again" if self._chunks.remote is None else "check the store on the server"
         self.notes: list[str] = []
         self.missing_note = ""
         stated = frozenset((int(t), int(c), int(z)) for t, c, z in missing)
@@ -93,7 +94,8 @@ class OmeZarrSource(FrameSource):
         """Read one region as a (Y, X) array."""
         self._check_chunk({"T": t, "C": c, "Z": z, "Y": rows.start, "X": columns.start})
         what = f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded"
-        with damage_errors(what, "copy the store again", self._guard.check, partial(self._why, t, c, z, rows, columns)):
+        check = self._guard.check if self._chunks.remote is None else None  # a server that fails is not asked again
+        with damage_errors(what, self._remedy, check, partial(self._why, t, c, z, rows, columns)):
             plane = self._read(t, c, z, rows, columns)
         if (t, c, z) in self.missing and self._chunks.fill != 0 and self._chunks.is_fill(plane).all():
             return np.zeros(plane.shape, self.dtype)
@@ -106,8 +108,16 @@ class OmeZarrSource(FrameSource):
         return () if folder is None else (folder, folder / "c")
 
     def version(self, t: int, c: int, z: int) -> str | None:
-        """Return a digest of size, times and inode of the chunks of a plane; None if they are not on a disk."""
+        """Return a digest of the versions of the chunks of a plane; None if they have none."""
         return self._chunks.version(t, c, z)
+
+    def _new_guard(self) -> FileGuard | RemoteGuard:
+        """Return the guard of the metadata documents of the array; limit the size of the files of a remote one."""
+        folder, remote = self._chunks.folder, self._chunks.remote
+        if remote is not None:
+            remote.largest = 2 * math.prod(self._array.shards or self._array.chunks) * self.dtype.itemsize + (1 << 20)
+            return RemoteGuard(remote, _DOCUMENTS)
+        return FileGuard(() if folder is None else [folder / name for name in _DOCUMENTS if (folder / name).exists()])
 
     def _check_chunk(self, start: dict[str, int]) -> None:
         """Raise an error if a chunk is too large to be decoded, estimated from the first chunk file of a region."""
@@ -133,7 +143,8 @@ class OmeZarrSource(FrameSource):
             for place in of_fill:
                 if not self._is_known_absent(place):
                     self._check_stored(t, c, z, place)
-            self._guard.check()
+            if of_fill or self._chunks.remote is None:  # a check of a remote document is a request
+                self._guard.check()
             doubtful = any(not self._is_known_absent(place) for place in of_fill)
             if not doubtful or _are_equal(before, plane):
                 return plane
@@ -153,7 +164,7 @@ class OmeZarrSource(FrameSource):
             raise self._gone(t, c, z, place)
         raise FormatError(  # zarr reads an empty shard as the fill value
             f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded: its chunk "
-            f"{self._chunks.key(place)} is an empty file; copy the store again"
+            f"{self._chunks.key(place)} is an empty file; {self._remedy}"
         )
 
     def _why(self, t: int, c: int, z: int, rows: slice, columns: slice, error: Exception) -> str:
@@ -166,6 +177,8 @@ class OmeZarrSource(FrameSource):
         for place in ((*leading, y, x) for y in down for x in across):
             try:
                 self._chunks.read(place)
+            except RemoteError:
+                raise
             except Exception as damage:  # noqa: BLE001 -- decoders raise errors of any kind
                 raise_if_limit(damage, "reading a chunk")
                 return f"the data of chunk {self._chunks.key(place)} are damaged: {codec_reason(damage)}"
@@ -180,11 +193,11 @@ class OmeZarrSource(FrameSource):
         chunk = f"frame {t} (channel {c}, slice {z}) of {self._path} lacks its chunk {self._chunks.key(place)}"
         if self._absent is None:
             advice = (
-                f"copy the store again, or pass {setting('absent_chunks', 'fill')} if its writer omits chunks of the "
+                f"{self._remedy}, or pass {setting('absent_chunks', 'fill')} if its writer omits chunks of the "
                 f"fill value {float(self._chunks.fill):g}, or {setting('absent_chunks', 'missing')} to list them first"
             )
             return FormatError(chunk, advice=advice, option="absent_chunks")
-        return FormatError(f"{chunk}, which existed when it was opened; restore it, or copy the store again")
+        return FormatError(f"{chunk}, which existed when it was opened; restore it, or {self._remedy}")
 
     def _find_absent(self, stated: frozenset[Plane], complete: bool) -> frozenset[Plane]:
         """Find the absent chunks, and return the planes that count as not recorded because of them."""
@@ -212,7 +225,7 @@ class OmeZarrSource(FrameSource):
             where = "every plane" if len(lost) == n_planes else list_planes(lost, self.shape[:3])
             self.missing_note = (
                 f"{name}: {len(lost)} of {counted(n_planes, 'plane')} missing ({where}): {self._named_absent(lost)} in "
-                f"the store; copy it again, or pass {setting('absent_chunks', 'fill')} if its writer omits chunks of "
+                f"the store; {self._remedy}, or pass {setting('absent_chunks', 'fill')} if its writer omits chunks of "
                 f"the fill value {fill}"
             )
         if found.doubtful.any():

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from decrappify._common.caller_warning import warn_caller
 from decrappify._common.checks import short
 from decrappify.errors import FormatError
+from decrappify.io.remote.path import Location
 from decrappify.io.units import to_micrometers, to_seconds
 from decrappify.movie import PixelSize, are_axes, axis_letter
 
@@ -33,7 +33,7 @@ class Spacing(NamedTuple):
     unitless: dict[str, float]
 
 
-def image_axes(image: dict[str, Any], ndim: int, path: Path) -> tuple[str, dict[str, str | None]]:
+def image_axes(image: dict[str, Any], ndim: int, path: Location) -> tuple[str, dict[str, str | None]]:
     """Return the axes of an image, one letter per dimension, and the unit of each axis.
 
     Raises
@@ -63,7 +63,9 @@ def image_axes(image: dict[str, Any], ndim: int, path: Path) -> tuple[str, dict[
     return letters, dict(zip(letters, units, strict=True))
 
 
-def level_spacing(image: dict[str, Any], level: int, axes: str, units: dict[str, str | None], path: Path) -> Spacing:
+def level_spacing(
+    image: dict[str, Any], level: int, axes: str, units: dict[str, str | None], path: Location
+) -> Spacing:
     """Return the spacing of one level of a pyramid.
 
     A factor is the product of the ``scale`` transformations of the level and of the whole image. An invalid
@@ -80,7 +82,7 @@ def level_spacing(image: dict[str, Any], level: int, axes: str, units: dict[str,
         One letter per dimension.
     units : dict
         Unit of each axis.
-    path : Path
+    path : Path or RemotePath
         For the warning, issued for the finest level only.
 
     References
