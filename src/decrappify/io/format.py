@@ -116,8 +116,8 @@ class Format:
     signatures: tuple[tuple[int, bytes], ...] = ()
     accepts: Callable[[bytes], bool] | None = None
     is_folder: Callable[[Path], bool] | None = None
-    scenes: Callable[[Path], Sequence[str | None]] | None = None
-    scene_details: Callable[[Path], Sequence[SceneDetails]] | None = None
+    scenes: Callable[..., Sequence[str | None]] | None = None
+    scene_details: Callable[..., Sequence[SceneDetails]] | None = None
     levels: Callable[..., int] | None = None
     write: Callable[..., Any] | None = None
     write_scenes: Callable[..., Any] | None = None

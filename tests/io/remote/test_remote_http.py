@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,21 +18,9 @@ from tests.io.remote.web_server import Server, always, once, serving
 
 from decrappify.errors import DecrappifyError, FormatError, InputError, MissingFileError, OutputError, RemoteError
 from decrappify.io import open_movie, open_pyramid, save_movie, scenes
-from decrappify.io.remote import client
-from decrappify.io.remote.attempts import Limits
 from decrappify.movie import Movie
 
 SECRET = "hunter2"
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    limits = Limits(attempts=3, wait_s=0.01, longest_wait_s=0.05, connect_s=2, silent_s=0.4, request_s=3)
-    monkeypatch.setattr(client, "_limits", limits)
-    client.close_clients()
-    yield
-    client.close_clients()
-    gc.collect()
 
 
 @pytest.fixture

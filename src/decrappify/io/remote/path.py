@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
@@ -48,9 +49,6 @@ class RemotePath(os.PathLike[str]):
     def __hash__(self) -> int:
         return hash(self.address)
 
-    def __lt__(self, other: RemotePath) -> bool:
-        return str(self) < str(other)
-
     @property
     def name(self) -> str:
         """Last part of the path; the host or bucket without a path."""
@@ -64,15 +62,11 @@ class RemotePath(os.PathLike[str]):
     @property
     def parent(self) -> RemotePath:
         """Folder of the file or node."""
-        address = self.address
-        return (
-            RemotePath(Address(address.scheme, address.host, "", address.user, address.query))
-            / (address.path.rpartition("/")[0])
-        )
+        return RemotePath(replace(self.address, path=self.address.path.rpartition("/")[0]))
 
-    def relative_to(self, other: RemotePath) -> PurePosixPath:
+    def relative_to(self, other: Location) -> PurePosixPath:
         """Return the path below another one of the same store."""
-        return PurePosixPath(self.address.path).relative_to(other.address.path)
+        return PurePosixPath(self.address.path).relative_to(_path_of(other))
 
     def exists(self) -> bool:
         """Return whether this is a Zarr group or array."""
@@ -116,6 +110,10 @@ class RemotePath(os.PathLike[str]):
 
 
 Location: TypeAlias = Path | RemotePath
+
+
+def _path_of(path: Location) -> PurePosixPath:
+    return PurePosixPath(path.address.path if isinstance(path, RemotePath) else path)
 
 
 def location(path: str | os.PathLike[str]) -> Location:

@@ -55,7 +55,8 @@ class S3Files:
             try:
                 reply = await self._call("get_object", address, **options)
             except FileNotFoundError as error:
-                return _absent(error, address)
+                _check_bucket(error, address)
+                return None
             size = int(reply["ContentLength"])
             check_size(size, largest)
             content = bytearray()
@@ -78,7 +79,8 @@ class S3Files:
             try:
                 reply = await self._call("head_object", address)
             except FileNotFoundError as error:
-                return _absent(error, address)
+                _check_bucket(error, address)
+                return None
         return FileState.of(int(reply["ContentLength"]), reply.get("ETag"), reply.get("LastModified"))
 
     async def names(self, address: Address, *, deep: bool) -> set[str] | None:
@@ -91,7 +93,7 @@ class S3Files:
             except PermissionError:
                 return None
             except FileNotFoundError as error:
-                _absent(error, address)
+                _check_bucket(error, address)
                 return set()
         return {entry["name"].removeprefix(f"{folder}/").strip("/") for entry in found}
 
@@ -119,8 +121,8 @@ def _response(error: BaseException) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _absent(error: FileNotFoundError, address: Address) -> None:
-    """Return None for an absent object; raise Permanent for an absent bucket."""
+def _check_bucket(error: FileNotFoundError, address: Address) -> None:
+    """Raise Permanent if a bucket is absent, which s3fs reports as an absent object."""
     if _response(error).get("Error", {}).get("Code") == "NoSuchBucket":
         raise Permanent(f"the bucket {address.host} does not exist", f"check its name; {_REGION}") from error
 

@@ -98,7 +98,7 @@ class StoredChunks:
                 return None
         chunk = self._array.store_path / self.key(place)
         try:
-            return sync(chunk.store.getsize(chunk.path))
+            return int(sync(chunk.store.getsize(chunk.path)))
         except FileNotFoundError:
             return None
 

@@ -219,7 +219,8 @@ def _name_in(image: Any) -> str | None:
 def _example(path: Location) -> str:
     """Return the name of an image or array inside a group, for a message."""
     arrays: list[tuple[int, str]] = []
-    for entry in sorted(path.iterdir())[:_SEARCHED]:
+    entries: list[Location] = [*path.iterdir()]
+    for entry in sorted(entries, key=str)[:_SEARCHED]:
         if not entry.is_dir():
             continue
         try:
