@@ -10,7 +10,7 @@ import unicodedata
 
 _LONGEST = 900  # characters of a message; text from a damaged file can be of any length
 _HEAD, _TAIL = 500, 380
-_SECRETS = re.compile(r"(?i)\b((?:https?|s3):/{1,2})(?:[^\s/?#@]*@)?([^\s?#'\"<>]*)(?:[?#][^\s'\"<>]*)?")
+_SECRETS = re.compile(r"(?i)\b((?:https?|s3):/{1,2})(?:[^\s/?#]*@)?([^\s?#'\"<>]*)(?:[?#][^\s'\"<>]*)?")
 
 
 def printable(text: object) -> str:

@@ -158,7 +158,7 @@ def test_missing_files_raise_with_a_similar_name(tmp_path: Path) -> None:
             open_movie(tmp_path / name)
     with pytest.raises(MissingFileError, match="nor does its folder"):
         open_movie(tmp_path / "absent" / "cells.tif")
-    with pytest.raises(InputError, match="is a web address; download the file"):
+    with pytest.raises(InputError, match="only OME-Zarr is read from servers; download the file"):
         open_movie("https://example.org/cells.czi")
 
 

@@ -21,8 +21,8 @@ class _Path(click.Path):
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
         if value == "":
             self.fail("the path is empty; pass the name of a file or folder", parameter, context)
-        if isinstance(value, str) and is_address(value):
-            return RemotePath(value)
+        if isinstance(parameter, click.Argument) and isinstance(value, str) and is_address(value):
+            return RemotePath(value)  # options name models, settings and outputs, which are on a disk
         return super().convert(value, parameter, context)
 
 

@@ -59,6 +59,26 @@ def test_commands_end_in_one_line(server, tmp_path, tiny_models, command):
     assert SECRET not in failed
 
 
+@pytest.mark.parametrize(
+    "name", ["check URL", "crappify URL out.ome.zarr --preset confocal", "calibrate URL", "train URL"]
+)
+def test_commands_on_an_unreachable_server_end_in_one_line(tmp_path, monkeypatch, command, name):
+    monkeypatch.chdir(tmp_path)
+    url = f"http://me:{SECRET}@127.0.0.1:9/cells.ome.zarr?sig={SECRET}"
+    failed = command(*(url if word == "URL" else word for word in name.split()), exit_code=2).stderr
+    assert "no connection to 127.0.0.1:9 (Connection refused), after 3 attempts" in failed
+    assert failed.count("\n") == 1
+    assert SECRET not in failed
+
+
+def test_output_options_do_not_accept_addresses(server, tmp_path, tiny_models, command):
+    url = server.url("cells.ome.zarr")
+    failed = command(
+        "check", url, "--model", tiny_models["movie"], "--report", "s3://lab/check.html", exit_code=2
+    ).stderr
+    assert "s3://lab/check.html is an address, and outputs are written to disks only" in failed
+
+
 def test_restoration_stopped_by_a_failing_server_is_resumed(server, tmp_path, tiny_models):
     url, model = server.url("cells.ome.zarr"), tiny_models["movie"]
     expected = restore(open_movie(tmp_path / "cells.ome.zarr"), model, tmp_path / "local.ome.zarr", inference=ON_CPU)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -106,7 +107,12 @@ class HttpFiles:
         except (aiohttp.InvalidURL, aiohttp.TooManyRedirects, ValueError) as error:
             raise Permanent("the address or a redirection is not valid") from error
         except aiohttp.ClientConnectorError as error:
-            raise Passing(f"no connection to {address.host} ({error.strerror or 'unknown host'})") from error
+            found = (
+                os.strerror(error.errno)
+                if error.errno is not None and error.errno > 0
+                else error.strerror or "unknown host"
+            )
+            raise Passing(f"no connection to {address.host} ({found})") from error
         except TimeoutError as error:
             raise Passing("the server did not answer in time") from error
         except aiohttp.ClientPayloadError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -45,6 +46,7 @@ class S3Files:
             config_kwargs={**times, "retries": {"total_max_attempts": 1}},
         )
         self._system.retries = 1
+        self._longest_s = limits.request_s
         if isinstance(self._system.anon, str):  # from the environment
             self._system.anon = self._system.anon.lower() not in _OFF
 
@@ -61,9 +63,10 @@ class S3Files:
             check_size(size, largest)
             content = bytearray()
             try:
-                while block := await reply["Body"].read(_BLOCK):
-                    content += block
-                    check_size(len(content), largest)
+                async with asyncio.timeout(self._longest_s):
+                    while block := await reply["Body"].read(_BLOCK):
+                        content += block
+                        check_size(len(content), largest)
             finally:
                 reply["Body"].close()
         if size != len(content):

@@ -94,7 +94,7 @@ class OmeZarrSource(FrameSource):
         """Read one region as a (Y, X) array."""
         self._check_chunk({"T": t, "C": c, "Z": z, "Y": rows.start, "X": columns.start})
         what = f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded"
-        check = self._guard.check if self._chunks.remote is None else None  # a server that fails is not asked again
+        check = self._guard.check if self._chunks.remote is None else None  # no further requests to a server that fails
         with damage_errors(what, self._remedy, check, partial(self._why, t, c, z, rows, columns)):
             plane = self._read(t, c, z, rows, columns)
         if (t, c, z) in self.missing and self._chunks.fill != 0 and self._chunks.is_fill(plane).all():
