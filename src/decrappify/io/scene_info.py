@@ -9,6 +9,7 @@ from decrappify.io.file_scenes import file_scenes
 from decrappify.io.format import SceneDetails
 from decrappify.io.reading_errors import reading_errors
 from decrappify.io.recognition import format_of, is_image_folder
+from decrappify.io.remote.path import location
 
 
 def scene_details(path: str | os.PathLike[str]) -> list[SceneDetails]:
@@ -19,11 +20,11 @@ def scene_details(path: str | os.PathLike[str]) -> list[SceneDetails]:
     MissingFileError, FormatError
         As for `open_movie`.
     """
-    path = Path(path)
     if is_image_folder(path):
         from decrappify.io.folders.folder import read_folder
 
-        return [SceneDetails() for _ in read_folder(path, "auto").scenes]
+        return [SceneDetails() for _ in read_folder(Path(path), "auto").scenes]
+    path = location(path)
     with reading_errors(path):
         form = format_of(path)
         if form is not None and form.scene_details is not None:

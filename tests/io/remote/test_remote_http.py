@@ -17,7 +17,7 @@ from tests.io.formats.omezarr.zarr_files import image, plate
 from tests.io.remote.web_server import Server, always, once, serving
 
 from decrappify.errors import DecrappifyError, FormatError, InputError, MissingFileError, OutputError, RemoteError
-from decrappify.io import open_movie, open_pyramid, save_movie, scenes
+from decrappify.io import open_movie, open_pyramid, save_movie, scene_details, scenes
 from decrappify.movie import Movie
 
 SECRET = "hunter2"
@@ -62,6 +62,7 @@ def test_scenes_and_levels_of_a_remote_plate(tmp_path):
     with serving(tmp_path) as server:
         url = server.url("plate.zarr")
         assert scenes(url) == ["B/03/0", "B/03/1"]
+        assert len(scene_details(url)) == 2
         assert (open_movie(url, scene="B/03/1").frame(0) == 1).all()
         assert len(open_pyramid(server.url("levels.ome.zarr"))) == len(open_pyramid(tmp_path / "levels.ome.zarr"))
 
