@@ -7,10 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import aiohttp
-from botocore import exceptions as boto
-from s3fs import S3FileSystem
-
 from decrappify.io.remote.address import Address
 from decrappify.io.remote.attempts import Limits, Passing, Permanent
 from decrappify.io.remote.files import ByteRange, FileState, check_size, checked_part
@@ -38,6 +34,8 @@ class S3Files:
     """
 
     def __init__(self, limits: Limits) -> None:
+        from s3fs import S3FileSystem
+
         times = {"connect_timeout": limits.connect_s, "read_timeout": limits.silent_s}
         self._system = S3FileSystem(
             asynchronous=True,
@@ -133,6 +131,9 @@ def _check_bucket(error: FileNotFoundError, address: Address) -> None:
 @contextmanager
 def _failures(address: Address) -> Iterator[None]:
     """Raise `Passing` or `Permanent` for errors of s3fs and botocore."""
+    import aiohttp
+    from botocore import exceptions as boto
+
     try:
         yield
     except (Passing, Permanent):
