@@ -41,7 +41,7 @@ TABLE = {
     # the movie
     "missing file": (RESTORE % "godo.tif" + STILL, r"godo\.tif does not exist; did you mean good\.tif\?"),
     "missing folder": (RESTORE % "no/good.tif" + STILL, r"nor does its folder .*no; check the path"),
-    "web address": ("info https://example.org/a.tif", r"is a web address; download the file"),
+    "web address": ("info https://example.org/a.tif", r"only OME-Zarr is read from servers; download the file"),
     "truncated TIFF": (RESTORE % "truncated.tif" + STILL, r"truncated\.tif .*(truncated|damaged)"),
     "truncated CZI": (RESTORE % "truncated.czi" + STILL, r"truncated\.czi .*(truncated|damaged)"),
     "CZI that is an HTML page": (RESTORE % "page.czi" + STILL, r"page\.czi is an HTML page, not a CZI file: download"),

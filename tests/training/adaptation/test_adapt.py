@@ -129,7 +129,7 @@ def test_score_compares_both_models_with_the_gaussian_filter():
 
 
 def test_resumed_run_has_the_weights_of_an_uninterrupted_one(given, noisy, tmp_path):
-    config = replace(CONFIG, max_steps=12, validate_every=4)
+    config = replace(CONFIG, max_steps=8, validate_every=4)
     whole = adapt(given, noisy, noise=NOISE, config=config, output=tmp_path / "whole")
     cancel = threading.Event()
 
@@ -139,7 +139,7 @@ def test_resumed_run_has_the_weights_of_an_uninterrupted_one(given, noisy, tmp_p
 
     run = RunOptions(cancel=cancel, on_validation=stop)
     stopped = adapt(given, noisy, noise=NOISE, config=config, output=tmp_path / "run", run=run)
-    assert stopped.card["adapted"]["unfinished"] == "stopped at step 5 of 12"
+    assert stopped.card["adapted"]["unfinished"] == "stopped at step 5 of 8"
     resumed = adapt(given, noisy, noise=NOISE, config=config, output=tmp_path / "run", run=RunOptions(resume=True))
     assert resumed.sha256 == whole.sha256
     other = replace(NOISE, gain=Estimate(2.0))

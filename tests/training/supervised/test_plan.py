@@ -49,6 +49,7 @@ def test_timed_run_meets_its_time_and_equals_a_run_of_its_steps(tmp_path, caplog
     assert again.sha256 == model.sha256
 
 
+@pytest.mark.slow
 def test_resumed_timed_run_keeps_its_plan_and_refuses_another_time(tmp_path):
     stop = threading.Event()
     stop.set()
