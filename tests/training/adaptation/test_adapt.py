@@ -23,6 +23,7 @@ from decrappify.noise.pixels.variance import MovieSplitter
 from decrappify.normalization import NormalizationRule
 from decrappify.restoration import restore
 from decrappify.training import AdaptationConfig, RunOptions, adapt
+from decrappify.training.adaptation import validation
 from decrappify.training.adaptation.api import verdict
 from decrappify.training.adaptation.dataset import SplitDataset
 from decrappify.training.adaptation.outputs import plot_adaptation
@@ -128,7 +129,8 @@ def test_score_compares_both_models_with_the_gaussian_filter():
     assert np.isnan(score.lead)
 
 
-def test_resumed_run_has_the_weights_of_an_uninterrupted_one(given, noisy, tmp_path):
+def test_resumed_run_has_the_weights_of_an_uninterrupted_one(given, noisy, tmp_path, monkeypatch):
+    monkeypatch.setattr(validation, "PATCHES", 16)
     config = replace(CONFIG, max_steps=8, validate_every=4)
     whole = adapt(given, noisy, noise=NOISE, config=config, output=tmp_path / "whole")
     cancel = threading.Event()
