@@ -8,7 +8,7 @@
   and overlapped (decoding, upload, network, download and writing at the same time), and `restore` itself; megapixels
   per second, and the share of the time in which the GPU does not compute
 
-    python benchmarks/speed/gpu.py    # under 6 minutes; one line if there is no GPU
+    python benchmarks/speed/gpu.py    # under 6 minutes; one line without a GPU
 
 A row that would begin after the limit of --seconds is left out; the next call measures it.
 """

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from decrappify._common.argument_names import setting
 from decrappify.errors import InputError
 from decrappify.noise import Estimate, NoiseModel
-from decrappify.noise.pixels.splitting import LEAST_SHARE
+from decrappify.noise.pixels.splitting import with_excess
 
 Array = NDArray[Any]
 _LEAST_CORRELATION = 0.05  # as of `calibrate`: below it, noise is not distinguished from white noise
@@ -55,9 +55,7 @@ class PlaneNoise:
         """Return the variance at expected gray levels."""
         least = max(self.gain**2 * _LEAST_PHOTONS + self.read_variance[0], self.least_variance)
         variance = np.maximum(np.float32(self.gain) * gray_level + np.float32(self.intercept), np.float32(least))
-        if self.excess is None:
-            return np.asarray(variance)
-        return np.asarray(np.maximum(variance + self.excess, np.float32(LEAST_SHARE) * variance))
+        return np.asarray(with_excess(variance, self.excess))
 
 
 def plane_noise(noise: NoiseModel, name: str, *, measured_here: bool = False) -> PlaneNoise:

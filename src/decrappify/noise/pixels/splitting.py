@@ -19,7 +19,7 @@ Array = NDArray[Any]
 _SMOOTHING = 2.0  # pixels; the mean from which the variance of correlated noise is taken
 _MEAN_WIDTH = 4.0  # pixels; over which the effect of rounding to whole photons is averaged
 _LARGEST_REACH = 0.3  # correlation at lag 2 that the kernel does not explain
-LEAST_SHARE = 0.1  # of the variance of a gray level, which all pixels have
+_LEAST_SHARE = 0.1  # of the variance of a gray level, which all pixels have
 MOST_PHOTONS = 1e9  # counts up to which binomial and Poisson numbers are exact in float64
 
 
@@ -122,7 +122,7 @@ class NoiseSplitter:
     def variance(self, mean: Array, excess: Array | None = None) -> Array:
         """Return the variance of pixels with a mean gray level, and an excess of single pixels."""
         variance = np.maximum(self.gain * np.asarray(mean, np.float64) + self.intercept, self.least_variance)
-        return variance if excess is None else np.maximum(variance + excess, LEAST_SHARE * variance)
+        return with_excess(variance, excess)
 
     def normal_field(self, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
         """Draw normal noise (..., Y, X) of variance 1 with the correlation of the pixels, float32."""
@@ -137,12 +137,12 @@ class NoiseSplitter:
         if self.gain and not self.is_correlated:
             counts = (values + self.intercept / self.gain) / self.gain
             if counts.max(initial=0) < MOST_PHOTONS:
-                more = 0.0 if excess is None else excess / self.gain**2
+                more = None if excess is None else excess / self.gain**2
                 return np.asarray(self.gain * self._thinned(counts, share, rng, more))
         spread = np.sqrt(weight * self.variance(_smoothed(values) if self.gain else values, excess))
         return np.asarray(spread * self.normal_field(values.shape, rng))
 
-    def _thinned(self, counts: Array, share: float, rng: np.random.Generator, excess: Array | float) -> Array:
+    def _thinned(self, counts: Array, share: float, rng: np.random.Generator, excess: Array | None) -> Array:
         """Draw the deviation of a share from its expectation, of counts with a variance equal to their mean.
 
         The variance of the deviation has to be ``share * (1 - share)`` times the mean, at least that of dim pixels,
@@ -152,13 +152,13 @@ class NoiseSplitter:
         expected = np.maximum(_smoothed(counts, _MEAN_WIDTH), self.least_variance / self.gain**2)
         whole = self._photons(counts, expected, rng, excess)
         mean = _smoothed(whole, _MEAN_WIDTH)
-        lacking = np.maximum(expected + excess, LEAST_SHARE * expected) - mean
+        lacking = with_excess(expected, excess) - mean
         kept = rng.binomial(whole.astype(np.int64), np.clip(1 + lacking / np.maximum(mean, 1e-12), 0, 1))
         noise = rng.standard_normal(counts.shape, dtype=np.float32)
         added = np.sqrt(share * (1 - share) * np.maximum(lacking, 0)) * noise
         return np.asarray(rng.binomial(kept, share) - share * kept + added)
 
-    def _photons(self, counts: Array, expected: Array, rng: np.random.Generator, excess: Array | float) -> Array:
+    def _photons(self, counts: Array, expected: Array, rng: np.random.Generator, excess: Array | None) -> Array:
         """Draw the whole photons of pixels, given their counts and the expectation of these.
 
         Without read noise, they are the counts. Otherwise, their distribution is approximated by that of two normal
@@ -167,11 +167,20 @@ class NoiseSplitter:
         if not self.read_variance:
             return np.asarray(np.maximum(np.rint(counts), 0))
         light = np.maximum(expected - self.read_variance / self.gain**2, 0)
-        read = np.maximum(expected - light + excess, LEAST_SHARE * (expected - light))
+        read = with_excess(expected - light, excess)
         part = light / np.maximum(light + read, 1e-12)
         noise = rng.standard_normal(counts.shape, dtype=np.float32)
         drawn = light + part * (counts - expected) + np.sqrt(part * read) * noise
         return np.asarray(np.maximum(np.rint(drawn), 0))
+
+
+def with_excess(variance: Array, excess: Array | None) -> Array:
+    """Return variances of gray levels with the excess of the pixels, at least a tenth of those of the gray levels.
+
+    >>> with_excess(np.array([10.0, 10.0]), np.array([5.0, -20.0])).tolist()
+    [15.0, 1.0]
+    """
+    return variance if excess is None else np.asarray(np.maximum(variance + excess, _LEAST_SHARE * variance))
 
 
 def axes_beyond_kernel(noise: NoiseModel) -> list[str]:
