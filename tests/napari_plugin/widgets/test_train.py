@@ -15,7 +15,7 @@ from tests.test_recipes import RECIPES
 from decrappify import load_model, save_movie
 from decrappify.crappify import crappifier_preset
 from decrappify.samples import simulate
-from napari_decrappify.widgets.preferences import recent_models
+from napari_decrappify.widgets.choices.preferences import recent_models
 from napari_decrappify.widgets.restore import RestoreWidget
 from napari_decrappify.widgets.train import TrainWidget
 from napari_decrappify.workers.train import movies_in

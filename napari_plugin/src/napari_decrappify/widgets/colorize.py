@@ -12,14 +12,14 @@ from qtpy.QtWidgets import QCheckBox, QFileDialog, QSpinBox, QVBoxLayout
 from napari_decrappify.layers.attributes import restored_attributes
 from napari_decrappify.layers.image import METADATA
 from napari_decrappify.layers.region import current_position
-from napari_decrappify.widgets.device_choice import DeviceChoice
-from napari_decrappify.widgets.fidelity_choice import FidelityChoice
-from napari_decrappify.widgets.forms import button, form, named, row
-from napari_decrappify.widgets.layer_choice import LayerChoice
-from napari_decrappify.widgets.model_choice import ModelChoice
-from napari_decrappify.widgets.preferences import remember
-from napari_decrappify.widgets.run_panel import RunPanel
-from napari_decrappify.widgets.run_widget import RunWidget
+from napari_decrappify.widgets.choices.device import DeviceChoice
+from napari_decrappify.widgets.choices.fidelity import FidelityChoice
+from napari_decrappify.widgets.choices.layer import LayerChoice
+from napari_decrappify.widgets.choices.model import ModelChoice
+from napari_decrappify.widgets.choices.preferences import remember
+from napari_decrappify.widgets.running.forms import button, form, named, row
+from napari_decrappify.widgets.running.run_panel import RunPanel
+from napari_decrappify.widgets.running.run_widget import RunWidget
 from napari_decrappify.workers.colorize import Colorized, ColorizeSettings, colorize_layer, import_weights
 from napari_decrappify.workers.runner import warm_up
 

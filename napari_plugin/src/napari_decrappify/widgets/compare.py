@@ -11,11 +11,11 @@ from napari_decrappify.layers.attributes import restored_attributes
 from napari_decrappify.layers.image import METADATA
 from napari_decrappify.layers.lazy import MovieArray, as_dask
 from napari_decrappify.layers.region import current_position
-from napari_decrappify.widgets.forms import button, form, row
-from napari_decrappify.widgets.layer_choice import LayerChoice, is_gray
+from napari_decrappify.widgets.choices.layer import LayerChoice, is_gray
 from napari_decrappify.widgets.metric_table import MetricTable
-from napari_decrappify.widgets.run_panel import RunPanel
-from napari_decrappify.widgets.run_widget import RunWidget
+from napari_decrappify.widgets.running.forms import button, form, row
+from napari_decrappify.widgets.running.run_panel import RunPanel
+from napari_decrappify.widgets.running.run_widget import RunWidget
 from napari_decrappify.workers.compare import (
     Compared,
     CompareSettings,

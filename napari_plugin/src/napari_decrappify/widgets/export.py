@@ -12,12 +12,12 @@ from decrappify.errors import DecrappifyError
 from napari_decrappify.layers.image import METADATA, LayerImage
 from napari_decrappify.layers.region import current_position
 from napari_decrappify.layers.scenes import scenes_of
-from napari_decrappify.widgets.forms import FolderBox, folder_box, form, named, shrinkable
-from napari_decrappify.widgets.layer_choice import is_exportable
-from napari_decrappify.widgets.layer_ticks import LayerTicks
-from napari_decrappify.widgets.preferences import remember
-from napari_decrappify.widgets.run_panel import RunPanel
-from napari_decrappify.widgets.run_widget import RunWidget, confirmed, create_folder
+from napari_decrappify.widgets.choices.layer import is_exportable
+from napari_decrappify.widgets.choices.layer_ticks import LayerTicks
+from napari_decrappify.widgets.choices.preferences import remember
+from napari_decrappify.widgets.running.forms import FolderBox, folder_box, form, named, shrinkable
+from napari_decrappify.widgets.running.run_panel import RunPanel
+from napari_decrappify.widgets.running.run_widget import RunWidget, confirmed, create_folder
 from napari_decrappify.workers.export import Exported, ExportSettings, export_layers
 from napari_decrappify.workers.messages import one_line
 from napari_decrappify.workers.names import safe_name

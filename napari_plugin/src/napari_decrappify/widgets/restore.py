@@ -15,16 +15,16 @@ from napari_decrappify.layers.live import LiveResult
 from napari_decrappify.layers.model_fit import caution, obstacle, window_length
 from napari_decrappify.layers.region import displayed_region
 from napari_decrappify.layers.scene_listing import scenes_like
-from napari_decrappify.widgets.device_choice import DeviceChoice
+from napari_decrappify.widgets.choices.device import DeviceChoice
+from napari_decrappify.widgets.choices.fidelity import FidelityChoice
+from napari_decrappify.widgets.choices.input import InputChoice
+from napari_decrappify.widgets.choices.model import ModelChoice
+from napari_decrappify.widgets.choices.preferences import remember
 from napari_decrappify.widgets.export import ExportPage
-from napari_decrappify.widgets.fidelity_choice import FidelityChoice
-from napari_decrappify.widgets.forms import folder_box, form, named, scrolled
-from napari_decrappify.widgets.input_choice import InputChoice
-from napari_decrappify.widgets.model_choice import ModelChoice
-from napari_decrappify.widgets.preferences import remember
-from napari_decrappify.widgets.preview_controls import PreviewControls
-from napari_decrappify.widgets.run_panel import RunPanel
-from napari_decrappify.widgets.run_widget import RunWidget, confirmed, create_folder
+from napari_decrappify.widgets.running.forms import folder_box, form, named, scrolled
+from napari_decrappify.widgets.running.preview_controls import PreviewControls
+from napari_decrappify.widgets.running.run_panel import RunPanel
+from napari_decrappify.widgets.running.run_widget import RunWidget, confirmed, create_folder
 from napari_decrappify.widgets.scene_runs import SceneRuns
 from napari_decrappify.workers.messages import one_line
 from napari_decrappify.workers.outcome import Failed, Outcome

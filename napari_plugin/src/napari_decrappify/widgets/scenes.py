@@ -13,9 +13,9 @@ from decrappify.errors import DecrappifyError
 from decrappify.io import readable_suffixes
 from napari_decrappify.layers.image import METADATA
 from napari_decrappify.layers.scene_listing import SceneListing
-from napari_decrappify.widgets.forms import button, form, named, row
-from napari_decrappify.widgets.run_panel import RunPanel
-from napari_decrappify.widgets.run_widget import RunWidget
+from napari_decrappify.widgets.running.forms import button, form, named, row
+from napari_decrappify.widgets.running.run_panel import RunPanel
+from napari_decrappify.widgets.running.run_widget import RunWidget
 from napari_decrappify.workers.messages import one_line
 from napari_decrappify.workers.scenes import THUMBNAIL, ScenePreview, list_scenes
 from napari_decrappify.workers.words import control_names

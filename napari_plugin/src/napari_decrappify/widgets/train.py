@@ -7,15 +7,15 @@ from typing import Any
 from qtpy.QtWidgets import QGroupBox, QTabWidget, QVBoxLayout, QWidget
 
 from decrappify.errors import DecrappifyError
-from napari_decrappify.widgets.crappifier_controls import CrappifierControls
-from napari_decrappify.widgets.crappifier_preview import CrappifierPreview
-from napari_decrappify.widgets.forms import named, scrolled
-from napari_decrappify.widgets.preferences import add_recent_model
-from napari_decrappify.widgets.run_panel import RunPanel
-from napari_decrappify.widgets.run_widget import RunWidget, create_folder
-from napari_decrappify.widgets.training_images import TrainingImages
-from napari_decrappify.widgets.training_options import TrainingOptions
-from napari_decrappify.widgets.training_progress import TrainingProgress
+from napari_decrappify.widgets.choices.preferences import add_recent_model
+from napari_decrappify.widgets.running.forms import named, scrolled
+from napari_decrappify.widgets.running.run_panel import RunPanel
+from napari_decrappify.widgets.running.run_widget import RunWidget, create_folder
+from napari_decrappify.widgets.training.crappifier_controls import CrappifierControls
+from napari_decrappify.widgets.training.crappifier_preview import CrappifierPreview
+from napari_decrappify.widgets.training.images import TrainingImages
+from napari_decrappify.widgets.training.options import TrainingOptions
+from napari_decrappify.widgets.training.progress import TrainingProgress
 from napari_decrappify.workers.messages import one_line
 from napari_decrappify.workers.progress import clock
 from napari_decrappify.workers.runner import warm_up

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from qtpy.QtWidgets import QFileDialog
 
-from napari_decrappify.widgets.model_choice import ModelChoice
+from napari_decrappify.widgets.choices.model import ModelChoice
 
 
 def items(box):

@@ -13,7 +13,9 @@ from superqt import QRangeSlider
 from decrappify import load_plugin
 from decrappify.crappify import Crappifier, crappifier_preset, preset_description
 from decrappify.errors import DecrappifyError
-from napari_decrappify.widgets.degradations import (
+from napari_decrappify.widgets.choices.preferences import keep, recall
+from napari_decrappify.widgets.running.forms import button, form, named, row, shrinkable
+from napari_decrappify.widgets.training.degradations import (
     POSITIONS,
     Ends,
     Parameter,
@@ -24,8 +26,6 @@ from napari_decrappify.widgets.degradations import (
     with_part,
     with_scale,
 )
-from napari_decrappify.widgets.forms import button, form, named, row, shrinkable
-from napari_decrappify.widgets.preferences import keep, recall
 from napari_decrappify.workers.messages import log_error
 
 SCALES = (1, 2, 3, 4)

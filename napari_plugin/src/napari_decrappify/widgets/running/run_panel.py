@@ -7,7 +7,7 @@ from typing import Any
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_decrappify.widgets.forms import button, named
+from napari_decrappify.widgets.running.forms import button, named
 from napari_decrappify.workers.outcome import Failed, Outcome, Stopped
 from napari_decrappify.workers.progress import Step
 from napari_decrappify.workers.runner import Runner

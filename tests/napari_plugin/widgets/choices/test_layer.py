@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_decrappify.widgets.layer_choice import AxesChoice, LayerChoice
+from napari_decrappify.widgets.choices.layer import AxesChoice, LayerChoice
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QWidget
 from decrappify.errors import DecrappifyError
 from decrappify.model import read_card, shipped_models
 from napari_decrappify.layers.model_fit import caution
-from napari_decrappify.widgets.forms import shrinkable
-from napari_decrappify.widgets.preferences import add_recent_model, keep, recall, recent_models
+from napari_decrappify.widgets.choices.preferences import add_recent_model, keep, recall, recent_models
+from napari_decrappify.widgets.running.forms import shrinkable
 from napari_decrappify.workers.messages import one_line
 
 _FILE = "File…"

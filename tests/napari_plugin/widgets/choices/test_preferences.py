@@ -5,7 +5,7 @@ import json
 import pytest
 from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLabel, QLineEdit, QSlider, QSpinBox
 
-from napari_decrappify.widgets.preferences import add_recent_model, recall, recent_models, remember, settings
+from napari_decrappify.widgets.choices.preferences import add_recent_model, recall, recent_models, remember, settings
 
 
 def test_recent_models_returns_newest_existing_files(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from decrappify.crappify import crappifier_preset, preset_names
-from napari_decrappify.widgets.degradations import POSITIONS, changed, parameters, presets, with_scale
+from napari_decrappify.widgets.training.degradations import POSITIONS, changed, parameters, presets, with_scale
 
 FRAMES = np.random.default_rng(0).random((2, 48, 48), np.float32)
 

@@ -11,10 +11,10 @@ from decrappify.errors import DecrappifyError
 from napari_decrappify.layers.image import LayerImage
 from napari_decrappify.layers.preview import CrappifiedPreview
 from napari_decrappify.layers.region import displayed_region
-from napari_decrappify.widgets.crappifier_controls import CrappifierControls
-from napari_decrappify.widgets.forms import named
-from napari_decrappify.widgets.layer_choice import LayerChoice, is_trainable
-from napari_decrappify.widgets.preferences import remember
+from napari_decrappify.widgets.choices.layer import LayerChoice, is_trainable
+from napari_decrappify.widgets.choices.preferences import remember
+from napari_decrappify.widgets.running.forms import named
+from napari_decrappify.widgets.training.crappifier_controls import CrappifierControls
 from napari_decrappify.workers.crappify import Crappified, CrappifyPreviewer, CrappifySettings
 from napari_decrappify.workers.messages import one_line
 from napari_decrappify.workers.outcome import Failed, Finished, Outcome

@@ -8,7 +8,7 @@ from typing import Any
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
-from napari_decrappify.widgets.layer_choice import is_trainable
+from napari_decrappify.widgets.choices.layer import is_trainable
 
 _LAYER = Qt.ItemDataRole.UserRole
 

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QComboBox, QWidget
 from decrappify.errors import DecrappifyError
 from napari_decrappify.layers.axes import AXES_BY_COUNT, axes_of
 from napari_decrappify.layers.image import METADATA
-from napari_decrappify.widgets.forms import shrinkable
+from napari_decrappify.widgets.running.forms import shrinkable
 
 # Entries in the metadata of computed layers.
 _COMPUTED = {"crappified_from", "preview_of", "restored_from", "difference_of"}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from napari_decrappify.widgets.device_choice import DeviceChoice
+from napari_decrappify.widgets.choices.device import DeviceChoice
 from napari_decrappify.workers import devices
 
 

@@ -9,9 +9,9 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QGroupBox, QStackedWidget, QVBoxLayout
 
 from napari_decrappify.layers.image import LayerImage
-from napari_decrappify.widgets.forms import folder_box, named, shrinkable
-from napari_decrappify.widgets.layer_ticks import LayerTicks
-from napari_decrappify.widgets.preferences import remember
+from napari_decrappify.widgets.choices.layer_ticks import LayerTicks
+from napari_decrappify.widgets.choices.preferences import remember
+from napari_decrappify.widgets.running.forms import folder_box, named, shrinkable
 
 _SOURCES = ("Layers of the viewer", "Files in a folder")
 

@@ -8,9 +8,9 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QGroupBox, QLabel, QLineEdit, QVBoxLayout, QWidget
 
-from napari_decrappify.widgets.device_choice import DeviceChoice
-from napari_decrappify.widgets.forms import folder_box, form, named, row
-from napari_decrappify.widgets.preferences import remember
+from napari_decrappify.widgets.choices.device import DeviceChoice
+from napari_decrappify.widgets.choices.preferences import remember
+from napari_decrappify.widgets.running.forms import folder_box, form, named, row
 from napari_decrappify.workers.names import safe_name
 from napari_decrappify.workers.train import N_FRAMES, NETWORKS
 

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QDockWidget, QMessageBox, QPushButton, QWidget
 
 from decrappify.errors import DecrappifyError, OutputError
 from napari_decrappify.layers.image import LayerImage
-from napari_decrappify.widgets.run_panel import RunPanel
+from napari_decrappify.widgets.running.run_panel import RunPanel
 from napari_decrappify.workers.messages import one_line
 from napari_decrappify.workers.outcome import Finished, Outcome
 from napari_decrappify.workers.runner import Runner

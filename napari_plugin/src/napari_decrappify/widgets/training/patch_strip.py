@@ -10,7 +10,7 @@ from qtpy.QtCore import QRectF, QSize, Qt
 from qtpy.QtGui import QFontMetricsF, QImage, QPainter, QPaintEvent
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
-from napari_decrappify.widgets.plots import faded
+from napari_decrappify.widgets.training.plots import faded
 
 _MARGIN = 4.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QComboBox, QWidget
 
-from napari_decrappify.widgets.preferences import keep, recall
+from napari_decrappify.widgets.choices.preferences import keep, recall
 from napari_decrappify.workers.devices import gpus
 from napari_decrappify.workers.runner import warm_up
 

@@ -8,8 +8,8 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QSpinBox
 
 from napari_decrappify.layers.image import METADATA, LayerImage
-from napari_decrappify.widgets.forms import named, row
-from napari_decrappify.widgets.layer_choice import AxesChoice, LayerChoice, is_restorable
+from napari_decrappify.widgets.choices.layer import AxesChoice, LayerChoice, is_restorable
+from napari_decrappify.widgets.running.forms import named, row
 
 _ALL_CHANNELS = "all"
 

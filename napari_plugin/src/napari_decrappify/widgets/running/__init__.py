@@ -1,0 +1,1 @@
+"""Parts that widgets with runs share: forms, previews, progress, and cancel."""

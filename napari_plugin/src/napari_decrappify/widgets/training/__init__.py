@@ -1,0 +1,1 @@
+"""Parts of the widget that trains a model."""
