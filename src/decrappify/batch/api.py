@@ -8,17 +8,20 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from decrappify._common.checks import check_instance
 from decrappify._common.counting import counted
 from decrappify._common.progress import Cancel, Progress, checked_progress
+from decrappify.batch.attempts import attempt
 from decrappify.batch.estimate import SpeedEstimate, disk_bytes, free_bytes, space_warning
+from decrappify.batch.folders import create_folder
 from decrappify.batch.inputs import find_sources
 from decrappify.batch.items import Item, Opening, check_outputs, find_items, item_errors, matching_choice
 from decrappify.batch.naming import DEFAULT, NameTemplate
-from decrappify.batch.run import BatchRun, OnRow, collected_warnings, known_outputs, row_of
+from decrappify.batch.run import BatchRun, OnRow, known_outputs, row_of
 from decrappify.batch.summary import FAILED, FINISHED, PLANNED, UNFINISHED, Row, Summary, check_summary, size_text
 from decrappify.errors import DecrappifyError, InputError, OutputError
 from decrappify.inference.options import InferenceOptions
@@ -149,7 +152,7 @@ def restore_many(
     with networks_reused():
         if dry_run:
             return _planned(items, loaded, folder, how, arguments, on_row)
-        _create(folder)
+        create_folder(folder)
         if summary is not None:
             check_summary(summary)
         save = _Saver(summary)
@@ -173,16 +176,15 @@ def _planned(
     """Return the rows of a dry run."""
     speed, known = SpeedEstimate(run.inference), known_outputs(folder)
     rows = []
+
+    def plan(item: Item, _: Row) -> Row:
+        with item_errors():
+            return _planned_row(item, model, opening, run, speed, known)
+
     for item in items:
         row = row_of(item, FAILED)
         if item.error is None:
-            with collected_warnings() as notes:
-                try:
-                    with item_errors():
-                        row = _planned_row(item, model, opening, run, speed, known)
-                except DecrappifyError as error:
-                    row = replace(row, error=str(error))
-            row = replace(row, warnings="; ".join(notes))
+            row, _ = attempt(row, partial(plan, item), timed=False)
         rows.append(row)
         if on_row is not None:
             on_row(row)
@@ -251,13 +253,6 @@ def _check_folder(folder: Path) -> None:
     existing = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.is_dir())
     if not os.access(existing, os.W_OK):
         raise OutputError(f"no permission to write into {existing}; choose another folder for the outputs")
-
-
-def _create(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"folder {folder} cannot be created: {error.strerror or error}") from error
 
 
 class _Saver:

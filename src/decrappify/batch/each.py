@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from decrappify._common.progress import Cancel, check_cancel
+from decrappify.batch.attempts import attempt
+from decrappify.batch.folders import make_folders, remove_empty
 from decrappify.batch.inputs import Source
 from decrappify.batch.items import item_errors
 from decrappify.batch.naming import check_collisions
-from decrappify.batch.run import OnRow, collected_warnings, known_outputs, make_folders, remove_empty
-from decrappify.batch.summary import BUSY, FAILED, FINISHED, WRITTEN, Row, Summary
-from decrappify.errors import Cancelled, DecrappifyError, OutputExistsError, OutputInUseError
+from decrappify.batch.run import OnRow, known_outputs
+from decrappify.batch.summary import FAILED, FINISHED, WRITTEN, Row, Summary
+from decrappify.errors import OutputExistsError
 from decrappify.io.file_guard import file_version
 
 Work = Callable[[Path, Path], Any]
@@ -64,29 +66,23 @@ def write_each(
     check_collisions((output, source) for source, output in zip(sources, outputs, strict=True))
     key = hashlib.sha256(json.dumps(dict(settings), sort_keys=True, default=str).encode()).hexdigest()
     known, rows = known_outputs(folder), list[Row]()
+
+    def write(source: Source, row: Row) -> Row:
+        output, version = Path(row.output), file_version(source.path)
+        if source.error is not None:
+            raise source.error
+        if not overwrite and version is not None and known.contains(output, key, version):
+            return replace(row, status=FINISHED)
+        _write(source.path, output, folder, work)
+        known.add(output, key, version)
+        return replace(row, status=WRITTEN)
+
     for source, name in zip(sources, outputs, strict=True):
         check_cancel(cancel, "cancelled; finished outputs are kept, repeat the call to write the rest")
-        output, started = folder / name, time.monotonic()
-        row = Row(input=str(source.path), output=str(output), status=FAILED)
-        version = file_version(source.path)
-        with collected_warnings() as notes:
-            try:
-                if source.error is not None:
-                    raise source.error
-                if not overwrite and version is not None and known.contains(output, key, version):
-                    row = replace(row, status=FINISHED)
-                else:
-                    _write(source.path, output, folder, work)
-                    known.add(output, key, version)
-                    row = replace(row, status=WRITTEN)
-            except Cancelled:
-                raise
-            except OutputInUseError as error:
-                row = replace(row, status=BUSY, error=str(error))
-            except DecrappifyError as error:
-                row = replace(row, error=str(error))
-        rows.append(replace(row, seconds=round(time.monotonic() - started, 2), warnings="; ".join(notes)))
-        on_row(rows[-1])
+        row = Row(input=str(source.path), output=str(folder / name), status=FAILED)
+        row, _ = attempt(row, partial(write, source))
+        rows.append(row)
+        on_row(row)
     return Summary(rows)
 
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import errno
 import logging
-import time
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from decrappify._common.counting import counted
 from decrappify._common.progress import Bar, NoBar, Progress, check_cancel
+from decrappify.batch.attempts import attempt
+from decrappify.batch.folders import make_folders, remove_empty
 from decrappify.batch.items import Item, Opening, item_errors, matching_choice
 from decrappify.batch.summary import BUSY, FAILED, FINISHED, INTERRUPTED, NOT_STARTED, RESTORED, RESUMED, Row, Summary
-from decrappify.errors import Cancelled, DecrappifyError, OutputError, OutputInUseError
+from decrappify.errors import Cancelled
 from decrappify.restoration.finished import RunArguments, restore_unless_finished
 from decrappify.restoration.records.output_record import OutputRecord
 
@@ -29,7 +28,6 @@ logger = logging.getLogger(__name__)
 OnRow = Callable[[Row], Any]
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _REPLACED, _OUTPUTS = ".decrappify-replaced.jsonl", ".decrappify-outputs.jsonl"
-_MOST_WARNINGS = 20  # of one output in the summary
 
 
 @dataclass(slots=True)
@@ -118,36 +116,29 @@ class BatchRun:
 
     def _restored(self, number: int, replaced: OutputRecord | None) -> tuple[Row, bool]:
         """Restore one output; return its row, and whether the disk is full."""
-        item, started = self.items[number], time.monotonic()
+        item = self.items[number]
         assert item.output is not None, "an item without an error has an output"
         bars = _Bars(self.arguments.progress, f"{number + 1}/{len(self.items)}")
         run = replace(self.arguments, progress=bars)
-        row, is_full = row_of(item, FAILED), False
-        with collected_warnings() as notes:
-            try:
-                with item_errors(), self.opening.open(item.source, item.scene) as movie:
-                    made = make_folders(item.output.parent, self.folder)
-                    try:
-                        model = matching_choice(self.model, movie)
-                        restored, was_finished = restore_unless_finished(
-                            movie, item.scene_name, model, item.output, run, record=replaced, known=self.known
-                        )
-                        restored.close()
-                    finally:
-                        remove_empty(made)
-                status = FINISHED if was_finished else RESUMED if bars.initial else RESTORED
-                row = replace(row, status=status)
-            except Cancelled:
-                raise
-            except OutputInUseError as error:
-                row = replace(row, status=BUSY, error=str(error))
-            except DecrappifyError as error:
-                row = replace(row, error=str(error))
-                is_full = _is_disk_full(error)
-                logger.debug("%s", item.source, exc_info=True)
-        return replace(
-            row, seconds=round(time.monotonic() - started, 2), warnings="; ".join(notes[:_MOST_WARNINGS])
-        ), is_full
+
+        def work(row: Row) -> Row:
+            assert item.output is not None
+            with item_errors(), self.opening.open(item.source, item.scene) as movie:
+                made = make_folders(item.output.parent, self.folder)
+                try:
+                    model = matching_choice(self.model, movie)
+                    restored, was_finished = restore_unless_finished(
+                        movie, item.scene_name, model, item.output, run, record=replaced, known=self.known
+                    )
+                    restored.close()
+                finally:
+                    remove_empty(made)
+            return replace(row, status=FINISHED if was_finished else RESUMED if bars.initial else RESTORED)
+
+        row, error = attempt(row_of(item, FAILED), work)
+        if error is not None:
+            logger.debug("%s", item.source, exc_info=error)
+        return row, _is_disk_full(error)
 
 
 def known_outputs(folder: Path) -> OutputRecord:
@@ -175,38 +166,6 @@ def row_of(item: Item, status: str) -> Row:
     )
 
 
-@contextmanager
-def collected_warnings() -> Iterator[list[str]]:
-    """Collect the warnings within the context, each once; they are also shown as usual."""
-    found: dict[str, None] = {}
-    notes: list[str] = []
-
-    def note(text: str) -> None:
-        if text not in found:
-            found[text] = None
-            notes.append(text)
-
-    class Collector(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            note(record.getMessage())
-
-    handler, package = Collector(logging.WARNING), logging.getLogger("decrappify")
-    package.addHandler(handler)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("always", UserWarning)
-            shown = warnings.showwarning
-
-            def show(message: Warning | str, *arguments: Any, **named: Any) -> None:
-                note(str(message))
-                shown(message, *arguments, **named)
-
-            warnings.showwarning = show
-            yield notes
-    finally:
-        package.removeHandler(handler)
-
-
 class _Bars:
     """Progress bars with the number of the output; they also record the number of planes finished by earlier runs."""
 
@@ -219,23 +178,6 @@ class _Bars:
         if not callable(self._progress):
             return NoBar()
         return self._progress(total=total, desc=f"{self._number} {desc}", unit=unit, initial=initial)
-
-
-def make_folders(folder: Path, root: Path) -> list[Path]:
-    """Create the folder of an output; return the created folders, the innermost first."""
-    missing = [each for each in (folder, *folder.parents) if not each.exists() and each.is_relative_to(root)]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"folder {folder} cannot be created: {error.strerror or error}") from error
-    return missing
-
-
-def remove_empty(folders: Sequence[Path]) -> None:
-    """Remove folders that contain nothing, as no output was written."""
-    for folder in folders:
-        with suppress(OSError):
-            folder.rmdir()
 
 
 def _is_disk_full(error: BaseException | None) -> bool:

@@ -102,7 +102,7 @@ def chosen_models(given: Any, load: Callable[[Any], Model]) -> Model | ModelChoi
     Raises
     ------
     InputError
-        If there is no model.
+        If `given` is empty.
     """
     if isinstance(given, ModelChoice):
         return given

@@ -1,0 +1,37 @@
+"""Folders of outputs, created as they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from decrappify.errors import OutputError
+
+
+def create_folder(folder: Path) -> None:
+    """Create a folder and those that contain it.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be created.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"folder {folder} cannot be created: {error.strerror or error}") from error
+
+
+def make_folders(folder: Path, root: Path) -> list[Path]:
+    """Create the folder of an output; return the created folders, the innermost first."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists() and each.is_relative_to(root)]
+    create_folder(folder)
+    return missing
+
+
+def remove_empty(folders: Sequence[Path]) -> None:
+    """Remove folders that contain nothing, as no output was written."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
