@@ -34,6 +34,7 @@ SHORTER = (
     (r"minutes=\d+", "max_steps=2, patch_size=16, batch_size=2"),
     (r"(tqdm)\)$", r"None)"),
 )
+SLOW_EXAMPLES = ("own_movie", "train_colorizer")
 EXAMPLE_RUNS = {
     "restore_movie": ["cells.ome.tif", "out.ome.zarr"],
     "train_on_own_images": ["good/a.ome.tif", "good/b.ome.tif"],
@@ -110,7 +111,13 @@ def test_page_is_short_and_names_existing_commands_and_files(page):
 
 
 @pytest.mark.usefixtures("undrawn_training")
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
+@pytest.mark.parametrize(
+    "example",
+    [
+        pytest.param(each, id=each.stem, marks=[pytest.mark.slow] if each.stem in SLOW_EXAMPLES else [])
+        for each in EXAMPLES
+    ],
+)
 def test_example_runs(example, workplace, capsys, monkeypatch):
     use_narrow_resnet18(monkeypatch)
     arguments = EXAMPLE_RUNS[example.stem]

@@ -142,6 +142,7 @@ def test_info_prints_json(raw, tiny_models, command):
     assert "1 of 3 scenes of raw cannot be opened; see their errors" in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for a process")
 def test_ctrl_c_ends_with_a_summary_and_the_same_command_restores_the_rest(raw, tmp_path, rng, tiny_models, command):
     tifffile.imwrite(
@@ -244,6 +245,7 @@ def test_benchmark_pairs_the_files_of_two_patterns(tmp_path, rng, tiny_models, c
     assert "b.tif has not exactly one partner of the same name in high/*.tif" in result.stderr
 
 
+@pytest.mark.slow
 def test_adapt_uses_all_movies_of_a_pattern(tmp_path, command, monkeypatch):
     from decrappify.model import Model, load_model
     from decrappify.networks import create

@@ -132,6 +132,7 @@ def test_compiled_network_predicts_like_torch(caplog):
     assert "uncompiled" not in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_compiler")
 def test_compile_backend_falls_back_to_torch(caplog):
     network = residual()
@@ -337,6 +338,7 @@ def test_restore_resumes_only_on_the_same_backend(runtime, one_tile, tmp_path):
     assert restored.provenance["restoration"]["backend"] == runtime
 
 
+@pytest.mark.slow
 def test_restore_resumes_on_the_automatically_chosen_backend(one_tile, tmp_path, monkeypatch):
     output, model, settings = tmp_path / "restored.ome.zarr", as_model(residual()), {"inference": ONE_TILE}
     measures_openvino_as_faster(monkeypatch)

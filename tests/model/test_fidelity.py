@@ -58,7 +58,7 @@ def test_interpolate_weights_returns_either_network_at_the_ends():
         assert all(torch.equal(value, like[key]) for key, value in interpolate_weights(one, two, fidelity).items())
 
 
-@pytest.mark.parametrize("norm", ["spectral", "weight"])
+@pytest.mark.parametrize("norm", [pytest.param("spectral", marks=pytest.mark.slow), "weight"])
 def test_interpolate_weights_is_linear_in_the_folded_weights(norm):
     settings = {"encoder": "resnet18", "width_factor": 0.125, "norm": norm}
     before = network(0, "dynamic-unet", **settings)

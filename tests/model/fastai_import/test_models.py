@@ -55,6 +55,7 @@ def test_load_model_normalizes_weights_without_statistics_by_percentiles(made, s
     assert load_model(saved(made("gray").state_dict())).normalization == NormalizationRule()
 
 
+@pytest.mark.slow
 def test_import_command_writes_an_equivalent_model_file(weights, imported, tmp_path, command, same_outputs):
     output, model = tmp_path / "models" / "own.safetensors", imported
     lines = command("import-weights", weights, "-o", output).stdout.splitlines()

@@ -77,6 +77,7 @@ def test_trained_model_is_listed_in_restore(scene, train, qtbot, tmp_path):
     assert "my-model/model" in [restore._model.itemText(i) for i in range(restore._model.count())]
 
 
+@pytest.mark.slow
 def test_stop_keeps_the_best_model_and_names_are_numbered(train, qtbot, tmp_path):
     (tmp_path / "models" / "my-model").mkdir(parents=True)
     train["minutes"].setValue(60)

@@ -110,6 +110,7 @@ def test_calibrate_command_writes_a_report(movie, good, tmp_path, command):
     assert "a report ends in .html" in command("calibrate", low, "--report", low, "--overwrite", exit_code=2).stderr
 
 
+@pytest.mark.slow
 def test_calibrate_command_reads_a_real_pair(real_data, tmp_path, command):
     pair = real_data / "pairs" / "acsn_tirf"
     low, high = pair / "tirf_200hz_5ms_20f.tif", pair / "tirf_9hz_111ms_gt.tif"

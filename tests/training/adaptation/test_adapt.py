@@ -149,6 +149,7 @@ def test_resumed_run_has_the_weights_of_an_uninterrupted_one(given, noisy, tmp_p
         adapt(given, noisy, noise=other, config=config, output=tmp_path / "run", run=RunOptions(resume=True))
 
 
+@pytest.mark.slow
 def test_noise_is_calibrated_for_each_channel(given, noisy, caplog):
     caplog.set_level(logging.INFO, "decrappify.training.adaptation")
     pixels = np.asarray(noisy)
@@ -168,6 +169,7 @@ def test_noise_model_that_leaves_dependent_parts_is_an_error(given, noisy, facto
         adapt(given, noisy, noise=wrong, config=CONFIG)
 
 
+@pytest.mark.slow
 def test_uncertain_gain_is_warned_of(given, noisy, caplog):
     uncertain = replace(NOISE, gain=Estimate(GAIN, 0.25 * GAIN))
     adapt(given, noisy, noise=uncertain, config=replace(CONFIG, max_steps=1))

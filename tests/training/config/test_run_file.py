@@ -207,6 +207,7 @@ share = 0.1
 CRITIC = {"name": "small-critic", "in_channels": 1, "width": 8, "blocks": 1, "attention": False}
 
 
+@pytest.mark.slow
 def test_train_from_file_runs_a_nogan_schedule(folder):
     save_critic(create(**CRITIC), folder / "critic.safetensors")
     card = '\n[card]\nname = "mine"\n'

@@ -145,6 +145,7 @@ def test_run_folder_without_checkpoint_states_how_to_restart(tmp_path):
         prepare_run_folder(tmp_path, resume=True, overwrite=False)
 
 
+@pytest.mark.slow
 def test_run_folder_is_reused_after_a_failure_in_the_first_step(tmp_path):
     @register_loss("untouchable", meaning="a loss")
     def untouchable(prediction, target):

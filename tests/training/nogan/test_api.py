@@ -180,6 +180,7 @@ def test_train_nogan_halted_in_every_phase_resumes_bit_for_bit(straight, tmp_pat
         assert {k: v for k, v in one.items() if k not in times} == {k: v for k, v in other.items() if k not in times}
 
 
+@pytest.mark.slow
 @undrawn_run
 @pytest.mark.parametrize(
     ("phase", "steps"), [pytest.param("pretrain", 2, marks=pytest.mark.slow), ("cycle 1: save images", 4)]
@@ -206,6 +207,7 @@ def critic_alone(tmp_path_factory):
         return folder, config, tiny_nogan(folder, config)
 
 
+@pytest.mark.slow
 def test_generator_is_not_trained_while_the_critic_is_above_the_threshold(critic_alone):
     folder, _, model = critic_alone
     assert {row["generator_steps"] for row in log_rows(folder) if row["phase"].endswith("GAN")} == {"0"}
@@ -329,6 +331,7 @@ def test_gan_phase_that_exceeds_the_free_disk_space_raises_before_it_starts(tmp_
     assert not (tmp_path / "checkpoints").exists()
 
 
+@pytest.mark.slow
 @undrawn_run
 def test_content_loss_can_be_a_feature_loss(tmp_path, caplog, monkeypatch):
     use_narrow_vgg16(monkeypatch)

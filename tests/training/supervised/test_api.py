@@ -62,6 +62,7 @@ def test_number_of_workers_does_not_change_the_model():
     assert len(sums) == 1
 
 
+@pytest.mark.slow
 def test_train_in_bfloat16_keeps_float32_weights():
     model, exact = (tiny_train(None, replace(CONFIG, max_steps=2, precision=name)) for name in ("bfloat16", "float32"))
     weights = list(model.network.parameters())

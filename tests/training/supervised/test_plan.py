@@ -36,6 +36,7 @@ def test_run_of_three_minutes_is_validated_often():
     assert plan_steps(TrainingConfig(minutes=3), Speed(step=60, validation=100), 180) == (10, 10)
 
 
+@pytest.mark.slow
 def test_timed_run_meets_its_time_and_equals_a_run_of_its_steps(tmp_path, caplog):
     with caplog.at_level(logging.INFO, REPORT):
         started = time.process_time()

@@ -55,6 +55,7 @@ def test_longer_training_follows_the_second_half_of_the_curve(values, start):
     assert line is None if start is None else line.startswith(start)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn_training")
 def test_fine_tuning_that_gains_nothing_keeps_the_weights_of_its_start_and_warns(tmp_path, caplog):
     first = tiny_train(tmp_path / "first", replace(CONFIG, max_steps=40, validate_every=20))

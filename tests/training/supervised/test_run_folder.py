@@ -64,6 +64,7 @@ def new_process(tmp_path_factory):
     return resumed, stopped
 
 
+@pytest.mark.slow
 @pytest.mark.cpu_sensitive
 def test_train_resumed_with_other_threads_is_equal_bit_for_bit(straight, tmp_path):
     with threads_put_back():
@@ -157,7 +158,9 @@ def test_resumed_run_uses_its_original_number_of_threads(tmp_path, then, now):
     assert model.card["runtime"] == {"threads": then, "processor": processor_type(), "precision": precision}
 
 
-@pytest.mark.parametrize("recorded", [None, {"threads": 1, "processor": "riscv64"}])
+@pytest.mark.parametrize(
+    "recorded", [pytest.param(None, marks=pytest.mark.slow), {"threads": 1, "processor": "riscv64"}]
+)
 def test_resuming_on_another_or_unknown_processor_warns(tmp_path, caplog, recorded):
     config, stop = replace(CONFIG, max_steps=2), threading.Event()
     stop.set()
@@ -240,7 +243,9 @@ def test_removed_run_folder_is_reported_in_one_line(tmp_path):
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("ending", [b"8,0.00", b"8,0.001,x,0,1,2,3,4\r\n", b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "ending", [b"8,0.00", *(pytest.param(e, marks=pytest.mark.slow) for e in (b"8,0.001,x,0,1,2,3,4\r\n", b"\xff\xfe"))]
+)
 def test_log_truncated_by_a_kill_is_repaired_on_resume(tmp_path, ending):
     killed_at(tmp_path, 6)
     with (tmp_path / "log.csv").open("ab") as file:
