@@ -18,6 +18,7 @@ from benchmarks.harness.pages import PAGES as RESULTS
 from benchmarks.harness.pages import page_of, section_of, summary_of, write_section
 from benchmarks.harness.ranking import agreement, seen
 from benchmarks.harness.results import UNKNOWN, Benchmark, Job, parser, table
+from benchmarks.speed.screen import cost_table, rate_table
 
 import decrappify
 from decrappify.inference.memory import seam_warning
@@ -144,6 +145,13 @@ def test_performance_page_has_the_tables_of_the_stored_rows():
     assert section_of(text, "whole_runs") == performance.whole_runs_table(performance.stored("overhead"))
     training = performance.stored("training_speed")["cpu precision"]
     assert section_of(text, "training") == performance.training_table(training)
+
+
+def test_screen_page_has_the_tables_of_the_stored_rows():
+    text = (ROOT / "docs" / "screen.md").read_text(encoding="utf-8")
+    rows = list(performance.stored("screen").values())
+    assert section_of(text, "totals") == cost_table(rows, performance.N_POSITIONS)
+    assert section_of(text, "rates") == rate_table(rows, performance.N_POSITIONS)
 
 
 def test_pages_named_in_code_exist():

@@ -60,7 +60,11 @@ PAGES = (
         "colorization", "How good is the example colorizer, and how fast is its network?", ("colorizer", "engine_speed")
     ),
     Page("speed", "How fast is a restoration compared with other programs?", ("speed", "speed_repeated")),
-    Page("cost", "How much time and memory does a restoration need?", ("throughput", "overhead", "scaling")),
+    Page(
+        "cost",
+        "How much time and memory does a restoration need?",
+        ("throughput", "overhead", "scaling", "screen"),
+    ),
     Page("peak", "How close to the peak of the processor do the networks run?", ("peak", "gpu")),
     Page("training-speed", "How much time does training need?", ("training_speed", "checkpoint_cost")),
     Page("precision", "Is bfloat16 accurate enough?", ("precision",)),

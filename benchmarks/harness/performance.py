@@ -1,8 +1,8 @@
-"""Tables and plot of docs/performance.md, from the stored rows of peak.py, overhead.py and training_speed.py.
+"""Tables and plot of docs/performance.md and docs/screen.md, from the stored rows of the scripts in speed/.
 
     python benchmarks/harness/performance.py
 
-No row is measured. All other text of the page is kept.
+No row is measured. All other text of the pages is kept.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
 from benchmarks.harness.pages import Page, write_section
 from benchmarks.harness.results import BENCHMARKS, Row, table
 from benchmarks.harness.roofline import save_plot
+from benchmarks.speed.screen import cost_table, rate_table
 
 DOCS = BENCHMARKS.parent / "docs"
 PAGE = Page("performance", "Performance: speed and memory", ("models", "whole_runs", "training"))
+SCREEN = Page("screen", "Cost of a large screen", ("totals", "rates"))
+N_POSITIONS = 100_000
 
 
 def stored(name: str) -> dict[str, Row]:
@@ -78,7 +81,7 @@ def training_table(row: Row) -> str:
 
 
 def main() -> None:
-    """Write the sections of the page and the plot."""
+    """Write the sections of the pages and the plot."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.parse_args()
     peak = list(stored("peak").values())
@@ -90,6 +93,9 @@ def main() -> None:
     }
     for name, body in bodies.items():
         print(f"wrote {name} of {write_section(DOCS, PAGE, name, body)}")
+    screen = list(stored("screen").values())
+    for name, body in (("totals", cost_table(screen, N_POSITIONS)), ("rates", rate_table(screen, N_POSITIONS))):
+        print(f"wrote {name} of {write_section(DOCS, SCREEN, name, body)}")
 
 
 if __name__ == "__main__":

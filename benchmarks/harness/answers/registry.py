@@ -48,6 +48,7 @@ ANSWERS: dict[str, Answer] = {
             speed.training_speed,
             speed.checkpoint_cost,
             speed.precision,
+            speed.screen,
         ),
     )
 }

@@ -84,3 +84,17 @@ def precision(rows: list[Row]) -> str:
         f"Shipped models agree to at least {min(row['agreement'] for row in models):.0f} dB with float32 and change by "
         f"at most {change:.2f} dB against the reference, at {span(row['ratio'] for row in models)} times the speed."
     )
+
+
+def screen(rows: list[Row]) -> str:
+    """Return the cost of a position of a screen."""
+    from benchmarks.speed.screen import costs
+
+    found = {row["precision"]: costs(row, 100_000) for row in rows}
+    hours = " and ".join(f"{cost['core_hours']:.0f} core hours in {name}" for name, cost in found.items())
+    first = rows[0]
+    share = 100 * first["out_mb"] / first["in_mb"]
+    return (
+        f"100,000 positions of 4 channels of 2048 × 2048 px take {hours}; the outputs have "
+        f"{first['files_per_output']:.0f} files each and {share:.0f} % of the bytes of the compressed inputs."
+    )
