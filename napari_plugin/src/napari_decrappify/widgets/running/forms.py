@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TypeVar
 
 from qtpy.QtCore import QEvent, QObject, QSize
 from qtpy.QtWidgets import (
+    QAbstractButton,
     QComboBox,
     QFileDialog,
     QFormLayout,
@@ -18,14 +20,30 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_decrappify.widgets.running.wheel import ignore_wheel
+
 W = TypeVar("W", bound=QWidget)
+_LEAST_HEIGHT = 96  # pixels of a scroll area: three rows of a form
 
 
 def named(widget: W, name: str, tooltip: str) -> W:
-    """Set the objectName and the tooltip of a control, and return it."""
+    """Set objectName, tooltip and accessible name of a control, protect it from the mouse wheel, and return it."""
     widget.setObjectName(name)
     widget.setToolTip(tooltip)
+    widget.setAccessibleDescription(tooltip)
+    if not isinstance(widget, QAbstractButton):  # whose accessible name is its text
+        widget.setAccessibleName(first_clause(tooltip))
+    ignore_wheel(widget)
     return widget
+
+
+def first_clause(tooltip: str) -> str:
+    """Return the beginning of a tooltip, by which screen readers name a control.
+
+    >>> first_clause("Image layer to restore; follows the layer that is selected in the viewer")
+    'Image layer to restore'
+    """
+    return re.split(r"[;:,]", tooltip, maxsplit=1)[0]
 
 
 def button(name: str, text: str, tooltip: str) -> QPushButton:
@@ -69,9 +87,11 @@ class _Area(QScrollArea):
     def minimumSizeHint(self) -> QSize:
         """Return the least size, in which no control is cut off at the right."""
         hint = super().minimumSizeHint()
+        hint.setHeight(_LEAST_HEIGHT)
+        margins = 2 * max(self.frameWidth(), 1)  # the style of napari draws a border around an area without a frame
         widget, bar = self.widget(), self.verticalScrollBar()
         if widget is not None and bar is not None:
-            hint.setWidth(widget.minimumSizeHint().width() + bar.sizeHint().width())
+            hint.setWidth(widget.minimumSizeHint().width() + bar.sizeHint().width() + margins)
         return hint
 
 
