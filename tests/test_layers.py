@@ -97,7 +97,7 @@ def test_plugin_imports_only_public_names(path):
         assert public in getattr(module, "__all__", [public]), f"{name} is not in __all__ of {module.__name__}"
 
 
-PLUGIN_LAYERS = ["layers", "workers", "widgets"]  # from the lowest to the highest
+PLUGIN_LAYERS = ["layers", "workers", "commands", "widgets"]  # from the lowest to the highest
 
 
 @pytest.mark.parametrize("package", PLUGIN_LAYERS)

@@ -65,7 +65,7 @@ class Driver:
 
     @property
     def is_error(self):
-        return "#ff6b6b" in self["status"].styleSheet()
+        return bool(self["status"].property("is_error"))
 
     def unnamed(self):
         """Return controls without tooltip or name of this widget, except for the inner parts of Qt's controls."""

@@ -131,7 +131,7 @@ def test_error_during_a_run_is_one_line_and_the_widget_remains_usable(scene, wid
     click(qtbot, widget, "run")
     wait_for_end(qtbot, widget)
     assert status(widget).startswith(line)
-    assert "#ff6b6b" in widget._panel.status.styleSheet()
+    assert widget._panel.is_error
     assert not [path for path in results.iterdir() if path.suffix == ".zarr"]
     data._error = None
     click(qtbot, widget, "run")
@@ -159,7 +159,7 @@ def test_repeated_run_asks_and_does_not_overwrite(scene, widget, qtbot, rng, res
 def test_channels_become_layers_or_one_is_restored(scene, widget, qtbot, rng, results):
     scene.add_image(noisy(rng, (3, 2, 32, 40)), name="cells", axis_labels=("t", "c", "y", "x"))
     channel = widget.findChild(QComboBox, "restore_channel")
-    assert [channel.itemText(i) for i in range(channel.count())] == ["all", "0", "1"]
+    assert [channel.itemText(i) for i in range(channel.count())] == ["All", "0", "1"]
     click(qtbot, widget, "run")
     wait_for_end(qtbot, widget)
     assert [layer.name for layer in scene.layers][1:] == ["cells C0 [movie]", "cells C1 [movie]"]

@@ -25,7 +25,7 @@ def test_wrong_model_file_is_refused_visibly(qtbot, widget, tmp_path, monkeypatc
     box = widget.findChild(QComboBox, "restore_model")
     box.setCurrentIndex(box.count() - 1)
     assert "wrong.safetensors" in status(widget)
-    assert "#ff6b6b" in widget._panel.status.styleSheet()
+    assert widget._panel.is_error
     assert box.currentText() == "movie"
 
 

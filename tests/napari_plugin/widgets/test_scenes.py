@@ -105,7 +105,7 @@ def test_all_scenes_are_restored_and_exported_into_one_file(qtbot, scene, tmp_pa
     assert driver["scenes"].text() == "All 3 scenes of the file"
     driver["scenes"].click()
     driver.click("run")
-    qtbot.waitUntil(lambda: driver.status == "restored 3 of 3 scenes", timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: driver.status == "restored 3 of 3 inputs", timeout=TIMEOUT)
     results = list(scene.layers)[6:]
     assert [each.name for each in results] == [f"cells.czi [scene {n}] · ChA-T1 [movie]" for n in range(3)]
     assert [tuple(each.translate) for each in results] == [(0, 0, 0, 20 * n) for n in range(3)]

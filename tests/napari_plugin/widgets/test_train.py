@@ -57,7 +57,7 @@ def test_trained_model_is_listed_in_restore(scene, train, qtbot, tmp_path):
     restore = shown(qtbot, RestoreWidget, scene, "restore").widget
     use_a_second(train)
     train.run()
-    assert not train.is_error, train.status
+    assert train.status.startswith("trained "), train.status
     path = tmp_path / "models" / "my-model" / "model.safetensors"
     assert f"{path} is in the list of the Restore widget" in train.status
     model = load_model(path)
@@ -144,7 +144,7 @@ def test_part_of_a_user_file_has_sliders(train, tmp_path, monkeypatch):
         steps = train.widget._crappifier.crappifier.steps
         assert [step.name for step in steps] == ["vignette", "excess_noise"]
         assert steps[0].loss == (0.225, 0.45)
-        train["crappifier_part"].setCurrentText("none")
+        train["crappifier_part"].setCurrentText("None")
         train["crappifier_preset"].setCurrentText("old-lamp")
         assert train.widget._crappifier.crappifier == crappifier_preset("old-lamp")
         train["crappifier_preset"].setCurrentText("confocal")
@@ -168,7 +168,7 @@ def test_training_uses_a_folder_of_movies(train, qtbot, clean, tmp_path, monkeyp
     train["crappifier_preset"].setCurrentText("confocal-x2")
     use_a_second(train)
     train.run()
-    assert not train.is_error, train.status
+    assert train.status.startswith("trained "), train.status
     model = load_model(tmp_path / "models" / "my-model" / "model.safetensors")
     assert model.scale == 2
     assert model.card["trained_on"] == ["a.ome.tif", "b.ome.tif"]

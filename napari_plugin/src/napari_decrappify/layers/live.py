@@ -25,20 +25,30 @@ class LiveResult:
     ----------
     viewer : napari.Viewer
         Viewer of the layers.
-    image : LayerImage
-        The input of the run.
+    images : sequence of LayerImage
+        The input of the run: one layer, or one for each channel of the result.
     store : GrowingStore
         The store, with its first plane.
+    models : sequence of str
+        Name of the model of each image, for the names of the layers.
     first : int
         First restored frame of the input.
     recorded : dict
-        Added to the metadata of the layers: ``model`` (also in their names), ``frames`` and so on.
+        Added to the metadata of the layers: ``frames`` and so on.
     """
 
     def __init__(
-        self, viewer: Any, image: LayerImage, store: GrowingStore, *, first: int, recorded: dict[str, Any]
+        self,
+        viewer: Any,
+        images: Sequence[LayerImage],
+        store: GrowingStore,
+        *,
+        models: Sequence[str],
+        first: int,
+        recorded: dict[str, Any],
     ) -> None:
-        self._viewer, self._image, self._store = viewer, image, store
+        self._viewer, self._images, self._store = viewer, images, store
+        self._models = models
         self._first, self._recorded = first, recorded
         self._planes: set[PlaneDone] = set()
         self._changed: set[PlaneDone] = set()
@@ -77,15 +87,15 @@ class LiveResult:
             layer.refresh(extent=False)
 
     def _create_views(self, movie: Movie) -> list[tuple[MovieArray, int]]:
-        axes = self._image.axes.replace("C", "")
-        if self._image.is_rgb and is_rgb(movie):
+        axes = self._images[0].axes.replace("C", "")
+        if self._images[0].is_rgb and is_rgb(movie):
             return [(MovieArray(movie, f"{axes}C"), 0)]
         return [(MovieArray(movie, axes, channel), channel) for channel in range(movie.shape[1])]
 
     def _add(self, view: MovieArray, channel: int, movie: Movie) -> Any:
         axes, start = view.axes.replace("C", ""), {"T": self._first}
-        attributes = restored_attributes(self._image, axes=axes, scale=self._store.scale, start=start)
-        if len(self._views) > 1:
+        attributes = restored_attributes(self._image(channel), axes=axes, scale=self._store.scale, start=start)
+        if self._is_split:
             attributes.pop("colormap", None)
         recorded = self._metadata(view, channel, self._store.path, movie.provenance) | {"is_partial": True}
         return self._viewer.add_image(
@@ -97,18 +107,31 @@ class LiveResult:
             **attributes,
         )
 
+    @property
+    def _is_split(self) -> bool:
+        """Whether one layer of several channels is restored into several layers."""
+        return len(self._images) == 1 and len(self._views) > 1
+
+    def _image(self, channel: int) -> LayerImage:
+        return self._images[channel if len(self._images) > 1 else 0]
+
+    def _model(self, channel: int) -> str:
+        return self._models[channel if len(self._models) > 1 else 0]
+
     def _name(self, channel: int) -> str:
-        of_several = f" C{channel}" if len(self._views) > 1 else ""
-        return f"{self._image.name}{of_several} [{self._recorded['model']}]"
+        of_several = f" C{channel}" if self._is_split else ""
+        return f"{self._image(channel).name}{of_several} [{self._model(channel)}]"
 
     def _metadata(self, view: MovieArray, channel: int, path: Path, provenance: dict[str, Any]) -> dict[str, Any]:
+        image = self._image(channel)
         return self._recorded | {
+            "model": self._model(channel),
             "path": str(path.absolute()),
             "scene": 0,
             "channel": None if view.axes.endswith("C") else channel,
             "array": view.name,
-            "restored_from": self._image.name,
-            "source": origin_of(self._image) | ({"channel": channel} if len(self._views) > 1 else {}),
+            "restored_from": image.name,
+            "source": origin_of(image) | ({"channel": channel} if self._is_split else {}),
             "channel_name": self._channel_names[channel],
             "provenance": provenance,
         }

@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 from decrappify import Crappifier
 from napari_decrappify.layers.attributes import restored_attributes
 from napari_decrappify.layers.image import METADATA, LayerImage
-from napari_decrappify.layers.region import Region
+from napari_decrappify.layers.region import Region, current_position
+from napari_decrappify.layers.split_outline import SplitOutline
+
+_LINKED = ("contrast_limits", "gamma")
 
 
 class _Preview:
@@ -39,7 +42,9 @@ class _Preview:
 
 
 class RestoredPreview(_Preview):
-    """At most one layer with a restored region and a split for comparison; each preview replaces it.
+    """At most one layer with a restored region, and a split for comparison, outlined and labeled.
+
+    Each preview replaces it. Its contrast is that of the input: a change of one changes the other.
 
     Parameters
     ----------
@@ -51,7 +56,35 @@ class RestoredPreview(_Preview):
         super().__init__(viewer)
         self._pixels: NDArray[Any] = np.zeros(0)
         self._attributes: dict[str, Any] = {}
+        self._outline = SplitOutline(viewer)
+        self._source: Any = None
+        self._image: LayerImage | None = None
+        self._region: Region | None = None
+        self._scale = 1
         self.split = 0.0
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the previewed plane is the displayed one."""
+        return self._image is None or self._region is None or self.is_displayed(self._image, self._region)
+
+    def is_displayed(self, image: LayerImage, region: Region) -> bool:
+        """Return whether the plane of a region of a layer is displayed."""
+        source = self._layer_of(image)
+        axes = image.axes.removesuffix("C") if image.is_rgb else image.axes
+        position = {} if source is None else current_position(self._viewer, source, axes)
+        return (position.get("T", region.t), position.get("Z", region.z)) == (region.t, region.z)
+
+    def remove(self) -> None:
+        """Remove the layer, its outline, and the link of the contrast."""
+        self._outline.remove()
+        if self.is_shown and self._source is not None and self._source in self._viewer.layers:
+            self._viewer.layers.unlink_layers([self._source, self._layer], _LINKED)
+        self._source = self._image = self._region = None
+        super().remove()
+
+    def _layer_of(self, image: LayerImage) -> Any:
+        return next((layer for layer in self._viewer.layers if layer.name == image.name), None)
 
     def show(self, image: LayerImage, region: Region, pixels: NDArray[Any], *, scale: int, model_name: str) -> None:
         """Show a preview on the canvas.
@@ -70,6 +103,7 @@ class RestoredPreview(_Preview):
             Name of the model, for the name of the layer.
         """
         self.remove()
+        self._scale = scale
         axes = image.axes.replace("C", "")
         is_rgb = image.is_rgb and len(pixels) == 3
         plane = np.moveaxis(pixels, 0, -1) if is_rgb else pixels[0]
@@ -83,8 +117,19 @@ class RestoredPreview(_Preview):
             metadata={METADATA: {"preview_of": image.name, "model": model_name}},
             **self._attributes,
         )
+        self._source, self._image, self._region = self._layer_of(image), image, region
+        if not is_rgb and self._source is not None:
+            self._viewer.layers.link_layers([self._source, self._layer], _LINKED)
+        shape = self._pixels.shape[:-1] if is_rgb else self._pixels.shape
+        self._outline.show(shape, self._attributes, ("input", model_name), self._cut)
         if self.split:
             self.move_split(self.split)
+
+    @property
+    def _cut(self) -> int:
+        """Column of the preview at which it begins to be shown; its width if it is hidden."""
+        width = int(self._region.shape[1] * self._scale) if self._region is not None else 0
+        return width if self.split >= 1 else int(self.split * width)
 
     def move_split(self, split: float) -> None:
         """Show the input left of the split and the preview right of it.
@@ -98,12 +143,13 @@ class RestoredPreview(_Preview):
         if not self.is_shown:
             return
         axis = self._layer.ndim - 1
-        cut = min(int(split * self._pixels.shape[axis]), self._pixels.shape[axis] - 1)
+        cut = min(self._cut, self._pixels.shape[axis] - 1)
         translate = list(self._attributes["translate"])
         translate[-1] += cut * self._attributes["scale"][-1]
         self._layer.data = self._pixels[(slice(None),) * axis + (slice(cut, None),)]
         self._layer.translate = translate
         self._layer.opacity = 0.0 if split >= 1 else 1.0
+        self._outline.move(self._cut)
 
 
 class CrappifiedPreview(_Preview):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from decrappify.errors import InputError
 from napari_decrappify.layers.image import LayerData, LayerImage
 from napari_decrappify.layers.movies import layers_of
 
@@ -88,19 +89,31 @@ class SceneListing:
         return layers_of(pyramid, position_um=position, **recorded)
 
 
-def scenes_like(image: LayerImage) -> Iterator[LayerImage]:
-    """Iterate over the same channel of every scene of the file that a layer was read from, opened one by one.
+def scene_like(listing: SceneListing, number: int, images: Sequence[LayerImage]) -> tuple[LayerImage, ...]:
+    """Open the same channels of another scene of the file that layers were read from, with their colors.
 
-    Scenes without this channel are omitted.
+    Parameters
+    ----------
+    listing : SceneListing
+        Scenes of the file.
+    number : int
+        Number of the other scene.
+    images : sequence of LayerImage
+        Layers of one scene.
+
+    Raises
+    ------
+    InputError
+        If the scene does not have one of the channels.
     """
-    recorded = image.recorded
-    listing = SceneListing.of(Path(recorded["path"]))
-    picks = parse_picks(recorded.get("scene_name", ""), listing.further)
-    for number in range(len(listing.names)):
-        for data, attributes, kind in listing.read(number, picks):
-            other = LayerImage.from_tuple(data, attributes, kind)
-            if other.recorded.get("channel") == recorded.get("channel"):
-                yield other.looking_like(image)
+    picks = parse_picks(images[0].recorded.get("scene_name", ""), listing.further)
+    opened = [LayerImage.from_tuple(*item) for item in listing.read(number, picks)]
+    by_channel = {other.recorded.get("channel"): other for other in opened}
+    missing = [image for image in images if image.recorded.get("channel") not in by_channel]
+    if missing:
+        name = missing[0].recorded.get("channel_name") or missing[0].name
+        raise InputError(f"scene {listing.names[number]!r} of {listing.path.name} has no channel {name!r}; remove it")
+    return tuple(by_channel[image.recorded.get("channel")].looking_like(image) for image in images)
 
 
 def parse_picks(label: str, further: Mapping[str, tuple[int, ...]]) -> dict[str, int | str]:

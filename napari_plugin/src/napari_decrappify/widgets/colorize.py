@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtWidgets import QCheckBox, QFileDialog, QSpinBox, QVBoxLayout
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QSpinBox, QVBoxLayout, QWidget
 
+from decrappify.errors import InputError
+from napari_decrappify.commands.other import colorize_command
 from napari_decrappify.layers.attributes import restored_attributes
 from napari_decrappify.layers.image import METADATA
 from napari_decrappify.layers.region import current_position
@@ -17,7 +19,7 @@ from napari_decrappify.widgets.choices.fidelity import FidelityChoice
 from napari_decrappify.widgets.choices.layer import LayerChoice
 from napari_decrappify.widgets.choices.model import ModelChoice
 from napari_decrappify.widgets.choices.preferences import remember
-from napari_decrappify.widgets.running.forms import button, form, named, row
+from napari_decrappify.widgets.running.forms import button, form, named, row, scrolled
 from napari_decrappify.widgets.running.run_panel import RunPanel
 from napari_decrappify.widgets.running.run_widget import RunWidget
 from napari_decrappify.workers.colorize import Colorized, ColorizeSettings, colorize_layer, import_weights
@@ -68,7 +70,7 @@ class ColorizeWidget(RunWidget):
             "higher values in more stable color",
         )
         self._render_factor.setRange(_AUTOMATIC, 200)
-        self._render_factor.setSpecialValueText("automatic")
+        self._render_factor.setSpecialValueText("Automatic")
         self._device = DeviceChoice("colorize_device", "colorize/device")
         self._all = named(
             QCheckBox("All frames and slices"), "colorize_all", "Colorize the whole layer, not only the displayed plane"
@@ -94,12 +96,16 @@ class ColorizeWidget(RunWidget):
         self._fidelity.add_to(fields)
         fields.addRow("Render factor", self._render_factor)
         fields.addRow("Device", self._device)
+        page = QWidget()
+        inner = QVBoxLayout(page)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.addLayout(fields)
+        inner.addWidget(self._all)
+        inner.addWidget(self._watermark)
+        inner.addStretch(1)
         layout = QVBoxLayout(self)
-        layout.addLayout(fields)
-        layout.addWidget(self._all)
-        layout.addWidget(self._watermark)
+        layout.addWidget(scrolled(page), 1)
         layout.addWidget(self._panel)
-        layout.addStretch(1)
 
     def _connect(self) -> None:
         self._layer.layer_changed.connect(self._update_buttons)
@@ -122,16 +128,28 @@ class ColorizeWidget(RunWidget):
             self._runner.start(import_weights, Path(path))
 
     def _start(self) -> None:
+        settings = self._settings()
+        if settings is not None:
+            self._runner.start(colorize_layer, settings)
+
+    def _command(self) -> str:
+        settings = self._settings()
+        if settings is None:
+            raise InputError(self._panel.text if self._panel.is_error else "no layer or no model; choose both")
+        return colorize_command(settings)
+
+    def _settings(self) -> ColorizeSettings | None:
+        """Return the values of the controls; None without layer or model, or after an error, which is shown."""
         layer, model = self._layer.layer, self._model.chosen
         image = self._image(layer)
         if image is None or model is None:
-            return
+            return None
         axes = image.axes.removesuffix("C") if image.is_rgb else image.axes
         position = current_position(self._viewer, layer, axes)
         displayed = ((position.get("T", 0), position.get("Z", 0)),)
         n_t, n_z = image.sizes.get("T", 1), image.sizes.get("Z", 1)
         factor = self._render_factor.value()
-        settings = ColorizeSettings(
+        return ColorizeSettings(
             image=image,
             model=model,
             render_factor=factor if factor > _AUTOMATIC else "auto",
@@ -141,7 +159,6 @@ class ColorizeWidget(RunWidget):
             planes=tuple(np.ndindex(n_t, n_z)) if self._all.isChecked() else displayed,
             channel=position.get("C", 0),
         )
-        self._runner.start(colorize_layer, settings)
 
     def _show_result(self, result: Colorized | Path) -> None:
         if isinstance(result, Colorized):

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from napari.utils.colormaps import Colormap
-from qtpy.QtWidgets import QVBoxLayout
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from decrappify.errors import InputError
+from napari_decrappify.commands.other import compare_command
 from napari_decrappify.layers.attributes import restored_attributes
 from napari_decrappify.layers.image import METADATA
 from napari_decrappify.layers.lazy import MovieArray, as_dask
 from napari_decrappify.layers.region import current_position
 from napari_decrappify.widgets.choices.layer import LayerChoice, is_gray
 from napari_decrappify.widgets.metric_table import MetricTable
-from napari_decrappify.widgets.running.forms import button, form, row
+from napari_decrappify.widgets.running.forms import button, form, row, scrolled
 from napari_decrappify.widgets.running.run_panel import RunPanel
 from napari_decrappify.widgets.running.run_widget import RunWidget
 from napari_decrappify.workers.compare import (
@@ -53,14 +55,14 @@ class CompareWidget(RunWidget):
             "compare_reference",
             "Reference: the same scene without noise, in the same gray levels",
             accepts=is_gray,
-            empty="no reference",
+            empty="No reference",
         )
         self._source = LayerChoice(
             self._viewer,
             "compare_input",
             "Degraded layer that was restored; adds noise and flicker metrics, and does not require a reference",
             accepts=is_gray,
-            empty="no input",
+            empty="No input",
         )
         self._panel = RunPanel(
             self._runner,
@@ -83,11 +85,15 @@ class CompareWidget(RunWidget):
         fields.addRow("Restored", self._restored)
         fields.addRow("Reference", self._reference)
         fields.addRow("Input", self._source)
+        page = QWidget()
+        inner = QVBoxLayout(page)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.addLayout(fields)
+        inner.addWidget(self._table, 1)
+        inner.addLayout(row(self._copy, self._difference))
         layout = QVBoxLayout(self)
-        layout.addLayout(fields)
+        layout.addWidget(scrolled(page), 1)
         layout.addWidget(self._panel)
-        layout.addWidget(self._table, 1)
-        layout.addLayout(row(self._copy, self._difference))
 
     def _connect(self) -> None:
         self._restored.layer_changed.connect(self._on_restored)
@@ -117,14 +123,25 @@ class CompareWidget(RunWidget):
             self._panel.show_status("" if is_ready else _HINT)
 
     def _start(self, job: Job) -> None:
+        settings = self._settings()
+        if settings is not None:
+            self._runner.start(job, settings)
+
+    def _settings(self) -> CompareSettings | None:
+        """Return the chosen layers; None after an error, which is shown in the status line."""
         layers = [choice.layer for choice in (self._restored, self._reference, self._source)]
         pairs = [(layer, self._image(layer)) for layer in layers]
         restored, reference, source = (image for _, image in pairs)
         if restored is None or any(layer is not None and image is None for layer, image in pairs):
-            return
+            return None
         position = current_position(self._viewer, layers[0], restored.axes)
-        settings = CompareSettings(restored=restored, reference=reference, source=source, position=position)
-        self._runner.start(job, settings)
+        return CompareSettings(restored=restored, reference=reference, source=source, position=position)
+
+    def _command(self) -> str:
+        settings = self._settings()
+        if settings is None:
+            raise InputError(self._panel.text if self._panel.is_error else _HINT)
+        return compare_command(settings)
 
     def _show_result(self, result: Compared | Difference) -> None:
         if isinstance(result, Difference):

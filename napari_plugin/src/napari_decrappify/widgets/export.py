@@ -8,14 +8,15 @@ from typing import Any
 
 from qtpy.QtWidgets import QComboBox, QLineEdit, QVBoxLayout, QWidget
 
-from decrappify.errors import DecrappifyError
+from decrappify.errors import DecrappifyError, InputError
+from napari_decrappify.commands.other import export_command
 from napari_decrappify.layers.image import METADATA, LayerImage
 from napari_decrappify.layers.region import current_position
 from napari_decrappify.layers.scenes import scenes_of
 from napari_decrappify.widgets.choices.layer import is_exportable
 from napari_decrappify.widgets.choices.layer_ticks import LayerTicks
 from napari_decrappify.widgets.choices.preferences import remember
-from napari_decrappify.widgets.running.forms import FolderBox, folder_box, form, named, shrinkable
+from napari_decrappify.widgets.running.forms import FolderBox, folder_box, form, named, scrolled, shrinkable
 from napari_decrappify.widgets.running.run_panel import RunPanel
 from napari_decrappify.widgets.running.run_widget import RunWidget, confirmed, create_folder
 from napari_decrappify.workers.export import Exported, ExportSettings, export_layers
@@ -102,10 +103,14 @@ class ExportPage(RunWidget):
         fields.addRow("Format", self._format)
         fields.addRow("File name", self._file)
         fields.addRow("Folder", self._folder)
+        page = QWidget()
+        inner = QVBoxLayout(page)
+        inner.addLayout(fields)
+        inner.addStretch(1)
         layout = QVBoxLayout(self)
-        layout.addLayout(fields)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(scrolled(page), 1)
         layout.addWidget(self._panel)
-        layout.addStretch(1)
 
     def _connect(self) -> None:
         self._layers.ticks_changed.connect(self._on_ticks)
@@ -154,6 +159,12 @@ class ExportPage(RunWidget):
         self._runner.start(
             export_layers, ExportSettings(images=images, path=path, overwrite=path.exists(), z=self._slice(layers[0]))
         )
+
+    def _command(self) -> str:
+        images = [LayerImage.of(layer) for layer in self._ticked()]
+        if not images:
+            raise InputError("no layer is ticked; tick the layers to export")
+        return export_command(images, self.path)
 
     def _may_replace(self, path: Path) -> bool:
         """Return whether an existing file may be replaced, after asking the user."""

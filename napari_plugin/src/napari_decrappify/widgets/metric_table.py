@@ -8,6 +8,8 @@ from typing import Any
 from qtpy.QtCore import QRect, Qt
 from qtpy.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QTableWidget, QTableWidgetItem
 
+from napari_decrappify.widgets.running.forms import named
+
 HEADINGS = ("Metric", "Value", "Interpretation")
 _WIDTH = 430
 _PADDING_X, _PADDING_Y = 24, 12  # pixels, both sides together
@@ -25,8 +27,7 @@ class MetricTable(QTableWidget):
 
     def __init__(self, name: str, tooltip: str) -> None:
         super().__init__(0, len(HEADINGS))
-        self.setObjectName(name)
-        self.setToolTip(tooltip)
+        named(self, name, tooltip)
         self.setHorizontalHeaderLabels(HEADINGS)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)

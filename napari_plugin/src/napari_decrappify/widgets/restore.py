@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QLabel, QTabWidget, QVBoxLayout, QWidget
 
-from decrappify.errors import DecrappifyError
-from napari_decrappify.layers.growing import GrowingStore, PlaneDone
-from napari_decrappify.layers.image import LayerImage
-from napari_decrappify.layers.live import LiveResult
+from decrappify.errors import DecrappifyError, InputError
+from napari_decrappify.commands.restore import restore_command
+from napari_decrappify.layers.channels import channel_name
+from napari_decrappify.layers.image import METADATA, LayerImage
 from napari_decrappify.layers.model_fit import caution, obstacle, window_length
 from napari_decrappify.layers.region import displayed_region
-from napari_decrappify.layers.scene_listing import scenes_like
+from napari_decrappify.layers.scene_listing import SceneListing, scene_like
 from napari_decrappify.widgets.choices.device import DeviceChoice
 from napari_decrappify.widgets.choices.fidelity import FidelityChoice
 from napari_decrappify.widgets.choices.input import InputChoice
-from napari_decrappify.widgets.choices.model import ModelChoice
+from napari_decrappify.widgets.choices.layer import is_restorable
+from napari_decrappify.widgets.choices.model import ModelChoice, restores
 from napari_decrappify.widgets.choices.preferences import remember
 from napari_decrappify.widgets.export import ExportPage
+from napari_decrappify.widgets.restoring.channel_models import ChannelModels
+from napari_decrappify.widgets.restoring.queue import Entry, State
+from napari_decrappify.widgets.restoring.queue_page import QueuePage
+from napari_decrappify.widgets.restoring.runs import RestoreRuns
 from napari_decrappify.widgets.running.forms import folder_box, form, named, scrolled
 from napari_decrappify.widgets.running.preview_controls import PreviewControls
 from napari_decrappify.widgets.running.run_panel import RunPanel
 from napari_decrappify.widgets.running.run_widget import RunWidget, confirmed, create_folder
-from napari_decrappify.widgets.scene_runs import SceneRuns
 from napari_decrappify.workers.messages import one_line
-from napari_decrappify.workers.outcome import Failed, Outcome
+from napari_decrappify.workers.outcome import Failed, Outcome, Stopped
 from napari_decrappify.workers.preview import Previewed, Previewer, PreviewSettings
-from napari_decrappify.workers.progress import clock
-from napari_decrappify.workers.restore import Restored, RestoreSettings, finished_output, restore_layer
-
-
-def restores(header: Any) -> bool:
-    """Return whether a model's header is that of a restoration model."""
-    return bool(header.get("card", {}).get("task", "restoration") != "colorization")
+from napari_decrappify.workers.progress import Step, clock
+from napari_decrappify.workers.restore import Restored, RestoreSettings, finished_output
 
 
 class RestoreWidget(RunWidget):
@@ -49,10 +49,8 @@ class RestoreWidget(RunWidget):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(napari_viewer, "restore")
-        self._live: LiveResult | None = None
-        self._settings: RestoreSettings | None = None
         self._previewer = Previewer()
-        self._runs = SceneRuns()
+        self._runs = RestoreRuns(napari_viewer, self._runner, lambda: self._queue.refresh())
         self._create_controls()
         self._lay_out()
         self._connect()
@@ -70,6 +68,7 @@ class RestoreWidget(RunWidget):
         )
         self._caution = named(QLabel(), "restore_caution", "Images that the model is for")
         self._caution.setWordWrap(True)
+        self._channel_models = ChannelModels(self._model, "restore_model")
         self._fidelity = FidelityChoice("restore_fidelity")
         self._device = DeviceChoice("restore_device", "restore/device")
         self._folder = folder_box(
@@ -79,6 +78,7 @@ class RestoreWidget(RunWidget):
             "Folder for results, each a new OME-Zarr store; existing stores are not overwritten",
             "Choose the output folder",
         )
+        self._queue = QueuePage(self._runs.queue, "restore_queue")
         self._export = ExportPage(self._viewer, "export")
         self._export.follow(self)
         self._preview = PreviewControls(self._viewer, "restore")
@@ -95,21 +95,27 @@ class RestoreWidget(RunWidget):
         fields = form()
         self._input.add_to(fields)
         fields.addRow("Model", self._model)
+        fields.addRow(self._channel_models)
         fields.addRow(self._caution)
         self._fidelity.add_to(fields)
         fields.addRow("Device", self._device)
         fields.addRow("Output folder", self._folder)
-        page = QWidget()
-        inner = QVBoxLayout(page)
+        choices = QWidget()
+        inner = QVBoxLayout(choices)
         inner.addLayout(fields)
         inner.addWidget(self._preview)
-        inner.addWidget(self._panel)
         inner.addStretch(1)
-        tabs = named(QTabWidget(), "restore_tabs", "Restoration, and export of its results")
-        tabs.addTab(scrolled(page), "Restore")
-        tabs.addTab(scrolled(self._export), "Export")
+        page = QWidget()
+        outer = QVBoxLayout(page)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scrolled(choices), 1)
+        outer.addWidget(self._panel)
+        self._tabs = named(QTabWidget(), "restore_tabs", "Restoration, its queue, and export of its results")
+        self._tabs.addTab(page, "Restore")
+        self._tabs.addTab(self._queue, "Queue")
+        self._tabs.addTab(self._export, "Export")
         layout = QVBoxLayout(self)
-        layout.addWidget(tabs)
+        layout.addWidget(self._tabs)
 
     def _connect(self) -> None:
         self._input.chosen.connect(self._on_input)
@@ -117,11 +123,16 @@ class RestoreWidget(RunWidget):
         self._model.refused.connect(self._panel.show_error)
         self._preview.start.clicked.connect(lambda: self._start_preview())
         self._panel.run_clicked.connect(self._start)
-        self._runner.progressed.connect(lambda _: self._refresh_live())
+        self._queue.add_clicked.connect(lambda: self._add_to_queue([self._input.layer]))
+        self._queue.add_selected_clicked.connect(lambda: self._add_to_queue(self._selected_layers()))
+        self._queue.start_clicked.connect(lambda: self._start_queue())
+        self._queue.changed.connect(self._show_count)
+        self._runner.progressed.connect(self._on_progress)
         self._connect_runner()
         self._on_model()
 
     def _on_model(self) -> None:
+        self._channel_models.refresh()
         self._fidelity.follow(self._model.header)
         text = caution(self._model.header)
         self._caution.setText(text)
@@ -135,6 +146,8 @@ class RestoreWidget(RunWidget):
         self._input.follow_image(image)
         if image is not None:
             self._model.follow(is_still=window_length(image) == 1)
+        channels = [layer.metadata[METADATA].get("channel_name", layer.name) for layer in self._input.channels]
+        self._channel_models.show_channels(channels)
         self._update_buttons()
 
     def _obstacle(self) -> str:
@@ -156,37 +169,94 @@ class RestoreWidget(RunWidget):
         layer = self._input.layer
         self._preview.keep_for(self._model.chosen, "" if layer is None else layer.name)
         self._preview.start.setEnabled(not reason and not self._runner.is_running)
+        self._queue.update_buttons(may_add=not reason, is_running=self._runner.is_running)
+        self._show_count()
 
     # Restoration
 
     def _start(self) -> None:
-        image, model = self._image(self._input.layer, self._input.axes), self._model.chosen
-        if image is None or model is None:
+        try:
+            entries = self._entries(self._input.layer)
+            create_folder(self._folder.path)
+        except DecrappifyError as error:
+            self._panel.show_error(one_line(error))
             return
+        if len(entries) == 1 and not self._may_repeat(entries[0].open()):
+            return
+        self._runs.queue.clear_ended()
+        self._runs.queue.add(entries, is_first=True)
+        self._start_queue()
+
+    def _start_queue(self) -> None:
         try:
             create_folder(self._folder.path)
         except DecrappifyError as error:
-            self._panel.show_error(str(error))
+            self._panel.show_error(one_line(error))
             return
         self._previewer.close()  # releases the memory of its network for the run
-        first, stop = self._input.frames
-        settings = RestoreSettings(
-            image=image,
+        if not self._runs.start():
+            self._panel.show_error(self._failure())
+        self._update_buttons()
+
+    def _add_to_queue(self, layers: list[Any]) -> None:
+        """Add restorations of layers; layers that are channels of the same scene are added once."""
+        entries: list[Entry] = []
+        known: list[Any] = []
+        try:
+            for layer in layers:
+                if layer not in known:
+                    known += [layer, *self._input.channels_like(layer)]
+                    entries += self._entries(layer)
+        except DecrappifyError as error:
+            self._panel.show_error(one_line(error))
+            return
+        self._runs.queue.add(entries)
+        self._queue.refresh()
+        self._update_buttons()
+
+    def _selected_layers(self) -> list[Any]:
+        return [each for each in self._viewer.layers if each in self._viewer.layers.selection and is_restorable(each)]
+
+    def _settings_of(self, layer: Any) -> RestoreSettings:
+        """Return the settings of the controls for a layer; those of frames and axes are of the chosen layer only."""
+        is_chosen = layer == self._input.layer
+        image = LayerImage.of(layer, self._input.axes if is_chosen else None)
+        model = self._model.chosen
+        if model is None:
+            raise InputError("no model; choose a model file")
+        channels = tuple(LayerImage.of(each) for each in self._input.channels_like(layer))
+        reason = obstacle(self._model.header, image)
+        if reason is not None:
+            raise InputError(f"{image.name}: {reason}")
+        first, stop = self._input.frames if is_chosen else (0, image.sizes.get("T", 1))
+        return RestoreSettings(
+            image=channels[0] if channels else image,
+            channels=channels,
             model=model,
+            models=self._channel_models.models if channels else {},
             folder=self._folder.path,
             first=first,
             stop=stop,
-            channel=self._input.channel,
+            channel=self._input.channel if is_chosen else None,
             device=self._device.device,
             fidelity=self._fidelity.fidelity,
         )
-        if not self._may_repeat(settings):
-            return
-        everything = self._input.all_frames
-        runs = (settings.of(other, all_frames=everything) for other in scenes_like(image))
-        self._runs.start(runs if self._input.all_scenes else iter([settings]), self._input.n_scenes)
-        if not self._next_run():
-            self._panel.show_error(self._runs.summary())
+
+    def _entries(self, layer: Any) -> list[Entry]:
+        """Return the restorations of a layer, with its channels and scenes as chosen."""
+        settings, everything = self._settings_of(layer), self._input.all_frames
+        if not self._input.all_scenes or settings.image.recorded.get("n_scenes", 1) < 2:
+            return [Entry(f"{settings.name} [{settings.model_name}]", lambda: settings)]
+        listing = SceneListing.of(Path(settings.image.recorded["path"]))
+        channel = "" if settings.channels else f" · {channel_name(settings.image)}"
+
+        def opened(number: int) -> RestoreSettings:
+            return settings.of(scene_like(listing, number, settings.images), all_frames=everything)
+
+        return [
+            Entry(f"{listing.path.name} [{name}]{channel} [{settings.model_name}]", partial(opened, number))
+            for number, name in enumerate(listing.names)
+        ]
 
     def _may_repeat(self, settings: RestoreSettings) -> bool:
         """Return whether to run, after asking the user if there is a result of the same layer and model."""
@@ -197,62 +267,53 @@ class RestoreWidget(RunWidget):
             f"{found.name} already exists in {found.parent}. Restore again, into a file with another number?",
         )
 
-    def _next_run(self) -> bool:
-        """Start the next run; return False if there is none, or its scene cannot be opened."""
-        self._live = None
-        try:
-            self._settings = self._runs.next()
-        except DecrappifyError as error:
-            self._runs.fail(one_line(error))
-            self._settings = None
-        if self._settings is None:
-            return False
-        self._runner.start(restore_layer, self._settings)
-        return True
+    def _command(self) -> str:
+        layer = self._input.layer
+        if layer is None:
+            raise InputError("no image layer; open a movie or an image")
+        header = self._model.header
+        return restore_command(
+            self._settings_of(layer),
+            all_frames=self._input.all_frames,
+            all_scenes=self._input.all_scenes,
+            n_frames=int(header.get("architecture", {}).get("n_frames", 1)),
+        )
 
     def _on_report(self, item: Any) -> None:
-        if isinstance(item, GrowingStore):
-            self._live = self._live_result(item)
-        elif isinstance(item, PlaneDone) and self._live is not None:
-            self._live.add(item)
+        self._runs.show(item)
 
-    def _live_result(self, store: GrowingStore) -> LiveResult | None:
-        run = self._settings
-        if run is None:
-            return None
-        return LiveResult(self._viewer, run.image, store, first=run.first, recorded=run.recorded)
-
-    def _refresh_live(self) -> None:
-        if self._live is not None:
-            self._live.refresh()
+    def _on_progress(self, step: Step) -> None:
+        self._runs.refresh()
+        self._queue.show_progress(f"{100 * step.done // max(1, step.total)} %")
 
     def _show_result(self, result: Restored | Previewed) -> None:
         if isinstance(result, Previewed):
             self._show_preview(result)
             return
-        live = self._live or self._live_result(result.store)  # a resumed run may only have had to rename its store
-        if live is not None:
-            live.finish(result.store.output, result.provenance)
-            self._runs.layers += live.layers
-            self._export.choose(self._runs.layers)
-        self._live = None
-        self._runs.finish()
-        if not self._next_run():
-            text = self._runs.summary() or f"restored in {clock(result.seconds)}: {result.store.output}"
-            self._panel.show_status(text, is_error=self._runs.has_failed)
+        self._runs.finish(result)
+        self._export.choose(self._runs.layers)
+        if not self._runs.next():
+            text = self._runs.queue.summary() or f"restored in {clock(result.seconds)}: {result.store.output}"
+            self._panel.show_status(text, is_error=self._runs.queue.has_failed)
 
     def _on_end(self, outcome: Outcome) -> None:
+        if self._runs.is_active and isinstance(outcome, Stopped):
+            self._runs.end(State.CANCELLED)
+        elif self._runs.is_active and isinstance(outcome, Failed):
+            self._runs.end(State.FAILED, outcome.message)
+            if not self._runs.next():
+                self._panel.show_error(self._failure())
         super()._on_end(outcome)
-        if isinstance(outcome, Failed) and self._settings is not None and self._runs.is_several:
-            self._runs.fail(f"{self._settings.image.name}: {outcome.message}")
-            if not self._next_run():
-                self._panel.show_error(self._runs.summary())
-            self._update_buttons()
 
-    def _on_unfinished(self) -> None:
-        if self._live is not None:
-            self._live.stop()
-        self._live = None
+    def _failure(self) -> str:
+        """Return the result of the runs if the last one failed."""
+        queue = self._runs.queue
+        failed = [entry.detail for entry in queue.entries if entry.state is State.FAILED]
+        return queue.summary() or (failed[-1] if failed else "")
+
+    def _show_count(self) -> None:
+        count = self._runs.queue.n_waiting
+        self._tabs.setTabText(1, f"Queue ({count})" if count else "Queue")
 
     # Preview
 
@@ -261,6 +322,7 @@ class RestoreWidget(RunWidget):
         image = self._image(layer, self._input.axes)
         if image is None or model is None:
             return
+        model = self._channel_models.models.get(channel_name(image), model)
         if self._viewer.dims.ndisplay != 2:
             self._panel.show_error("the preview requires the 2D view; switch the canvas to 2D")
             return
@@ -271,7 +333,9 @@ class RestoreWidget(RunWidget):
         self._runner.start(self._previewer.preview, settings)
 
     def _show_preview(self, previewed: Previewed) -> None:
-        self._preview.show_preview(previewed)
+        if not self._preview.show_preview(previewed):
+            self._panel.show_status("another frame is displayed by now; click Preview again")
+            return
         region = previewed.settings.region
         height, width = region.shape
         self._panel.show_status(
@@ -293,4 +357,5 @@ class RestoreWidget(RunWidget):
     def _release(self) -> None:
         self._export.stop()
         self._previewer.close()
+        self._preview.disconnect_viewer()
         self._input.disconnect_viewer()

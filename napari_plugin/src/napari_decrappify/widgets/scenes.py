@@ -7,13 +7,14 @@ from typing import Any
 
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QIcon, QImage, QPixmap
-from qtpy.QtWidgets import QComboBox, QFileDialog, QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout
+from qtpy.QtWidgets import QComboBox, QFileDialog, QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
-from decrappify.errors import DecrappifyError
+from decrappify.errors import DecrappifyError, InputError
 from decrappify.io import readable_suffixes
+from napari_decrappify.commands.other import info_command
 from napari_decrappify.layers.image import METADATA
 from napari_decrappify.layers.scene_listing import SceneListing
-from napari_decrappify.widgets.running.forms import button, form, named, row
+from napari_decrappify.widgets.running.forms import button, form, named, row, scrolled
 from napari_decrappify.widgets.running.run_panel import RunPanel
 from napari_decrappify.widgets.running.run_widget import RunWidget
 from napari_decrappify.workers.messages import one_line
@@ -67,12 +68,16 @@ class ScenesWidget(RunWidget):
     def _lay_out(self) -> None:
         self._fields = form()
         self._fields.addRow("File", row(self._file, self._browse))
+        page = QWidget()
+        inner = QVBoxLayout(page)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.addLayout(self._fields)
+        inner.addWidget(self._list, 1)
+        inner.addLayout(row(self._all, self._none))
+        inner.addWidget(self._open)
         layout = QVBoxLayout(self)
-        layout.addLayout(self._fields)
+        layout.addWidget(scrolled(page), 1)
         layout.addWidget(self._panel)
-        layout.addWidget(self._list, 1)
-        layout.addLayout(row(self._all, self._none))
-        layout.addWidget(self._open)
 
     def _connect(self) -> None:
         self._browse.clicked.connect(lambda: self._choose())
@@ -102,6 +107,12 @@ class ScenesWidget(RunWidget):
         self._listing = None
         self._list.clear()
         self._runner.start(list_scenes, Path(self._file.text().strip()).expanduser())
+
+    def _command(self) -> str:
+        path = self._file.text().strip()
+        if not path:
+            raise InputError("no file; choose a file with several scenes")
+        return info_command(path)
 
     def _on_report(self, item: Any) -> None:
         if isinstance(item, SceneListing):

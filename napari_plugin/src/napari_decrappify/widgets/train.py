@@ -7,19 +7,24 @@ from typing import Any
 from qtpy.QtWidgets import QGroupBox, QTabWidget, QVBoxLayout, QWidget
 
 from decrappify.errors import DecrappifyError
+from napari_decrappify.commands.train import train_command
 from napari_decrappify.widgets.choices.preferences import add_recent_model
 from napari_decrappify.widgets.running.forms import named, scrolled
 from napari_decrappify.widgets.running.run_panel import RunPanel
 from napari_decrappify.widgets.running.run_widget import RunWidget, create_folder
+from napari_decrappify.widgets.training.calibration import CalibrationPage
 from napari_decrappify.widgets.training.crappifier_controls import CrappifierControls
 from napari_decrappify.widgets.training.crappifier_preview import CrappifierPreview
 from napari_decrappify.widgets.training.images import TrainingImages
 from napari_decrappify.widgets.training.options import TrainingOptions
 from napari_decrappify.widgets.training.progress import TrainingProgress
 from napari_decrappify.workers.messages import one_line
+from napari_decrappify.workers.outcome import Outcome
 from napari_decrappify.workers.progress import clock
 from napari_decrappify.workers.runner import warm_up
 from napari_decrappify.workers.train import Trained, TrainSettings, Validated, train_model
+
+_CALIBRATE, _PROGRESS = 1, 2  # pages
 
 
 class TrainWidget(RunWidget):
@@ -38,6 +43,8 @@ class TrainWidget(RunWidget):
         self._preview = CrappifierPreview(napari_viewer, self._crappifier, "train")
         self._options = TrainingOptions("train")
         self._progress = TrainingProgress("train")
+        self._calibration = CalibrationPage(napari_viewer, self._images, "train_calibration")
+        self._calibration.follow(self)
         self._panel = RunPanel(
             self._runner,
             "train",
@@ -50,6 +57,7 @@ class TrainWidget(RunWidget):
         self._lay_out()
         self._images.chosen.connect(self._update_buttons)
         self._options.changed.connect(self._update_buttons)
+        self._calibration.calibrated.connect(self._crappifier.choose)
         self._preview.failed.connect(self._panel.show_error)
         self._crappifier.failed.connect(self._panel.show_error)
         self._panel.run_clicked.connect(self._start)
@@ -58,7 +66,7 @@ class TrainWidget(RunWidget):
         warm_up()
 
     def _lay_out(self) -> None:
-        degradation = QGroupBox("Degradation (crappifier)")
+        self._degradation = degradation = QGroupBox("Degradation (crappifier)")
         inner = QVBoxLayout(degradation)
         inner.addWidget(self._crappifier)
         inner.addWidget(self._preview)
@@ -70,44 +78,69 @@ class TrainWidget(RunWidget):
         groups.addStretch(1)
         self._tabs = named(QTabWidget(), "train_tabs", "Setup and progress of the training run")
         self._tabs.addTab(scrolled(setup), "Setup")
-        self._tabs.addTab(self._progress, "Progress")
+        self._tabs.addTab(self._calibration, "Calibrate")
+        self._tabs.addTab(scrolled(self._progress), "Progress")
+        self._tabs.currentChanged.connect(lambda index: self._panel.setVisible(index != _CALIBRATE))
         layout = QVBoxLayout(self)
         layout.addWidget(self._tabs, 1)
         layout.addWidget(self._panel)
 
     def _update_buttons(self) -> None:
-        self._panel.allow(not self._images.is_empty and self._options.is_complete)
+        reason = "no training images; tick a layer, or choose a folder" if self._images.is_empty else ""
+        reason = reason or ("" if self._options.is_complete else "no name of the model; enter one")
+        self._panel.allow(not reason, reason)
+        self._degradation.setEnabled(not self._images.is_pairs)
+
+    def _settings(self) -> TrainSettings:
+        """Return the values of the controls; raises InputError if the axes of a layer are not valid."""
+        return TrainSettings(
+            images=self._images.images(),
+            source=self._images.folder,
+            crappifier=None if self._images.is_pairs else self._crappifier.crappifier,
+            **self._options.values(),
+        )
+
+    def _command(self) -> str:
+        settings = self._settings()
+        create_folder(settings.folder)
+        return train_command(settings)[0]
 
     def _start(self) -> None:
         try:
-            settings = TrainSettings(
-                images=self._images.images(),
-                source=self._images.folder,
-                crappifier=self._crappifier.crappifier,
-                **self._options.values(),
-            )
+            settings = self._settings()
             create_folder(settings.folder)
         except DecrappifyError as error:
             self._panel.show_error(one_line(error))
             return
         self._progress.clear()
-        self._tabs.setCurrentIndex(1)
+        self._tabs.setCurrentIndex(_PROGRESS)
         self._runner.start(train_model, settings)
 
     def _on_report(self, item: Any) -> None:
         if isinstance(item, Validated):
             self._progress.show_validation(item)
 
+    @property
+    def _is_busy(self) -> bool:
+        return super()._is_busy or self._calibration.is_busy
+
+    def _on_end(self, outcome: Outcome) -> None:
+        super()._on_end(outcome)
+        self._options.refresh()  # a stopped run can be continued, and a new model can be fine-tuned
+
     def _show_result(self, trained: Trained) -> None:
         add_recent_model(trained.model)
+        warning = f". Warning: {trained.warning}" if trained.warning else ""
         early = f" of {trained.planned_steps}" if trained.steps < trained.planned_steps else ""
         self._panel.show_status(
             f"trained {trained.steps}{early} steps in {clock(trained.seconds)}; best validation PSNR "
             f"{trained.psnr:.2f} dB at step {trained.best_step} (degraded images {trained.psnr_source:.2f} dB, best "
             f"Gaussian {trained.psnr_gaussian:.2f} dB); "
-            f"{trained.model} is in the list of the Restore widget"
+            f"{trained.model} is in the list of the Restore widget{warning}",
+            is_error=bool(warning),
         )
 
     def _release(self) -> None:
         self._preview.stop()
+        self._calibration.stop()
         self._images.disconnect_viewer()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ import numpy as np
 from decrappify import Model, Movie, load_model
 from decrappify.errors import OutputExistsError
 from decrappify.io import partial_path
+from napari_decrappify.layers.channels import channel_name, common_name
 from napari_decrappify.layers.growing import GrowingStore, PlaneDone
 from napari_decrappify.layers.image import LayerImage
+from napari_decrappify.layers.scenes import movie_of
 from napari_decrappify.workers.names import NAMES_TRIED, numbered, safe_name
 from napari_decrappify.workers.task import Task
 
@@ -28,11 +30,15 @@ class RestoreSettings:
     Attributes
     ----------
     image : LayerImage
-        The input.
+        The input, or its first channel.
     model : str or Path
         As for `decrappify.load_model`.
     folder : Path
         Folder of the result, ``<layer>-<model>.ome.zarr``, numbered if the name is taken.
+    channels : tuple of LayerImage
+        Layers that are the channels of one movie and become those of one result; empty for one layer.
+    models : mapping of str to (str or Path)
+        Models of single channels by name, instead of `model`.
     first, stop : int
         Frames ``first:stop``.
     channel : int or None
@@ -48,27 +54,61 @@ class RestoreSettings:
     folder: Path
     first: int
     stop: int
+    channels: tuple[LayerImage, ...] = ()
+    models: Mapping[str, str | Path] = field(default_factory=dict)
     channel: int | None = None
     device: str = "auto"
     fidelity: float | None = None
 
-    def of(self, image: LayerImage, *, all_frames: bool) -> RestoreSettings:
-        """Return the settings for another scene; the frames beyond its end are omitted."""
-        n_frames = image.sizes.get("T", 1)
+    def of(self, images: Sequence[LayerImage], *, all_frames: bool) -> RestoreSettings:
+        """Return the settings for the same channels of another scene; the frames beyond its end are omitted."""
+        n_frames = images[0].sizes.get("T", 1)
         stop = n_frames if all_frames else min(self.stop, n_frames)
-        return replace(self, image=image, first=min(self.first, n_frames - 1), stop=stop)
+        channels = tuple(images) if self.channels else ()
+        return replace(self, image=images[0], channels=channels, first=min(self.first, n_frames - 1), stop=stop)
+
+    @property
+    def images(self) -> tuple[LayerImage, ...]:
+        """Layers of the input."""
+        return self.channels or (self.image,)
+
+    @property
+    def name(self) -> str:
+        """Name of the input."""
+        return common_name(self.images)
 
     @property
     def model_name(self) -> str:
-        """Short name of the model, for layers and files."""
-        path = Path(self.model)
-        return path.parent.name if path.stem == "model" else path.name.removesuffix(".safetensors")
+        """Short name of the model, or names of different models, for files."""
+        names = [self.model_of(image) for image in self.images] if self.channels else [*map(short_name, self._used())]
+        return "+".join(dict.fromkeys(names))
+
+    def model_of(self, image: LayerImage) -> str:
+        """Return the short name of the model for one of the layers."""
+        return short_name(self.models.get(channel_name(image), self.model))
+
+    @property
+    def all_models(self) -> Any:
+        """The model, or models by channel, as for `decrappify.restore`."""
+        return {**self.models, "*": self.model} if self.models else self.model
 
     @property
     def recorded(self) -> dict[str, Any]:
         """Settings that are recorded in the metadata of the layers."""
         recorded = {"model": self.model_name, "frames": [self.first, self.stop], "device": self.device}
+        recorded |= {"model_file": str(self.model)}
         return recorded if self.fidelity is None else recorded | {"fidelity": self.fidelity}
+
+    def _used(self) -> list[str | Path]:
+        return list(self.models.values()) or [self.model]
+
+    @contextmanager
+    def opened(self) -> Iterator[Movie]:
+        """Open the input as a movie."""
+        with ExitStack() as stack:
+            movies = [stack.enter_context(closing(image.movie())) for image in self.images]
+            movie = movie_of(self.images, movies).replace(name=self.name) if self.channels else movies[0]
+            yield movie
 
 
 @dataclass(frozen=True)
@@ -86,29 +126,47 @@ def restore_layer(settings: RestoreSettings, task: Task) -> Restored:
     Reports the `GrowingStore` with the first plane, and each `PlaneDone`.
     """
     started = time.monotonic()
-    model = load_model(settings.model)
-    with closing(settings.image.movie()) as movie:
+    models = _loaded(settings)
+    with settings.opened() as movie:
         for output in _outputs(settings):
             try:
-                restored = _restore(settings, task, movie, model, output)
+                restored = _restore(settings, task, movie, models, output)
             except OutputExistsError:
                 continue  # a finished output, or an unfinished run of other data
             with closing(restored):
-                store = GrowingStore(output, output, model.scale, int(np.prod(restored.shape[:3])))
+                scale = restored.shape[-1] // movie.shape[-1]
+                store = GrowingStore(output, output, scale, int(np.prod(restored.shape[:3])))
                 return Restored(store, dict(restored.provenance), time.monotonic() - started)
     raise OutputExistsError(
-        f"{settings.folder} already contains {NAMES_TRIED} results of {settings.image.name!r} with "
+        f"{settings.folder} already contains {NAMES_TRIED} results of {settings.name!r} with "
         f"{settings.model_name!r}; choose another folder, or delete some"
     )
 
 
-def window_axis(movie: Movie, model: Model) -> str:
-    """Return the window axis: Z for a single stack and a model of several frames, otherwise T."""
+def window_axis(movie: Movie, *models: Model) -> str:
+    """Return the window axis: Z for a single stack and models of several frames, otherwise T."""
     n_t, _, n_z = movie.shape[:3]
-    return "Z" if model.n_frames > 1 and n_t == 1 and n_z > 1 else "T"
+    return "Z" if max(model.n_frames for model in models) > 1 and n_t == 1 and n_z > 1 else "T"
 
 
-def _restore(settings: RestoreSettings, task: Task, movie: Movie, model: Model, output: Path) -> Movie:
+def short_name(model: str | Path) -> str:
+    """Return the short name of a model, for layers and files.
+
+    >>> short_name("fluorescence-movie"), short_name("models/cells/model.safetensors"), short_name("a.safetensors")
+    ('fluorescence-movie', 'cells', 'a')
+    """
+    path = Path(model)
+    return path.parent.name if path.stem == "model" else path.name.removesuffix(".safetensors")
+
+
+def _loaded(settings: RestoreSettings) -> dict[str, Model]:
+    """Load each model once, by channel, ``"*"`` for the others."""
+    chosen = {**settings.models, "*": settings.model}
+    loaded = {path: load_model(path) for path in dict.fromkeys(chosen.values())}
+    return {channel: loaded[path] for channel, path in chosen.items()}
+
+
+def _restore(settings: RestoreSettings, task: Task, movie: Movie, models: Mapping[str, Model], output: Path) -> Movie:
     from decrappify import InferenceOptions, RestorationOptions, restore
 
     reported = count()
@@ -117,16 +175,16 @@ def _restore(settings: RestoreSettings, task: Task, movie: Movie, model: Model, 
         if next(reported) == 0:
             n_channels = movie.shape[1] if settings.channel is None else 1
             n_planes = (settings.stop - settings.first) * n_channels * movie.shape[2]
-            task.report(GrowingStore(partial_path(output), output, model.scale, n_planes))
+            task.report(GrowingStore(partial_path(output), output, models["*"].scale, n_planes))
         task.report(PlaneDone(t, c, z))
 
-    frames = slice(settings.first, settings.stop)
+    frames, axis = slice(settings.first, settings.stop), window_axis(movie, *models.values())
     restored: Movie = restore(
         movie if settings.channel is None else movie.select(channels=settings.channel),
-        model,
+        dict(models) if settings.models else models["*"],
         output,
         inference=InferenceOptions(device=settings.device),
-        options=RestorationOptions(frames=frames, window_axis=window_axis(movie, model), fidelity=settings.fidelity),
+        options=RestorationOptions(frames=frames, window_axis=axis, fidelity=settings.fidelity),
         progress=task.progress,
         cancel=task.cancel,
         on_plane=on_plane,
@@ -148,5 +206,5 @@ def finished_output(settings: RestoreSettings) -> Path | None:
 
 
 def _outputs(settings: RestoreSettings) -> Iterator[Path]:
-    name = f"{safe_name(settings.image.name)}-{safe_name(settings.model_name)}"
+    name = f"{safe_name(settings.name)}-{safe_name(settings.model_name)}"
     return (settings.folder / f"{each}.ome.zarr" for each in numbered(name))

@@ -30,6 +30,7 @@ Patch = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
 
 _LATEST = 1.5  # times the training time: end of a run that became slower after its speed was measured
 _PATCH = 64
+_SMALL_DB = 0.05  # not an improvement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +42,10 @@ class TrainSettings:
     images : tuple of LayerImage
         Training layers; empty if `source` is set.
     source : Path or None
-        Folder of movies or images, or of images that are the frames of one movie.
-    crappifier : Crappifier
-        Degradation of the images; its scale is that of the model.
+        Folder of movies or images, of images that are the frames of one movie, or of measured pairs in ``low/`` and
+        ``high/``.
+    crappifier : Crappifier or None
+        Degradation of the images; its scale is that of the model. None for measured pairs.
     n_frames : int
         Frames in a window.
     minutes : float
@@ -54,17 +56,23 @@ class TrainSettings:
         Name of the model.
     folder : Path
         Parent of the run folder, which has that name, numbered if it exists.
+    start_from : str, Path or None
+        Model whose weights are the initial ones.
+    resume : Path or None
+        Folder of a stopped run to continue, with the same data and settings.
     """
 
     images: tuple[LayerImage, ...]
     source: Path | None
-    crappifier: Crappifier
+    crappifier: Crappifier | None
     n_frames: int
     minutes: float
     network: str
     device: str
     name: str
     folder: Path
+    start_from: str | Path | None = None
+    resume: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +104,15 @@ class Trained:
     psnr_gaussian: float
     seconds: float
 
+    @property
+    def warning(self) -> str:
+        """Warning about a model that is not better than its input or a Gaussian filter; empty for a useful one."""
+        if self.psnr <= self.psnr_source + _SMALL_DB:
+            return "the model does not improve its input; do not use it"
+        if self.psnr < self.psnr_gaussian:
+            return "the model is worse than a Gaussian filter; train longer, or on more images"
+        return ""
+
 
 def train_model(settings: TrainSettings, task: Task) -> Trained:
     """Train for `settings.minutes`; a cancelled run ends early with the best model so far."""
@@ -105,15 +122,18 @@ def train_model(settings: TrainSettings, task: Task) -> Trained:
     with ExitStack() as stack:
         movies = [stack.enter_context(movie) for movie in _open(settings)]
         config = _config(settings, movies)
-        task.report("measuring the training speed …")
-        folder = _free_folder(settings)
+        task.report("measuring the training speed …" if settings.resume is None else "reading the checkpoint …")
+        folder = settings.resume or _free_folder(settings)
         watch = _Watch(task, folder, latest=started + _LATEST * settings.minutes * 60)
         model = train(
-            movies,
+            movies or None,
             settings.crappifier,
+            pairs=settings.source if settings.crappifier is None else None,
             config=config,
             output=folder,
+            start_from=settings.start_from,
             run=RunOptions(
+                resume=settings.resume is not None,
                 card=_card(settings, folder.name, movies),
                 progress=task.progress,
                 cancel=task.cancel,
@@ -170,6 +190,8 @@ def read_log(path: Path) -> tuple[dict[str, float], ...]:
 
 def _open(settings: TrainSettings) -> Iterator[Movie]:
     """Iterate over the opened movies, so that those before a damaged file can be closed."""
+    if settings.crappifier is None:
+        return iter(())  # pairs are opened by the training
     if settings.source is not None:
         return iter(movies_in(settings.source))
     if not settings.images:
@@ -180,7 +202,8 @@ def _open(settings: TrainSettings) -> Iterator[Movie]:
 def _config(settings: TrainSettings, movies: list[Movie]) -> TrainingConfig:
     from decrappify import TrainingConfig
 
-    smallest = min(min(movie.shape[3:]) for movie in movies) // settings.crappifier.scale
+    scale = 1 if settings.crappifier is None else settings.crappifier.scale
+    smallest = min((min(movie.shape[3:]) for movie in movies), default=_PATCH * scale) // scale
     return TrainingConfig(
         network=settings.network,
         n_frames=settings.n_frames,
@@ -200,9 +223,14 @@ def _free_folder(settings: TrainSettings) -> Path:
 
 
 def _card(settings: TrainSettings, name: str, movies: list[Movie]) -> dict[str, Any]:
+    duration = f"{settings.minutes:g} minutes"
+    if settings.crappifier is None:
+        return {"name": name, "summary": f"trained on the pairs in {Path(settings.source or '').name} for {duration}"}
     trained_on = ", ".join(movie.name for movie in movies[:3]) + (" …" if len(movies) > 3 else "")
-    preset = settings.crappifier.name
-    return {"name": name, "summary": f"trained on {trained_on} for {settings.minutes:g} minutes, crappifier {preset}"}
+    return {
+        "name": name,
+        "summary": f"trained on {trained_on} for {duration}, crappifier {settings.crappifier.name}",
+    }
 
 
 def _trained(model: Model, folder: Path, seconds: float) -> Trained:

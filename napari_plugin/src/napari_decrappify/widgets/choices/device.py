@@ -6,6 +6,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QComboBox, QWidget
 
 from napari_decrappify.widgets.choices.preferences import keep, recall
+from napari_decrappify.widgets.running.forms import named
 from napari_decrappify.workers.devices import gpus
 from napari_decrappify.workers.runner import warm_up
 
@@ -27,8 +28,7 @@ class DeviceChoice(QComboBox):
 
     def __init__(self, name: str, key: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName(name)
-        self.setToolTip("Device of the network; automatic uses a GPU if available")
+        named(self, name, "Device of the network; automatic uses a GPU if available")
         for label, device in _ALWAYS.items():
             self.addItem(label, device)
         self._kept = recall(key, "Automatic")

@@ -8,6 +8,7 @@ from typing import Any
 from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QWidget
 
 from decrappify.model import has_fidelity
+from napari_decrappify.widgets.running.forms import named
 
 
 class FidelityChoice(QDoubleSpinBox):
@@ -21,10 +22,11 @@ class FidelityChoice(QDoubleSpinBox):
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName(name)
-        self.setToolTip(
+        named(
+            self,
+            name,
             "Fidelity of a NoGAN model: 0 is the checkpoint of its GAN phase with the most realistic texture, 1 the "
-            "generator before it, closest to the data; use 1 for measurements"
+            "generator before it, closest to the data; use 1 for measurements",
         )
         self.setRange(0.0, 1.0)
         self.setSingleStep(0.1)

@@ -7,11 +7,13 @@ from typing import Any
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QSpinBox
 
+from napari_decrappify.layers.channels import channels_of
 from napari_decrappify.layers.image import METADATA, LayerImage
-from napari_decrappify.widgets.choices.layer import AxesChoice, LayerChoice, is_restorable
+from napari_decrappify.widgets.choices.layer import AxesChoice, LayerChoice, is_image, is_restorable
 from napari_decrappify.widgets.running.forms import named, row
 
-_ALL_CHANNELS = "all"
+_ALL_CHANNELS = "All"
+_TOGETHER = "All channels of the scene"
 
 
 class InputChoice(QObject):
@@ -45,7 +47,14 @@ class InputChoice(QObject):
             f"{name}_scenes",
             "Restore every scene of the file of the layer, one after the other, each into a new layer",
         )
+        self._together = named(
+            QCheckBox(_TOGETHER),
+            f"{name}_channels",
+            "Restore all channels of the scene of the layer into one file, each with its model",
+        )
+        self._viewer = viewer
         self._layer.layer_changed.connect(self.follow_layer)
+        self._together.toggled.connect(lambda _: self.chosen.emit())
         self._axes.currentTextChanged.connect(lambda _: self.chosen.emit())
         self._first.valueChanged.connect(self._last.setMinimum)
 
@@ -55,6 +64,7 @@ class InputChoice(QObject):
         fields.addRow("Scenes", self._scenes)
         fields.addRow("Axes", self._axes)
         fields.addRow("Channel", self._channel)
+        fields.addRow("", self._together)
         fields.addRow("Frames", row(self._first, QLabel("to"), self._last))
 
     @property
@@ -72,6 +82,15 @@ class InputChoice(QObject):
         """Selected channel; None for all."""
         text = self._channel.currentText()
         return int(text) if text.isdecimal() else None
+
+    @property
+    def channels(self) -> list[Any]:
+        """Layers of all channels of the scene, to restore together; empty for one layer."""
+        return self._siblings(self.layer) if self._together.isEnabled() and self._together.isChecked() else []
+
+    def channels_like(self, layer: Any) -> list[Any]:
+        """Return the layers that are restored together with another layer, by the same choice."""
+        return self._siblings(layer) if self._together.isChecked() else []
 
     @property
     def all_scenes(self) -> bool:
@@ -99,6 +118,9 @@ class InputChoice(QObject):
         self._axes.follow(self.layer)
         recorded = {} if self.layer is None else self.layer.metadata.get(METADATA, {})
         count = recorded.get("n_scenes", 1)
+        n_channels = len(self._siblings(self.layer))
+        self._together.setEnabled(n_channels > 1)
+        self._together.setText(f"All {n_channels} channels of the scene" if n_channels > 1 else _TOGETHER)
         self._scenes.setEnabled(count > 1)
         self._scenes.setText(f"All {count} scenes of the file" if count > 1 else "All scenes of the file")
         self.chosen.emit()
@@ -116,6 +138,10 @@ class InputChoice(QObject):
         several = n_channels > 1 and image is not None and not image.is_rgb
         self._channel.addItems([_ALL_CHANNELS, *map(str, range(n_channels))] if several else [_ALL_CHANNELS])
         self._channel.setEnabled(several)
+
+    def _siblings(self, layer: Any) -> list[Any]:
+        found = [] if layer is None else channels_of(filter(is_image, self._viewer.layers), layer)
+        return found if len(found) > 1 else []
 
     def disconnect_viewer(self) -> None:
         """Disconnect from the viewer; for a widget that closes."""

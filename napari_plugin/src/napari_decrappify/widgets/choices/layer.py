@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from napari.layers import Image
-from qtpy.QtCore import QSignalBlocker, Signal
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QWidget
 
 from decrappify.errors import DecrappifyError
 from napari_decrappify.layers.axes import AXES_BY_COUNT, axes_of
 from napari_decrappify.layers.image import METADATA
-from napari_decrappify.widgets.running.forms import shrinkable
+from napari_decrappify.widgets.running.elided import ElidedBox
+from napari_decrappify.widgets.running.forms import named, shrinkable
 
 # Entries in the metadata of computed layers.
 _COMPUTED = {"crappified_from", "preview_of", "restored_from", "difference_of"}
@@ -50,7 +51,7 @@ def is_exportable(layer: Any) -> bool:
     return is_image(layer) and not {"crappified_from", "preview_of", "is_partial"} & set(recorded)
 
 
-class LayerChoice(QComboBox):
+class LayerChoice(ElidedBox):
     """Combo box of the image layers of a viewer, updated when layers are added, removed or renamed.
 
     Parameters
@@ -63,7 +64,7 @@ class LayerChoice(QComboBox):
     accepts : callable
         Filter of the layers.
     empty : str, optional
-        Text of an entry for no layer, such as ``"no reference"``.
+        Text of an entry for no layer, such as ``"No reference"``.
     follows : bool
         Whether the layer that the user selects in the viewer is chosen, unless it is a result or preview.
     """
@@ -82,8 +83,7 @@ class LayerChoice(QComboBox):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self.setObjectName(name)
-        self.setToolTip(tooltip)
+        named(self, name, tooltip)
         shrinkable(self, 16)
         self._viewer, self._accepts, self._empty = viewer, accepts, empty
         events = viewer.layers.events
@@ -116,8 +116,10 @@ class LayerChoice(QComboBox):
                 self.addItem(self._empty, None)
             for layer in offered:
                 self.addItem(layer.name, layer)
+                self.setItemData(self.count() - 1, layer.name, Qt.ItemDataRole.ToolTipRole)
             if chosen in offered:
                 self.setCurrentIndex(self._index(chosen))
+        self.show_whole_name()
         if self.layer != chosen:
             self.layer_changed.emit()
         if getattr(event, "type", "") == "inserted":  # napari may select a layer before this signal
@@ -145,8 +147,7 @@ class AxesChoice(QComboBox):
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName(name)
-        self.setToolTip("Axes of the layer: T time, C channel, Z slice; Y and X are the pixels")
+        named(self, name, "Axes of the layer: T time, C channel, Z slice; Y and X are the pixels")
 
     @property
     def axes(self) -> str | None:

@@ -8,7 +8,8 @@ from typing import Any
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
-from napari_decrappify.widgets.choices.layer import is_trainable
+from napari_decrappify.widgets.choices.layer import is_source, is_trainable
+from napari_decrappify.widgets.running.forms import named
 
 _LAYER = Qt.ItemDataRole.UserRole
 
@@ -16,7 +17,7 @@ _LAYER = Qt.ItemDataRole.UserRole
 class LayerTicks(QListWidget):
     """List of layers, updated when they are added, removed or renamed, with persistent check marks.
 
-    Initially the topmost layer is checked; the user checks others.
+    Initially the topmost layer that was not restored or computed is checked; the user checks others.
 
     Parameters
     ----------
@@ -39,8 +40,7 @@ class LayerTicks(QListWidget):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self.setObjectName(name)
-        self.setToolTip(tooltip)
+        named(self, name, tooltip)
         self.setFixedHeight(76)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
@@ -76,7 +76,7 @@ class LayerTicks(QListWidget):
         ticked, known = self.layers, self.count()
         offered = [layer for layer in reversed(self._viewer.layers) if self._accepts(layer)]
         if not known and not ticked:
-            ticked = offered[:1]
+            ticked = [layer for layer in offered if is_source(layer)][:1]
         with QSignalBlocker(self):
             self.clear()
             for layer in offered:

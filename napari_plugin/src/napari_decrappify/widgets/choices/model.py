@@ -7,19 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QWidget
+from qtpy.QtWidgets import QFileDialog, QWidget
 
 from decrappify.errors import DecrappifyError
 from decrappify.model import read_card, shipped_models
 from napari_decrappify.layers.model_fit import caution
 from napari_decrappify.widgets.choices.preferences import add_recent_model, keep, recall, recent_models
-from napari_decrappify.widgets.running.forms import shrinkable
+from napari_decrappify.widgets.running.elided import ElidedBox
+from napari_decrappify.widgets.running.forms import named, shrinkable
 from napari_decrappify.workers.messages import one_line
 
 _FILE = "File…"
 
 
-class ModelChoice(QComboBox):
+class ModelChoice(ElidedBox):
     """Combo box of shipped models, recent models and any file, with a persistent choice.
 
     Parameters
@@ -50,8 +51,7 @@ class ModelChoice(QComboBox):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self.setObjectName(name)
-        self.setToolTip("Model: a shipped one, one used before, or a file")
+        named(self, name, "Model: a shipped one, one used before, or a file")
         shrinkable(self, 16)
         self._key, self._accepts = key, accepts
         self._defaults = {key: default, f"{key}_still": still_default}
@@ -71,6 +71,10 @@ class ModelChoice(QComboBox):
         """Header of the selected model file (architecture, card and so on); empty if there is none."""
         kept = self.currentData()
         return {} if not kept else _header(shipped_models()[kept[1]] if kept[0] == "shipped" else Path(kept[1]))
+
+    def entries(self) -> list[tuple[str, Any]]:
+        """Return the texts and data of the models on offer."""
+        return [(self.itemText(i), self.itemData(i)) for i in range(self.count()) if self.itemData(i)]
 
     def follow(self, *, is_still: bool) -> None:
         """Select the latest model for still images, or for movies and stacks, when the kind of the layer changes."""
@@ -96,19 +100,13 @@ class ModelChoice(QComboBox):
         chosen = chosen or self._latest
         with QSignalBlocker(self):
             self.clear()
-            # Models for other images than fluorescence are last.
-            for name, path in sorted(shipped_models().items(), key=lambda item: bool(caution(_header(item[1])))):
-                if self._fits(path):
-                    self.addItem(name, ("shipped", name))
-                    self._set_tooltip(path)
-            for path in recent_models():
-                if self._fits(path):
-                    name = path.stem if path.stem != "model" else f"{path.parent.name}/model"
-                    self.addItem(name, ("file", str(path)))
-                    self._set_tooltip(path)
+            for text, kept, path in offered_models(self._accepts):
+                self.addItem(text, kept)
+                self._set_tooltip(path)
             self.addItem(_FILE, None)
             places = [i for i in range(self.count()) if self.itemData(i) and self.itemData(i)[1] == chosen]
             self.setCurrentIndex(places[0] if places else 0)
+        self.show_whole_name()
         self._remember()
 
     def showPopup(self) -> None:
@@ -154,6 +152,25 @@ class ModelChoice(QComboBox):
     def _set_tooltip(self, path: Path) -> None:
         summary = str(_header(path).get("card", {}).get("summary", "")) or str(path)
         self.setItemData(self.count() - 1, summary, Qt.ItemDataRole.ToolTipRole)
+
+
+def restores(header: Mapping[str, Any]) -> bool:
+    """Return whether a model's header is that of a restoration model."""
+    return bool(header.get("card", {}).get("task", "restoration") != "colorization")
+
+
+def offered_models(accepts: Callable[[Mapping[str, Any]], bool]) -> list[tuple[str, tuple[str, str], Path]]:
+    """Return shipped and recent models: text, kind (shipped or file) with name or path, and file.
+
+    Models for other images than fluorescence are the last of the shipped ones.
+    """
+    shipped = sorted(shipped_models().items(), key=lambda item: bool(caution(_header(item[1]))))
+    found = [(name, ("shipped", name), path) for name, path in shipped]
+    for path in recent_models():
+        name = path.stem if path.stem != "model" else f"{path.parent.name}/model"
+        found.append((name, ("file", str(path)), path))
+    headers = [_header(path) for _, _, path in found]
+    return [entry for entry, header in zip(found, headers, strict=True) if header and accepts(header)]
 
 
 def _header(path: Path) -> dict[str, Any]:

@@ -47,18 +47,31 @@ class PreviewControls(QGroupBox):
         split.valueChanged.connect(lambda percent: self._layer.move_split(percent / 100))
         grid.toggled.connect(self._show_grid)
         remember(split, f"{name}/split")
+        viewer.dims.events.current_step.connect(self._remove_outdated)
+
+    def disconnect_viewer(self) -> None:
+        """Disconnect from the viewer; for a widget that closes."""
+        self._viewer.dims.events.current_step.disconnect(self._remove_outdated)
 
     def keep_for(self, model: Any, layer_name: str) -> None:
         """Remove the preview if it is that of another model or layer."""
         if self._layer.is_shown and self._shown_for != (model, layer_name):
             self._layer.remove()
 
-    def show_preview(self, previewed: Previewed) -> None:
-        """Show a preview on the canvas."""
+    def show_preview(self, previewed: Previewed) -> bool:
+        """Show a preview on the canvas; return False if another frame is displayed by now."""
         settings = previewed.settings
+        if not self._layer.is_displayed(settings.image, settings.region):
+            return False
         self._shown_for = (settings.model, settings.image.name)
         name = Path(settings.model).name.removesuffix(".safetensors")
         self._layer.show(settings.image, settings.region, previewed.pixels, scale=previewed.scale, model_name=name)
+        return True
+
+    def _remove_outdated(self, _: Any = None) -> None:
+        """Remove the preview of another frame or slice than the displayed one."""
+        if self._layer.is_shown and not self._layer.is_current:
+            self._layer.remove()
 
     def _show_grid(self, is_on: bool) -> None:
         grid = self._viewer.canvas.grid

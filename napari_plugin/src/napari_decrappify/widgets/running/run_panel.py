@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QEvent, Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_decrappify.widgets.running.colors import background_of, readable
 from napari_decrappify.widgets.running.forms import button, named
 from napari_decrappify.workers.outcome import Failed, Outcome, Stopped
 from napari_decrappify.workers.progress import Step
 from napari_decrappify.workers.runner import Runner
 
-_ERROR_STYLE = "color: #ff6b6b;"
+_ERROR = "#ff6b6b"
 
 
 class RunPanel(QWidget):
     """Controls of one runner, updated by its signals.
 
-    The panel shows progress, reported texts, errors and cancellation. The widget shows results.
+    The panel shows progress, reported texts, errors and cancellation. The widget shows results, and copies the command
+    line of a run if it calls `offer_command`.
 
     Parameters
     ----------
     runner : Runner
         Source of progress and outcome.
     name : str
-        Prefix of the objectNames: ``<name>_run``, ``<name>_cancel``, ``<name>_progress``, ``<name>_status``.
+        Prefix of the objectNames: ``<name>_run``, ``<name>_cancel``, ``<name>_command``,
+        ``<name>_progress``, ``<name>_status``.
     text, tooltip : str
         Text and tooltip of the run button, such as ``"Restore"``.
     cancel_text, cancel_tooltip : str
@@ -35,6 +38,7 @@ class RunPanel(QWidget):
     """
 
     run_clicked = Signal()
+    command_clicked = Signal()
 
     def __init__(
         self,
@@ -53,6 +57,10 @@ class RunPanel(QWidget):
         self.run = button(f"{name}_run", text, tooltip)
         self.cancel = button(f"{name}_cancel", cancel_text, cancel_tooltip)
         self.cancel.setEnabled(False)
+        self.command = button(
+            f"{name}_command", "Copy command", "Copy the command line of the run with these settings, for a terminal"
+        )
+        self.command.hide()
         self.bar = named(QProgressBar(), f"{name}_progress", "Progress of the run")
         self.status = named(QLabel(), f"{name}_status", "State of the run, and its result")
         self.status.setWordWrap(True)
@@ -69,14 +77,30 @@ class RunPanel(QWidget):
         """Text of the status line."""
         return self.status.text()
 
+    @property
+    def is_error(self) -> bool:
+        """Whether the status line is an error."""
+        return bool(self.status.property("is_error"))
+
     def show_status(self, text: str, *, is_error: bool = False) -> None:
         """Set the status line."""
-        self.status.setStyleSheet(_ERROR_STYLE if is_error else "")
+        self.status.setProperty("is_error", is_error)
+        self._color_status()
         self.status.setText(text)
 
     def show_error(self, text: str) -> None:
         """Set the status line to an error."""
         self.show_status(text, is_error=True)
+
+    def offer_command(self) -> None:
+        """Show the button that copies the command line, and emits `command_clicked`."""
+        self.command.show()
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Adapt the color of an error to the theme."""
+        super().changeEvent(event)
+        if event is not None and event.type() in (QEvent.Type.StyleChange, QEvent.Type.PaletteChange):
+            self._color_status()
 
     def allow(self, may_run: bool, reason: str = "") -> None:
         """Set whether the choices allow a run; if so, the run button is enabled while no run is active.
@@ -103,10 +127,16 @@ class RunPanel(QWidget):
             self.show_status(self._reason)
             self._show_bar(None)
 
+    def _color_status(self) -> None:
+        style = f"color: {readable(_ERROR, background_of(self)).name()};" if self.is_error else ""
+        if self.status.styleSheet() != style:
+            self.status.setStyleSheet(style)
+
     def _lay_out(self) -> None:
         buttons = QHBoxLayout()
         buttons.addWidget(self.run, 2)
         buttons.addWidget(self.cancel, 1)
+        buttons.addWidget(self.command)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(buttons)
@@ -116,6 +146,7 @@ class RunPanel(QWidget):
     def _connect(self) -> None:
         self.run.clicked.connect(lambda: self.run_clicked.emit())
         self.cancel.clicked.connect(self._on_cancel)
+        self.command.clicked.connect(lambda: self.command_clicked.emit())
         runner = self._runner
         runner.started.connect(self._on_started)
         runner.progressed.connect(self._on_progress)

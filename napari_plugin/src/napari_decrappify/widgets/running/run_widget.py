@@ -7,7 +7,7 @@ from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtGui import QCloseEvent, QShowEvent
-from qtpy.QtWidgets import QDockWidget, QMessageBox, QPushButton, QWidget
+from qtpy.QtWidgets import QApplication, QDockWidget, QMessageBox, QPushButton, QWidget
 
 from decrappify.errors import DecrappifyError, OutputError
 from napari_decrappify.layers.image import LayerImage
@@ -22,6 +22,8 @@ _CLOSING = "A run is in progress, and closing the panel stops it. Close the pane
 
 class RunWidget(QWidget):
     """Widget whose buttons start jobs; subclasses set `_panel`, and override `_update_buttons` and `_show_result`.
+
+    A subclass that overrides `_command` has a button that copies the command line of a run.
 
     Parameters
     ----------
@@ -44,6 +46,9 @@ class RunWidget(QWidget):
         self._runner.started.connect(self._update_buttons)
         self._runner.reported.connect(self._on_report)
         self._runner.ended.connect(self._on_end)
+        if type(self)._command is not RunWidget._command:
+            self._panel.offer_command()
+            self._panel.command_clicked.connect(self._copy_command)
 
     def _on_report(self, item: Any) -> None:
         """Show an intermediate result; the panel shows strings."""
@@ -65,6 +70,21 @@ class RunWidget(QWidget):
     def _update_buttons(self) -> None:
         """Enable the buttons that the choices allow."""
         raise NotImplementedError
+
+    def _command(self) -> str:
+        """Return the command line of a run with the current settings; raises DecrappifyError if there is none."""
+        raise NotImplementedError
+
+    def _copy_command(self) -> None:
+        try:
+            command = self._command()
+        except DecrappifyError as error:
+            self._panel.show_error(one_line(error))
+            return
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(command)
+        self._panel.show_status(f"copied: {command}")
 
     def _image(self, layer: Any, axes: str | None = None) -> LayerImage | None:
         """Return a snapshot of a layer; None without a layer or after an error, which is shown in the status line."""

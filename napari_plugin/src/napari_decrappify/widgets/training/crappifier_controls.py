@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
@@ -13,6 +14,7 @@ from superqt import QRangeSlider
 from decrappify import load_plugin
 from decrappify.crappify import Crappifier, crappifier_preset, preset_description
 from decrappify.errors import DecrappifyError
+from decrappify.noise import load_crappifier
 from napari_decrappify.widgets.choices.preferences import keep, recall
 from napari_decrappify.widgets.running.forms import button, form, named, row, shrinkable
 from napari_decrappify.widgets.training.degradations import (
@@ -29,7 +31,7 @@ from napari_decrappify.widgets.training.degradations import (
 from napari_decrappify.workers.messages import log_error
 
 SCALES = (1, 2, 3, 4)
-NO_PART = "none"
+NO_PART = "None"
 
 
 class ParameterSlider(QWidget):
@@ -92,17 +94,21 @@ class CrappifierControls(QWidget):
         super().__init__(parent)
         self._name = name
         self._sliders: list[ParameterSlider] = []
+        self._own: dict[str, Crappifier] = {}  # of files and calibrations, by name
         self.preset = named(QComboBox(), f"{name}_preset", "Microscope and degradation to simulate")
         shrinkable(self.preset, 14)
         self.part = named(QComboBox(), f"{name}_part", "Part from a loaded Python file, added to the preset")
-        self._load = button(f"{name}_load", "Load…", "Run a Python file that registers crappifier parts or presets")
+        self._load = button(
+            f"{name}_load",
+            "Load…",
+            "Open a crappifier or a noise model (.toml, .json), or run a Python file that registers parts or presets",
+        )
         self._list_choices()
         self.scale = named(QComboBox(), f"{name}_scale", "Upsampling factor of the model; 1 only removes noise")
         self.scale.addItems([str(scale) for scale in SCALES])
         self._reset = button(f"{name}_reset", "Reset", "Restore the values of the preset")
         self._description = QLabel()
         self._description.setWordWrap(True)
-        self._description.setStyleSheet("color: palette(mid);")
         self._form = form()
         self._lay_out()
         kept = recall(f"{name}/preset", "confocal")
@@ -112,7 +118,7 @@ class CrappifierControls(QWidget):
         self.scale.currentTextChanged.connect(lambda _: self._on_change())
         self._reset.clicked.connect(lambda: self._on_reset())
         self.part.currentTextChanged.connect(lambda _: self._on_part())
-        self._load.clicked.connect(lambda: self._choose_plugin())
+        self._load.clicked.connect(lambda: self._choose_file())
 
     @property
     def crappifier(self) -> Crappifier:
@@ -132,14 +138,36 @@ class CrappifierControls(QWidget):
         except DecrappifyError as error:
             self.failed.emit(log_error(error))
 
-    def _choose_plugin(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Run a Python file with crappifier parts", "", "Python (*.py)")
+    def load_file(self, path: str) -> None:
+        """Add the crappifier of a file, or of a noise model that `decrappify calibrate` wrote, and choose it."""
+        try:
+            crappifier = load_crappifier(path)
+        except DecrappifyError as error:
+            self.failed.emit(log_error(error))
+            return
+        self.choose(Crappifier(crappifier.steps, Path(path).stem))
+
+    def choose(self, crappifier: Crappifier) -> None:
+        """Add a crappifier to the list, and choose it."""
+        if crappifier.color:
+            self.failed.emit(f"{crappifier.name} is a crappifier for color images; choose one for gray images")
+            return
+        self._own[crappifier.name] = crappifier
+        self._list_choices()
+        if self.preset.currentText() == crappifier.name:
+            self._on_preset(crappifier.name)
+        self.preset.setCurrentText(crappifier.name)
+
+    def _choose_file(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(
+            self, "Open a crappifier, or run a Python file with parts", "", "Crappifiers (*.toml *.json *.py)"
+        )
         if path:
-            self.load_plugin(path)
+            (self.load_plugin if path.endswith(".py") else self.load_file)(path)
 
     def _list_choices(self) -> None:
         """Update the lists of presets and parts without changing the choices."""
-        for box, names in ((self.preset, presets()), (self.part, [NO_PART, *added_parts()])):
+        for box, names in ((self.preset, [*presets(), *self._own]), (self.part, [NO_PART, *added_parts()])):
             with QSignalBlocker(box):
                 chosen = box.currentText()
                 box.clear()
@@ -150,7 +178,8 @@ class CrappifierControls(QWidget):
 
     def _unchanged(self) -> Crappifier:
         """Return the preset with the additional part, with unchanged values."""
-        preset = crappifier_preset(self.preset.currentText())
+        name = self.preset.currentText()
+        preset = self._own.get(name) or crappifier_preset(name)
         return preset if self.part.currentText() == NO_PART else with_part(preset, self.part.currentText())
 
     def _lay_out(self) -> None:
@@ -166,7 +195,9 @@ class CrappifierControls(QWidget):
 
     def _show_preset(self) -> None:
         preset = self._unchanged()
-        self._description.setText(preset_description(self.preset.currentText()))
+        name = self.preset.currentText()
+        steps = ", ".join(type(step).name.replace("_", " ") for step in preset.steps)
+        self._description.setText(f"own crappifier: {steps}" if name in self._own else preset_description(name))
         while self._form.rowCount():
             self._form.removeRow(0)
         self._sliders = []

@@ -13,7 +13,8 @@ from napari_decrappify.widgets.choices.layer_ticks import LayerTicks
 from napari_decrappify.widgets.choices.preferences import remember
 from napari_decrappify.widgets.running.forms import folder_box, named, shrinkable
 
-_SOURCES = ("Layers of the viewer", "Files in a folder")
+_SOURCES = ("Layers of the viewer", "Files in a folder", "Measured pairs in a folder")
+_HINTS = {1: "folder of training images", 2: "folder with the folders low and high"}
 
 
 class TrainingImages(QGroupBox):
@@ -39,7 +40,7 @@ class TrainingImages(QGroupBox):
             f"{name}_folder",
             f"{name}_browse",
             "",
-            "Folder of movies or still images: CZI, TIFF, OME-Zarr, video",
+            "Folder of movies or still images, or with low and high: CZI, TIFF, OME-Zarr, video",
             "Choose the folder of training images",
         )
         self._folder.line.setPlaceholderText("folder of training images")
@@ -52,7 +53,7 @@ class TrainingImages(QGroupBox):
         inner.addWidget(self._pages)
         remember(self._source, f"{name}/source")
         remember(self._folder.line, f"{name}/folder")
-        self._pages.setCurrentIndex(self._source.currentIndex())
+        self._pages.setCurrentIndex(min(self._source.currentIndex(), 1))
         self._source.currentIndexChanged.connect(self._on_source)
         self._layers.ticks_changed.connect(self.chosen)
         self._folder.line.textChanged.connect(lambda _: self.chosen.emit())
@@ -83,8 +84,14 @@ class TrainingImages(QGroupBox):
 
     @property
     def _is_folder(self) -> bool:
-        return self._source.currentIndex() == 1
+        return self._source.currentIndex() > 0
+
+    @property
+    def is_pairs(self) -> bool:
+        """Whether measured pairs are used in place of images and a crappifier."""
+        return self._source.currentIndex() == 2
 
     def _on_source(self, index: int) -> None:
-        self._pages.setCurrentIndex(index)
+        self._pages.setCurrentIndex(min(index, 1))
+        self._folder.line.setPlaceholderText(_HINTS.get(index, ""))
         self.chosen.emit()

@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QGroupBox, QLabel, QLineEdit, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QGroupBox, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from napari_decrappify.widgets.choices.device import DeviceChoice
+from napari_decrappify.widgets.choices.model import offered_models, restores
 from napari_decrappify.widgets.choices.preferences import remember
-from napari_decrappify.widgets.running.forms import folder_box, form, named, row
+from napari_decrappify.widgets.running.elided import ElidedBox
+from napari_decrappify.widgets.running.forms import folder_box, form, named, row, shrinkable
 from napari_decrappify.workers.names import safe_name
 from napari_decrappify.workers.train import N_FRAMES, NETWORKS
+
+_NEW = "New weights"
 
 
 class TrainingOptions(QGroupBox):
@@ -52,9 +56,20 @@ class TrainingOptions(QGroupBox):
             "Folder for models",
             "Choose the output folder",
         )
+        self._start_from = named(
+            ElidedBox(), f"{name}_start_from", "Initial weights; those of a model fine-tune it for your images"
+        )
+        shrinkable(self._start_from, 12)
+        self._resume = named(
+            QCheckBox("Continue the stopped run of this name"),
+            f"{name}_resume",
+            "Resume training from the last checkpoint; images, crappifier and options must be those of its start",
+        )
         self._lay_out()
         self._remember(name)
-        self._name.textChanged.connect(lambda _: self.changed.emit())
+        self._name.textChanged.connect(lambda _: self._on_name())
+        self._folder.line.textChanged.connect(lambda _: self.refresh())
+        self.refresh()
 
     @property
     def is_complete(self) -> bool:
@@ -66,6 +81,24 @@ class TrainingOptions(QGroupBox):
         """Output folder."""
         return self._folder.path
 
+    @property
+    def run_folder(self) -> Path:
+        """Folder of the run with the entered name."""
+        return self.folder / safe_name(self._name.text())
+
+    def refresh(self) -> None:
+        """Update the list of models, and whether there is a run to continue."""
+        chosen = self._start_from.currentText()
+        self._start_from.clear()
+        self._start_from.addItem(_NEW, None)
+        for text, kept, _ in offered_models(restores):
+            self._start_from.addItem(text, kept[1])
+        self._start_from.setCurrentIndex(max(0, self._start_from.findText(chosen)))
+        can_resume = (self.run_folder / "checkpoint.pt").is_file()
+        self._resume.setEnabled(can_resume)
+        if not can_resume:
+            self._resume.setChecked(False)
+
     def values(self) -> dict[str, Any]:
         """Return the options as keyword arguments of `TrainSettings`."""
         return {
@@ -75,15 +108,23 @@ class TrainingOptions(QGroupBox):
             "device": self._device.device,
             "name": safe_name(self._name.text()),
             "folder": self.folder,
+            "start_from": self._start_from.currentData(),
+            "resume": self.run_folder if self._resume.isChecked() else None,
         }
+
+    def _on_name(self) -> None:
+        self.refresh()
+        self.changed.emit()
 
     def _lay_out(self) -> None:
         fields = form()
         fields.addRow("Frames per window", row(self._n_frames, QLabel("Network"), self._network))
+        fields.addRow("Start from", self._start_from)
         fields.addRow("Training time", row(self._minutes, QLabel("minutes")))
         fields.addRow("Device", self._device)
         fields.addRow("Name", self._name)
         fields.addRow("Output folder", self._folder)
+        fields.addRow("", self._resume)
         QVBoxLayout(self).addLayout(fields)
 
     def _remember(self, name: str) -> None:

@@ -10,16 +10,24 @@ from qtpy.QtCore import QRectF, QSize, Qt
 from qtpy.QtGui import QFontMetricsF, QImage, QPainter, QPaintEvent
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
-from napari_decrappify.widgets.training.plots import faded
+from napari_decrappify.widgets.training.plots import READABLE, faded
 
 _MARGIN = 4.0
+_CENTERED = Qt.AlignmentFlag.AlignCenter.value | Qt.TextFlag.TextWordWrap.value
 
 
 class PatchStrip(QWidget):
-    """Gray images side by side under their captions, all with the contrast of the last one."""
+    """Gray images side by side under their captions, all with the contrast of the last one.
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    Parameters
+    ----------
+    empty : str
+        Text without images.
+    """
+
+    def __init__(self, empty: str = "no validation patch yet", parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._empty = empty
         self._images: list[tuple[str, QImage]] = []
         self.setMinimumHeight(110)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -45,8 +53,8 @@ class PatchStrip(QWidget):
         metrics = QFontMetricsF(painter.font())
         text = self.palette().color(self.foregroundRole())
         if not self._images:
-            painter.setPen(faded(text))
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "no validation patch yet")
+            painter.setPen(faded(text, READABLE))
+            painter.drawText(self.rect(), _CENTERED, self._empty)
             return
         count, line = len(self._images), metrics.height() + _MARGIN
         side = min((self.width() - (count - 1) * _MARGIN) / count, self.height() - line)

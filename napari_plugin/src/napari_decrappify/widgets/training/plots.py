@@ -10,7 +10,10 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
+from napari_decrappify.widgets.running.colors import background_of, readable
+
 _MARGIN = 4.0
+READABLE = 170  # opacity, of 255, of texts of less importance
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class CurvePlot(QWidget):
         painter.drawText(QRectF(0, 0, self.width(), metrics.height()), Qt.AlignmentFlag.AlignHCenter, self._title)
         points = [point for curve in self.curves for point in curve.points]
         if not points:
-            painter.setPen(faded(text))
+            painter.setPen(faded(text, READABLE))
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "no values yet")
             return
         self._paint(painter, metrics, text, points)
@@ -95,7 +98,7 @@ class CurvePlot(QWidget):
         self._paint_x_axis(painter, axes, metrics)
         start = area.left()
         for curve in self.curves:
-            painter.setPen(_pen(curve))
+            painter.setPen(_pen(curve, background_of(self)))
             painter.drawPolyline(QPolygonF([axes.point(x, y) for x, y in curve.points]))
             if len(curve.points) == 1:
                 painter.drawEllipse(axes.point(*curve.points[0]), 2, 2)
@@ -109,7 +112,7 @@ class CurvePlot(QWidget):
         painter.setPen(QPen(faded(text), 0.5))
         for tick in y_ticks:
             painter.drawLine(axes.point(0, tick), axes.point(axes.right, tick))
-        painter.setPen(faded(text, 170))
+        painter.setPen(faded(text, READABLE))
         for tick in y_ticks:
             box = QRectF(0, axes.point(0, tick).y() - line / 2, axes.area.left() - _MARGIN, line)
             painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, f"{tick:.6g}")
@@ -151,8 +154,8 @@ def faded(color: QColor, alpha: int = 110) -> QColor:
     return QColor(color.red(), color.green(), color.blue(), alpha)
 
 
-def _pen(curve: Curve) -> QPen:
-    pen = QPen(QColor(curve.color), 1.8)
+def _pen(curve: Curve, background: QColor) -> QPen:
+    pen = QPen(readable(curve.color, background), 1.8)
     if curve.is_dashed:
         pen.setStyle(Qt.PenStyle.DashLine)
     return pen

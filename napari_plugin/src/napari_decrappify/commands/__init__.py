@@ -1,0 +1,1 @@
+"""Command lines that do the same as a widget with its settings; without Qt."""

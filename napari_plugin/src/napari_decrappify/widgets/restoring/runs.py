@@ -1,0 +1,104 @@
+"""Runs of the Restore widget: the queue, and the live layers of the current run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from decrappify.errors import DecrappifyError
+from napari_decrappify.layers.growing import GrowingStore, PlaneDone
+from napari_decrappify.layers.live import LiveResult
+from napari_decrappify.widgets.restoring.queue import RunQueue, State
+from napari_decrappify.workers.messages import one_line
+from napari_decrappify.workers.restore import Restored, RestoreSettings, restore_layer
+from napari_decrappify.workers.runner import Runner
+
+
+class RestoreRuns:
+    """Restorations that run one after the other, and their layers.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Viewer of the results.
+    runner : Runner
+        Runner of the restorations.
+    on_change : callable
+        Called when the state of an entry changes.
+
+    Attributes
+    ----------
+    queue : RunQueue
+        The entries.
+    layers : list
+        Layers of all runs that finished since `start`.
+    """
+
+    def __init__(self, viewer: Any, runner: Runner, on_change: Callable[[], None]) -> None:
+        self._viewer, self._runner, self._on_change = viewer, runner, on_change
+        self._live: LiveResult | None = None
+        self._settings: RestoreSettings | None = None
+        self.queue = RunQueue()
+        self.layers: list[Any] = []
+
+    @property
+    def is_active(self) -> bool:
+        """Whether an entry of the queue is running."""
+        return self.queue.running is not None
+
+    def start(self) -> bool:
+        """Run the waiting entries; return False if none can be started."""
+        self.layers = []
+        self.queue.start()
+        return self.next()
+
+    def next(self) -> bool:
+        """Start the next entry that can be opened; return False if there is none."""
+        self._live, self._settings = None, None
+        while (entry := self.queue.next()) is not None:
+            try:
+                self._settings = entry.open()
+            except DecrappifyError as error:
+                self.queue.end(State.FAILED, one_line(error))
+                continue
+            self._runner.start(restore_layer, self._settings)
+            self._on_change()
+            return True
+        self._on_change()
+        return False
+
+    def show(self, item: Any) -> None:
+        """Show a report of the running restoration."""
+        if isinstance(item, GrowingStore):
+            self._live = self._live_result(item)
+        elif isinstance(item, PlaneDone) and self._live is not None:
+            self._live.add(item)
+
+    def refresh(self) -> None:
+        """Redraw the layers of the current run."""
+        if self._live is not None:
+            self._live.refresh()
+
+    def finish(self, result: Restored) -> None:
+        """Show the result of the current run."""
+        live = self._live or self._live_result(result.store)  # a resumed run may only have had to rename its store
+        if live is not None:
+            live.finish(result.store.output, result.provenance)
+            self.layers += live.layers
+        self._live = None
+        self.queue.end(State.FINISHED)
+
+    def end(self, state: State, detail: str = "") -> None:
+        """Keep the finished planes of a run that was cancelled or failed."""
+        if self._live is not None:
+            self._live.stop()
+        self._live = None
+        self.queue.end(state, detail)
+        self._on_change()
+
+    def _live_result(self, store: GrowingStore) -> LiveResult | None:
+        run = self._settings
+        if run is None:
+            return None
+        names = [run.model_of(image) for image in run.images] if run.channels else [run.model_name]
+        return LiveResult(self._viewer, run.images, store, models=names, first=run.first, recorded=run.recorded)

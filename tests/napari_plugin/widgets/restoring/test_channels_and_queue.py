@@ -1,0 +1,138 @@
+"""Channels with a model each in one run, and the queue of runs, driven by clicks."""
+
+from __future__ import annotations
+
+import shlex
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication
+from tests.napari_plugin.clicking import TIMEOUT, Driver, shown
+from tests.napari_plugin.restoring import noisy
+from tests.napari_plugin.scene_files import write_scenes
+
+from decrappify import open_movie
+from decrappify.cli import main
+from napari_decrappify.readers import get_reader
+from napari_decrappify.widgets.restore import RestoreWidget
+
+
+def add(viewer, path):
+    return [viewer.add_image(data, **attributes) for data, attributes, _ in get_reader(str(path))(str(path))]
+
+
+@pytest.fixture
+def driver(qtbot, scene, tmp_path, tiny_models):
+    driver = shown(qtbot, RestoreWidget, scene, "restore")
+    driver.widget._model.add_file(tiny_models["still"])
+    driver.widget._model.add_file(tiny_models["movie"])
+    driver["folder"].setText(str(tmp_path / "results"))
+    return driver
+
+
+def copied(driver):
+    driver.click("command")
+    return QApplication.clipboard().text()
+
+
+def run_command(text):
+    program, *words = shlex.split(text)
+    assert program == "decrappify"
+    result = CliRunner().invoke(main, [*words, "--quiet"])
+    assert result.exit_code == 0, result.output
+
+
+def test_channels_are_restored_into_one_store_with_a_model_each(qtbot, scene, driver, tmp_path, rng):
+    path = write_scenes(tmp_path / "cells.czi", rng, n_scenes=1)
+    layers = add(scene, path)
+    layers[0].colormap, layers[1].colormap = "magma", "viridis"
+    assert driver["channels"].text() == "All 2 channels of the scene"
+    driver["channels"].click()
+    qtbot.waitUntil(driver["model_0"].isVisible)
+    driver["model_1"].setCurrentText("still")
+    command = copied(driver)
+    driver.run()
+    assert driver.status.startswith("restored in"), driver.status
+    results = list(scene.layers)[2:]
+    assert [each.name for each in results] == ["cells.czi · ChA-T1 [movie]", "cells.czi · ChS2 [still]"]
+    assert [each.colormap.name for each in results] == ["magma", "viridis"]
+    assert [each.blending for each in results] == ["additive", "additive"]
+    store = tmp_path / "results" / "cells-movie-still.ome.zarr"
+    with open_movie(store) as stored:
+        assert stored.channel_names == ("ChA-T1", "ChS2")
+        pixels = np.asarray(stored)
+        for number, layer in enumerate(results):
+            np.testing.assert_array_equal(pixels[:, number], np.asarray(layer.data))
+        stored_models = stored.provenance["restoration"]
+    assert command.endswith(f"--model ChS2={driver['model_1'].currentData()[1]} --model {driver.widget._model.chosen}")
+    store.rename(tmp_path / "results" / "widget.ome.zarr")
+    run_command(command)
+    with open_movie(store) as stored:
+        np.testing.assert_array_equal(np.asarray(stored), pixels)
+        assert stored.channel_names == ("ChA-T1", "ChS2")
+        assert stored.provenance["restoration"]["model_sha256"] == stored_models["model_sha256"]
+
+
+def test_queue_is_reordered_and_runs_to_the_end(qtbot, scene, driver, tmp_path, rng):
+    path = write_scenes(tmp_path / "cells.czi", rng, n_scenes=2)
+    add(scene, path)
+    plain = scene.add_image(noisy(rng, (3, 32, 40)), name="plain")
+    queue = Driver(qtbot, driver.widget, "restore_queue")
+    driver["layer"].layer = scene.layers[0]
+    driver["scenes"].click()
+    queue.click("add")
+    driver["layer"].layer = plain
+    scene.layers.selection = {plain}
+    queue.click("selected")
+    names = ["cells.czi [scene 0] · ChA-T1 [movie]", "cells.czi [scene 1] · ChA-T1 [movie]", "plain [movie]"]
+    assert driver.widget._queue.texts == [f"{name} – waiting" for name in names]
+    assert driver.widget._tabs.tabText(1) == "Queue (3)"
+    row = queue["list"].item(2)
+    row.setSelected(True)
+    queue.click("up")
+    queue.click("up")
+    queue["list"].clearSelection()
+    queue["list"].item(1).setSelected(True)
+    queue.click("remove")
+    assert driver.widget._queue.texts == [f"{names[2]} – waiting", f"{names[1]} – waiting"]
+    queue.click("start")
+    qtbot.waitUntil(lambda: driver.status == "restored 2 of 2 inputs", timeout=TIMEOUT)
+    assert driver.widget._queue.texts == [f"{names[2]} – finished", f"{names[1]} – finished"]
+    assert [layer.name for layer in list(scene.layers)[5:]] == [names[2], names[1]]
+    assert not queue["start"].isEnabled()
+    queue.click("clear")
+    assert queue["list"].count() == 0
+
+
+def test_failed_input_does_not_stop_the_queue(qtbot, scene, driver, rng):
+    broken = scene.add_image(np.full((3, 32, 40), np.nan, np.float32), name="broken")
+    good = scene.add_image(noisy(rng, (3, 32, 40)), name="good")
+    scene.layers.selection = {broken, good}
+    queue = Driver(qtbot, driver.widget, "restore_queue")
+    queue.click("selected")
+    queue.click("start")
+    qtbot.waitUntil(lambda: driver.status.startswith("restored 1 of 2 inputs; not restored: broken"), timeout=TIMEOUT)
+    assert driver.is_error
+    assert [text.split(" – ")[1].split(",")[0] for text in driver.widget._queue.texts] == ["failed", "finished"]
+
+
+def test_list_of_the_queue_is_selected_by_clicks(qtbot, scene, driver, rng):
+    scene.add_image(noisy(rng, (3, 32, 40)), name="cells")
+    queue = Driver(qtbot, driver.widget, "restore_queue")
+    driver["tabs"].setCurrentIndex(1)
+    queue.click("add")
+    item = queue["list"].item(0)
+    center = queue["list"].visualItemRect(item).center()
+    qtbot.mouseClick(queue["list"].viewport(), Qt.MouseButton.LeftButton, pos=center)
+    assert item.isSelected()
+    queue.click("remove")
+    assert queue["list"].count() == 0
+
+
+def test_layer_without_a_file_has_no_command(scene, driver, rng):
+    scene.add_image(noisy(rng, (3, 32, 40)), name="cells")
+    driver.click("command")
+    assert driver.is_error
+    assert driver.status.startswith("the pixels of layer 'cells' are not in a file that decrappify opened")
