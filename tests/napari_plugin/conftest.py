@@ -56,3 +56,11 @@ def viewer(make_napari_viewer):
     viewer.window.resize(900, 600)
     yield viewer
     gc.collect()
+
+
+@pytest.fixture
+def scene():
+    """Viewer model without a window, as opening a window takes a second."""
+    from napari.components import ViewerModel
+
+    return ViewerModel()

@@ -1,19 +1,12 @@
-"""A viewer model, and a Restore widget with a small model."""
+"""A Restore widget with a small model."""
 
 from __future__ import annotations
 
 import pytest
-from napari.components import ViewerModel
 from qtpy.QtWidgets import QLineEdit
 from tests.napari_plugin.clicking import shown
 
 from napari_decrappify.widgets.restore import RestoreWidget
-
-
-@pytest.fixture
-def scene():
-    """Viewer model without a window, as opening a window takes a second."""
-    return ViewerModel()
 
 
 @pytest.fixture

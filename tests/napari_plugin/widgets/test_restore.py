@@ -213,7 +213,7 @@ def test_preview_equals_the_restoration(viewer, widget, qtbot, rng, results, tin
     click(qtbot, widget, "preview")
     qtbot.waitUntil(lambda: button(widget, "preview").isEnabled(), timeout=TIMEOUT)
     assert len([layer for layer in viewer.layers if "preview" in layer.name]) == 1
-    assert viewer.layers[-1].data.shape[1] < 96
+    assert viewer.layers["cells [preview movie]"].data.shape[1] < 96
     click(qtbot, widget, "clear")
     assert [layer.name for layer in viewer.layers] == ["cells"]
 

@@ -50,10 +50,10 @@ def test_preview_of_another_model_or_layer_is_removed(viewer, widget, qtbot, rng
     ]
     for change in changes:
         click(qtbot, widget, "preview")
-        qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=TIMEOUT)
-        assert viewer.layers[-1].name.startswith((f"{first.name} [preview", f"{second.name} [preview"))
+        qtbot.waitUntil(lambda: len(viewer.layers) == 4, timeout=TIMEOUT)
+        assert viewer.layers[-2].name.startswith((f"{first.name} [preview", f"{second.name} [preview"))
         wait_for_end(qtbot, widget)
-        assert len(viewer.layers) == 3
+        assert [layer.name for layer in viewer.layers][3:] == ["split view"]
         change()
         assert [layer.name for layer in viewer.layers] == ["first", "second"]
 

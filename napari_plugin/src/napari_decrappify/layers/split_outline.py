@@ -60,7 +60,7 @@ class SplitOutline:
         )
         self.move(split)
         self._viewer.layers.selection = selected
-        self._viewer.camera.events.zoom.connect(self._fit_width)
+        self._viewer.scene.camera.events.zoom.connect(self._fit_width)
 
     def move(self, split: int) -> None:
         """Draw the rectangles for another column of the split."""
@@ -84,7 +84,7 @@ class SplitOutline:
     def remove(self) -> None:
         """Remove the layer."""
         if self._layer is not None:
-            self._viewer.camera.events.zoom.disconnect(self._fit_width)
+            self._viewer.scene.camera.events.zoom.disconnect(self._fit_width)
         if self.is_shown:
             self._viewer.layers.remove(self._layer)
         self._layer = None
@@ -98,7 +98,7 @@ class SplitOutline:
 
     def _width(self) -> float:
         """Return the width of the lines in pixels of the layer, for a constant width on the canvas."""
-        return float(_WIDTH / (self._viewer.camera.zoom * abs(self._layer.scale[-1])))
+        return float(_WIDTH / (self._viewer.scene.camera.zoom * abs(self._layer.scale[-1])))
 
     def _fit_width(self, _: Any = None) -> None:
         if self.is_shown:

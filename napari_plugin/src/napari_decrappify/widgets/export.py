@@ -164,6 +164,7 @@ class ExportPage(RunWidget):
         images = [LayerImage.of(layer) for layer in self._ticked()]
         if not images:
             raise InputError("no layer is ticked; tick the layers to export")
+        create_folder(self.path.parent)
         return export_command(images, self.path)
 
     def _may_replace(self, path: Path) -> bool:

@@ -272,6 +272,7 @@ class RestoreWidget(RunWidget):
         if layer is None:
             raise InputError("no image layer; open a movie or an image")
         header = self._model.header
+        create_folder(self._folder.path)  # of the command line, too
         return restore_command(
             self._settings_of(layer),
             all_frames=self._input.all_frames,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from decrappify import Movie, load_model
@@ -61,7 +62,14 @@ class Previewer:
         preview = self._prepared(settings, task)
         region = settings.region.middle(int(self._pixels_per_second * _PREVIEW_S) or _FIRST_PIXELS)
         started = time.monotonic()
-        pixels = preview.region(region.t, region.c, region.z, region.rows, region.columns, cancel=task.cancel)
+
+        def restored(channel: int) -> NDArray[Any]:
+            part = region.t, channel, region.z, region.rows, region.columns
+            return np.asarray(preview.region(*part, cancel=task.cancel))
+
+        pixels = restored(0 if settings.image.is_rgb else region.c)
+        if settings.image.is_rgb and len(pixels) == 1:  # by a model of single channels
+            pixels = np.concatenate([pixels, restored(1), restored(2)])
         seconds = time.monotonic() - started
         self._pixels_per_second = region.shape[0] * region.shape[1] / max(seconds, 1e-3)
         return Previewed(replace(settings, region=region), pixels, self._scale, seconds)

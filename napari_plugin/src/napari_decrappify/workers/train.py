@@ -19,6 +19,7 @@ from decrappify.io import open_scenes
 from decrappify.networks import DEFAULT_NETWORK
 from napari_decrappify.layers.image import LayerImage
 from napari_decrappify.workers.names import NAMES_TRIED, numbered
+from napari_decrappify.workers.restore import short_name
 from napari_decrappify.workers.task import Task
 
 if TYPE_CHECKING:
@@ -223,7 +224,8 @@ def _free_folder(settings: TrainSettings) -> Path:
 
 
 def _card(settings: TrainSettings, name: str, movies: list[Movie]) -> dict[str, Any]:
-    duration = f"{settings.minutes:g} minutes"
+    start = "" if settings.start_from is None else f", from the weights of {short_name(settings.start_from)}"
+    duration = f"{settings.minutes:g} minutes{start}"
     if settings.crappifier is None:
         return {"name": name, "summary": f"trained on the pairs in {Path(settings.source or '').name} for {duration}"}
     trained_on = ", ".join(movie.name for movie in movies[:3]) + (" …" if len(movies) > 3 else "")

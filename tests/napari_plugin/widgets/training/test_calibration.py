@@ -102,13 +102,16 @@ def test_stopped_run_is_continued_and_model_fine_tuned(qtbot, train, tmp_path):
     train.click("cancel")
     train.wait_for_end()
     assert load_model(path).card["steps"] > steps
+    trained = load_model(path).card["validation"]
     assert not (tmp_path / "models" / "my-model-2").exists()
     train["resume"].setChecked(False)
     train["minutes"].setValue(0.02)
     train["start_from"].setCurrentText("my-model/model")
     train.run()
     card = load_model(tmp_path / "models" / "my-model-2" / "model.safetensors").card
-    assert "started_from" in card, card
+    assert ", from the weights of my-model, crappifier" in card["summary"]
+    start = train.widget._progress.psnr.curves[0].points[0][1]
+    assert start == pytest.approx(trained["psnr_db"], abs=0.3)
 
 
 def test_model_that_is_worse_than_its_input_is_an_error(train):

@@ -152,11 +152,12 @@ class CrappifierControls(QWidget):
         if crappifier.color:
             self.failed.emit(f"{crappifier.name} is a crappifier for color images; choose one for gray images")
             return
-        self._own[crappifier.name] = crappifier
+        name = crappifier.name or "own crappifier"
+        self._own[name] = crappifier
         self._list_choices()
-        if self.preset.currentText() == crappifier.name:
-            self._on_preset(crappifier.name)
-        self.preset.setCurrentText(crappifier.name)
+        if self.preset.currentText() == name:
+            self._on_preset(name)
+        self.preset.setCurrentText(name)
 
     def _choose_file(self) -> None:
         path, _ = QFileDialog.getOpenFileName(
