@@ -14,6 +14,7 @@ NAME = "split view"
 _COLOR = "#ffd54f"
 _WIDTH = 1.5  # pixels of the canvas
 _TEXT_SIZE = 11
+_TEXT_SHIFT = (24, 8)  # pixels of the canvas, down and to the right
 _PLACED = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
 
@@ -56,7 +57,7 @@ class SplitOutline:
         placed = {key: attributes[key] for key in _PLACED if attributes.get(key) is not None}
         selected = set(self._viewer.layers.selection)
         self._layer = self._viewer.add_shapes(
-            ndim=len(shape), name=NAME, metadata={METADATA: {"preview_of": names}}, **placed
+            ndim=len(shape), name=NAME, opacity=1.0, metadata={METADATA: {"preview_of": names}}, **placed
         )
         self.move(split)
         self._viewer.layers.selection = selected
@@ -78,6 +79,7 @@ class SplitOutline:
         )
         self._layer.features = {"side": [name for _, _, name in sides]}
         self._layer.text = {"string": "{side}", "anchor": "upper_left", "size": _TEXT_SIZE, "color": _COLOR}
+        self._place_text()
         self._layer.selected_data = set()
         self._layer.editable = False
 
@@ -103,3 +105,11 @@ class SplitOutline:
     def _fit_width(self, _: Any = None) -> None:
         if self.is_shown:
             self._layer.edge_width = [self._width()] * len(self._layer.data)
+            self._place_text()
+
+    def _place_text(self) -> None:
+        """Move the names, which napari draws above the upper left corner, into the rectangles."""
+        pixel = self._width() / _WIDTH
+        shift = np.zeros(len(self._shape))
+        shift[-2:] = _TEXT_SHIFT[0] * pixel, _TEXT_SHIFT[1] * pixel
+        self._layer.text.translation = shift

@@ -95,7 +95,7 @@ class RestoreWidget(RunWidget):
         fields = form()
         self._input.add_to(fields)
         fields.addRow("Model", self._model)
-        fields.addRow(self._channel_models)
+        self._channel_models.add_to(fields)
         fields.addRow(self._caution)
         self._fidelity.add_to(fields)
         fields.addRow("Device", self._device)
@@ -126,6 +126,7 @@ class RestoreWidget(RunWidget):
         self._queue.add_clicked.connect(lambda: self._add_to_queue([self._input.layer]))
         self._queue.add_selected_clicked.connect(lambda: self._add_to_queue(self._selected_layers()))
         self._queue.start_clicked.connect(lambda: self._start_queue())
+        self._queue.cancel_clicked.connect(lambda: self._panel.cancel.click())
         self._queue.changed.connect(self._show_count)
         self._runner.progressed.connect(self._on_progress)
         self._connect_runner()
@@ -246,7 +247,7 @@ class RestoreWidget(RunWidget):
         """Return the restorations of a layer, with its channels and scenes as chosen."""
         settings, everything = self._settings_of(layer), self._input.all_frames
         if not self._input.all_scenes or settings.image.recorded.get("n_scenes", 1) < 2:
-            return [Entry(f"{settings.name} [{settings.model_name}]", lambda: settings)]
+            return [Entry(settings.name, settings.model_name, lambda: settings)]
         listing = SceneListing.of(Path(settings.image.recorded["path"]))
         channel = "" if settings.channels else f" · {channel_name(settings.image)}"
 
@@ -254,7 +255,7 @@ class RestoreWidget(RunWidget):
             return settings.of(scene_like(listing, number, settings.images), all_frames=everything)
 
         return [
-            Entry(f"{listing.path.name} [{name}]{channel} [{settings.model_name}]", partial(opened, number))
+            Entry(f"{listing.path.name} [{name}]{channel}", settings.model_name, partial(opened, number))
             for number, name in enumerate(listing.names)
         ]
 

@@ -86,8 +86,8 @@ def test_queue_is_reordered_and_runs_to_the_end(qtbot, scene, driver, tmp_path, 
     driver["layer"].layer = plain
     scene.layers.selection = {plain}
     queue.click("selected")
-    names = ["cells.czi [scene 0] · ChA-T1 [movie]", "cells.czi [scene 1] · ChA-T1 [movie]", "plain [movie]"]
-    assert driver.widget._queue.texts == [f"{name} – waiting" for name in names]
+    names = ["cells.czi [scene 0] · ChA-T1", "cells.czi [scene 1] · ChA-T1", "plain"]
+    assert driver.widget._queue.texts == [f"{name}\nmovie: waiting" for name in names]
     assert driver.widget._tabs.tabText(1) == "Queue (3)"
     row = queue["list"].item(2)
     row.setSelected(True)
@@ -96,11 +96,11 @@ def test_queue_is_reordered_and_runs_to_the_end(qtbot, scene, driver, tmp_path, 
     queue["list"].clearSelection()
     queue["list"].item(1).setSelected(True)
     queue.click("remove")
-    assert driver.widget._queue.texts == [f"{names[2]} – waiting", f"{names[1]} – waiting"]
+    assert driver.widget._queue.texts == [f"{names[2]}\nmovie: waiting", f"{names[1]}\nmovie: waiting"]
     queue.click("start")
     qtbot.waitUntil(lambda: driver.status == "restored 2 of 2 inputs", timeout=TIMEOUT)
-    assert driver.widget._queue.texts == [f"{names[2]} – finished", f"{names[1]} – finished"]
-    assert [layer.name for layer in list(scene.layers)[5:]] == [names[2], names[1]]
+    assert driver.widget._queue.texts == [f"{names[2]}\nmovie: finished", f"{names[1]}\nmovie: finished"]
+    assert [layer.name for layer in list(scene.layers)[5:]] == [f"{names[2]} [movie]", f"{names[1]} [movie]"]
     assert not queue["start"].isEnabled()
     queue.click("clear")
     assert queue["list"].count() == 0
@@ -115,7 +115,7 @@ def test_failed_input_does_not_stop_the_queue(qtbot, scene, driver, rng):
     queue.click("start")
     qtbot.waitUntil(lambda: driver.status.startswith("restored 1 of 2 inputs; not restored: broken"), timeout=TIMEOUT)
     assert driver.is_error
-    assert [text.split(" – ")[1].split(",")[0] for text in driver.widget._queue.texts] == ["failed", "finished"]
+    assert [text.split("\nmovie: ")[1].split(",")[0] for text in driver.widget._queue.texts] == ["failed", "finished"]
 
 
 def test_list_of_the_queue_is_selected_by_clicks(qtbot, scene, driver, rng):

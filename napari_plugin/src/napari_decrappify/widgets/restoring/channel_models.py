@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
+from qtpy.QtCore import QObject, Qt
+from qtpy.QtWidgets import QFormLayout, QLabel
 
 from napari_decrappify.widgets.choices.model import ModelChoice
 from napari_decrappify.widgets.running.elided import ElidedBox
-from napari_decrappify.widgets.running.forms import form, named, shrinkable
+from napari_decrappify.widgets.running.forms import named, shrinkable
 
 SAME = "As above"
 
 
-class ChannelModels(QWidget):
-    """A combo box for the model of each channel, hidden unless several channels are restored.
+class ChannelModels(QObject):
+    """Combo boxes for the model of each channel: rows of a form below that of the model.
 
     Parameters
     ----------
@@ -27,21 +27,24 @@ class ChannelModels(QWidget):
     """
 
     def __init__(self, models: ModelChoice, name: str) -> None:
-        super().__init__()
+        super().__init__(models)
         self._models, self._name = models, name
         self._boxes: dict[str, ElidedBox] = {}
-        self._form: QFormLayout = form()
-        self.setLayout(self._form)
-        self.hide()
+        self._form: QFormLayout | None = None
+
+    def add_to(self, fields: QFormLayout) -> None:
+        """Set the form that contains the choice of the model."""
+        self._form = fields
 
     def show_channels(self, names: Sequence[str]) -> None:
-        """List the channels, if they are others than before."""
-        self.setVisible(bool(names))
-        if list(self._boxes) == list(names):
+        """List the channels, if they are others than before; none if one layer is restored."""
+        if list(self._boxes) == list(names) or self._form is None:
             return
-        while self._form.rowCount():
-            self._form.removeRow(0)
+        for box in self._boxes.values():
+            self._form.removeRow(box)
         self._boxes = {}
+        place = self._form.indexOf(self._models)
+        first = int(self._form.getItemPosition(place)[0]) + 1
         for number, channel in enumerate(names):
             box = ElidedBox()
             named(box, f"{self._name}_{number}", f"Model of channel {channel}; by default the model above")
@@ -50,7 +53,7 @@ class ChannelModels(QWidget):
             label = QLabel(channel)
             label.setTextFormat(Qt.TextFormat.PlainText)
             label.setBuddy(box)
-            self._form.addRow(label, box)
+            self._form.insertRow(first + number, label, box)
         self.refresh()
 
     def refresh(self) -> None:
@@ -66,8 +69,6 @@ class ChannelModels(QWidget):
     @property
     def models(self) -> dict[str, str | Path]:
         """Models by channel, for the channels with another model than the others."""
-        if self.isHidden():
-            return {}
         chosen = {channel: box.currentData() for channel, box in self._boxes.items()}
         return {
             channel: Path(kept[1]) if kept[0] == "file" else str(kept[1])

@@ -26,7 +26,9 @@ class Entry:
     Attributes
     ----------
     name : str
-        Input and model.
+        The input.
+    model : str
+        Name of the model.
     open : callable
         Opens the input, and returns the settings of the run; raises DecrappifyError if it cannot be opened.
     order : int
@@ -38,6 +40,7 @@ class Entry:
     """
 
     name: str
+    model: str
     open: Callable[[], RestoreSettings]
     order: int = 0
     state: State = State.WAITING
@@ -45,12 +48,12 @@ class Entry:
 
     @property
     def text(self) -> str:
-        """State and name.
+        """Input, and in a second line model and state.
 
-        >>> Entry("cells.czi [movie]", RestoreSettings, state=State.RUNNING, detail="34 %").text
-        'cells.czi [movie] – running, 34 %'
+        >>> Entry("cells.czi", "movie", RestoreSettings, state=State.RUNNING, detail="34 %").text.splitlines()
+        ['cells.czi', 'movie: running, 34 %']
         """
-        return f"{self.name} – {self.state.value}{', ' if self.detail else ''}{self.detail}"
+        return f"{self.name}\n{self.model}: {self.state.value}{', ' if self.detail else ''}{self.detail}"
 
 
 class RunQueue:
@@ -59,7 +62,7 @@ class RunQueue:
     Examples
     --------
     >>> queue = RunQueue()
-    >>> queue.add([Entry("a", RestoreSettings), Entry("b", RestoreSettings)])
+    >>> queue.add([Entry("a", "movie", RestoreSettings), Entry("b", "movie", RestoreSettings)])
     >>> queue.move(queue.entries[1], -1)
     >>> [entry.name for entry in queue.entries], queue.n_waiting
     (['b', 'a'], 2)

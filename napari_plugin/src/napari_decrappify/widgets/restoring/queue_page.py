@@ -25,6 +25,7 @@ class QueuePage(QWidget):
     add_clicked = Signal()
     add_selected_clicked = Signal()
     start_clicked = Signal()
+    cancel_clicked = Signal()
     changed = Signal()  # by the buttons of the page
 
     def __init__(self, queue: RunQueue, name: str) -> None:
@@ -48,6 +49,8 @@ class QueuePage(QWidget):
         self._remove = button(f"{name}_remove", "Remove", "Remove the selected restorations; files are kept")
         self._clear = button(f"{name}_clear", "Clear ended", "Remove finished, failed and cancelled restorations")
         self._start = button(f"{name}_start", "Start queue", "Run the waiting restorations one after the other")
+        self._cancel = button(f"{name}_cancel", "Cancel", "Stop the running restoration; other clicks remain waiting")
+        self._cancel.setEnabled(False)
         self._lay_out()
         self._connect()
 
@@ -92,6 +95,7 @@ class QueuePage(QWidget):
         self._down.setEnabled(bool(waiting))
         self._remove.setEnabled(any(entry.state is not State.RUNNING for entry in selected))
         self._clear.setEnabled(any(entry.state not in (State.WAITING, State.RUNNING) for entry in self._queue.entries))
+        self._cancel.setEnabled(self._is_running and self._queue.running is not None)
         self._start.setEnabled(self._queue.n_waiting > 0 and not self._is_running)
 
     _is_running = False
@@ -102,7 +106,7 @@ class QueuePage(QWidget):
         inner.addLayout(row(self._add, self._selected))
         inner.addWidget(self._list, 1)
         inner.addLayout(row(self._up, self._down, self._remove))
-        inner.addLayout(row(self._start, self._clear))
+        inner.addLayout(row(self._start, self._cancel, self._clear))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(scrolled(page))
@@ -111,6 +115,7 @@ class QueuePage(QWidget):
         self._add.clicked.connect(lambda: self.add_clicked.emit())
         self._selected.clicked.connect(lambda: self.add_selected_clicked.emit())
         self._start.clicked.connect(lambda: self.start_clicked.emit())
+        self._cancel.clicked.connect(lambda: self.cancel_clicked.emit())
         self._list.itemSelectionChanged.connect(self.update_buttons)
         self._up.clicked.connect(lambda: self._move(-1))
         self._down.clicked.connect(lambda: self._move(1))

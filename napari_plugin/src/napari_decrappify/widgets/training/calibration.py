@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from qtpy.QtCore import Signal
@@ -62,12 +63,10 @@ class CalibrationPage(RunWidget):
             f"{name}_images",
             "Part of the layer, and of a training image that was degraded with the measured crappifier",
         )
-        self.histogram = named(
-            CurvePlot("Histogram (% of the pixels by relative gray level)"), f"{name}_histogram", "Histograms of both"
-        )
-        self.profile = named(
-            CurvePlot("Profile (relative gray level by column)"), f"{name}_profile", "Middle rows of both images"
-        )
+        histogram = CurvePlot("Histogram (% of the pixels by relative gray level)", has_values=False)
+        self.histogram = named(histogram, f"{name}_histogram", "Histograms of both images")
+        profile = CurvePlot("Profile (relative gray level by column)", has_values=False)
+        self.profile = named(profile, f"{name}_profile", "Middle rows of both images")
         self._table = named(QLabel(), f"{name}_table", "Measured quantities with their standard errors")
         self._table.setWordWrap(True)
         self._lay_out()
@@ -135,8 +134,19 @@ class CalibrationPage(RunWidget):
         self.strip.show_images([(name, side.image) for name, _, side in sides])
         self.histogram.show_curves([Curve(name, side.histogram, color) for name, color, side in sides])
         self.profile.show_curves([Curve(name, side.profile, color) for name, color, side in sides])
-        self._table.setText(result.table)
+        self._table.setText("\n".join(map(_sentence, result.table.splitlines())))
         crappifier: Crappifier = result.crappifier
         self.calibrated.emit(crappifier)
         hint = "" if result.simulated is not None else "; tick other training images on the page Setup to compare"
         self._panel.show_status(f"{crappifier.name} is the crappifier of the page Setup{hint}")
+
+
+def _sentence(line: str) -> str:
+    """Return a row of a table without its columns.
+
+    >>> _sentence("gain         2.31 ± 0.05 gray levels   with dark frames")
+    'Gain: 2.31 ± 0.05 gray levels (with dark frames)'
+    """
+    name, *parts = re.split(r"\s{2,}", line.strip())
+    value, note = [*parts, "", ""][:2]
+    return f"{name[:1].upper()}{name[1:]}: {value}{f' ({note})' if note else ''}"

@@ -41,17 +41,19 @@ def ticks(low: float, high: float, count: int = 4) -> list[float]:
 
 
 class CurvePlot(QWidget):
-    """Small plot of a few curves over the training step.
+    """Small plot of a few curves, such as over the training step; x begins at 0.
 
     Parameters
     ----------
     title : str
         Quantity with its unit.
+    has_values : bool
+        Whether the last value of each curve is next to its label.
     """
 
-    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+    def __init__(self, title: str, *, has_values: bool = True, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._title = title
+        self._title, self._has_values = title, has_values
         self.curves: tuple[Curve, ...] = ()
         self.setMinimumSize(150, 130)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -102,7 +104,7 @@ class CurvePlot(QWidget):
             painter.drawPolyline(QPolygonF([axes.point(x, y) for x, y in curve.points]))
             if len(curve.points) == 1:
                 painter.drawEllipse(axes.point(*curve.points[0]), 2, 2)
-            label = _with_value(curve)
+            label = _with_value(curve) if self._has_values else curve.label
             painter.drawText(QPointF(start, 1.95 * line), label)
             start += metrics.horizontalAdvance(label) + 3 * _MARGIN
 
