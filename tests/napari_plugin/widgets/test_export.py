@@ -163,7 +163,7 @@ def test_export_is_reachable_by_clicks(viewer, qtbot, tmp_path, rng, size):
     viewer.add_image(rng.integers(0, 255, (5, 16, 20), dtype=np.uint8), name="cells" * 12, scale=(1, 0.2, 0.2))
     _, widget = viewer.window.add_plugin_dock_widget("decrappify", "Restore")
     bar = widget.findChild(QTabWidget, "restore_tabs").tabBar()
-    qtbot.mouseClick(bar, Qt.MouseButton.LeftButton, pos=bar.tabRect(1).center())
+    qtbot.mouseClick(bar, Qt.MouseButton.LeftButton, pos=bar.tabRect(2).center())
     page = Driver(qtbot, widget, "export")
     page["folder"].setText(str(tmp_path))
     qtbot.wait(100)

@@ -14,7 +14,7 @@ NAME = "split view"
 _COLOR = "#ffd54f"
 _WIDTH = 1.5  # pixels of the canvas
 _TEXT_SIZE = 11
-_TEXT_SHIFT = (24, 8)  # pixels of the canvas, down and to the right
+_TEXT_SHIFT = (24, 16)  # pixels of the canvas, down and to the right
 _PLACED = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
 

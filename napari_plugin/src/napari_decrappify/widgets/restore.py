@@ -177,23 +177,18 @@ class RestoreWidget(RunWidget):
 
     def _start(self) -> None:
         try:
-            entries = self._entries(self._input.layer)
+            entries, settings = self._entries(self._input.layer), self._settings_of(self._input.layer)
             create_folder(self._folder.path)
         except DecrappifyError as error:
             self._panel.show_error(one_line(error))
             return
-        if len(entries) == 1 and not self._may_repeat(entries[0].open()):
+        if not self._may_repeat(settings):
             return
         self._runs.queue.clear_ended()
         self._runs.queue.add(entries, is_first=True)
         self._start_queue()
 
     def _start_queue(self) -> None:
-        try:
-            create_folder(self._folder.path)
-        except DecrappifyError as error:
-            self._panel.show_error(one_line(error))
-            return
         self._previewer.close()  # releases the memory of its network for the run
         if not self._runs.start():
             self._panel.show_error(self._failure())

@@ -118,6 +118,23 @@ def test_failed_input_does_not_stop_the_queue(qtbot, scene, driver, rng):
     assert [text.split("\nmovie: ")[1].split(",")[0] for text in driver.widget._queue.texts] == ["failed", "finished"]
 
 
+def test_cancel_keeps_the_restorations_of_other_clicks_waiting(qtbot, scene, driver, tmp_path, rng):
+    add(scene, write_scenes(tmp_path / "cells.czi", rng, n_scenes=2))
+    large = scene.add_image(noisy(rng, (60, 200, 200)), name="large")
+    queue = Driver(qtbot, driver.widget, "restore_queue")
+    driver["layer"].layer = large
+    queue.click("add")
+    driver["layer"].layer = scene.layers[0]
+    queue.click("add")
+    queue.click("start")
+    assert not queue["start"].isEnabled()
+    queue.click("cancel")
+    driver.wait_for_end()
+    assert [text.split("\nmovie: ")[1].split(",")[0] for text in driver.widget._queue.texts] == ["cancelled", "waiting"]
+    queue.click("start")
+    qtbot.waitUntil(lambda: driver.status.startswith("restored in"), timeout=TIMEOUT)
+
+
 def test_list_of_the_queue_is_selected_by_clicks(qtbot, scene, driver, rng):
     scene.add_image(noisy(rng, (3, 32, 40)), name="cells")
     queue = Driver(qtbot, driver.widget, "restore_queue")

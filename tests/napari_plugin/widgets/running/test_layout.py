@@ -14,9 +14,8 @@ from tests.napari_plugin.clicking import KINDS, SIZES, Driver
 from napari_decrappify.widgets.running.colors import LEAST_CONTRAST, contrast
 
 
-@pytest.mark.parametrize(
-    ("size", "pair"), list(zip(SIZES, [("Restore", "Train"), ("Compare", "Colorize")], strict=True))
-)
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("pair", [("Restore", "Train"), ("Compare", "Colorize")])
 def test_every_control_is_reachable_with_two_docks(viewer, qtbot, size, pair):
     viewer.window.resize(*size)
     viewer.add_image(np.zeros((4, 64, 64), np.uint16), name="cells")

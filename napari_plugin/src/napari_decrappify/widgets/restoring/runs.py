@@ -9,6 +9,7 @@ from decrappify.errors import DecrappifyError
 from napari_decrappify.layers.growing import GrowingStore, PlaneDone
 from napari_decrappify.layers.live import LiveResult
 from napari_decrappify.widgets.restoring.queue import RunQueue, State
+from napari_decrappify.widgets.running.run_widget import create_folder
 from napari_decrappify.workers.messages import one_line
 from napari_decrappify.workers.restore import Restored, RestoreSettings, restore_layer
 from napari_decrappify.workers.runner import Runner
@@ -57,11 +58,13 @@ class RestoreRuns:
         self._live, self._settings = None, None
         while (entry := self.queue.next()) is not None:
             try:
-                self._settings = entry.open()
+                settings = entry.open()
+                create_folder(settings.folder)
             except DecrappifyError as error:
                 self.queue.end(State.FAILED, one_line(error))
                 continue
-            self._runner.start(restore_layer, self._settings)
+            self._settings = settings
+            self._runner.start(restore_layer, settings)
             self._on_change()
             return True
         self._on_change()
