@@ -23,7 +23,7 @@ def readable(color: str, background: QColor, least: float = LEAST_CONTRAST) -> Q
     """Return a color darkened or lightened as little as needed for a contrast with the background.
 
     >>> readable("#ff6b6b", QColor("black")).name(), readable("#ff6b6b", QColor("white")).name()
-    ('#ff6b6b', '#e70000')
+    ('#ff6b6b', '#c25151')
     """
     target = QColor("black" if _luminance(background) > 0.18 else "white")
     wanted = QColor(color)
