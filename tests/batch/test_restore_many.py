@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 import threading
 
@@ -9,10 +10,12 @@ import pytest
 import tifffile
 
 import decrappify as dc
+from decrappify.batch import estimate_restoration
 from decrappify.batch import run as batch_run
 from decrappify.errors import Cancelled, InputError, OutputError, OutputExistsError
 from decrappify.inference import reuse
 from decrappify.io.store.locks import locked
+from decrappify.restoration import RestorationOptions
 
 from .folders import frames, mixed_folder, write_czi
 
@@ -234,6 +237,18 @@ def test_dry_run_estimates_time_and_writes_nothing(stills, tmp_path, tiny_models
     assert not (tmp_path / "run.csv").exists()
     dc.restore_many(stills / "a.tif", tiny_models["still"], out, **ON_CPU)
     assert statuses(dc.restore_many(*arguments, dry_run=True, **ON_CPU)) == ["finished earlier", "failed", "planned"]
+
+
+def test_estimate_of_one_restoration_states_time_device_and_disk(tmp_path, tiny_models):
+    movie = dc.Movie.from_array(np.zeros((6, 40, 32), np.uint16))
+    few = RestorationOptions(frames="0:3")
+    output = tmp_path / "none" / "a.ome.zarr"
+    found = estimate_restoration(movie, dc.load_model(tiny_models["movie"]), output, options=few, **ON_CPU)
+    assert found.seconds > 0
+    assert found.n_bytes == 3 * 40 * 32 * 2 * 4 // 3
+    assert (found.device, found.fits) == ("cpu", True)
+    assert re.fullmatch(r"about .* s \(cpu, \w+\) and up to 0.0102 MB on disk, of which .* are free", found.text())
+    assert not list(tmp_path.iterdir())
 
 
 def test_warnings_of_each_output_are_in_its_row(tmp_path, rng, tiny_models):

@@ -9,6 +9,8 @@ from decrappify._common.lazy import lazy_names
 if TYPE_CHECKING:
     from decrappify.batch.api import restore_many as restore_many
     from decrappify.batch.each import write_each as write_each
+    from decrappify.batch.estimate import RunEstimate as RunEstimate
+    from decrappify.batch.estimate import estimate_restoration as estimate_restoration
     from decrappify.batch.inputs import Source as Source
     from decrappify.batch.inputs import find_sources as find_sources
     from decrappify.batch.summary import Row as Row
@@ -16,8 +18,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Row": "summary",
+    "RunEstimate": "estimate",
     "Source": "inputs",
     "Summary": "summary",
+    "estimate_restoration": "estimate",
     "find_sources": "inputs",
     "restore_many": "api",
     "write_each": "each",

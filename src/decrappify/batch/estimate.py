@@ -4,18 +4,104 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
-from decrappify.batch.summary import size_text
+from decrappify.batch.summary import duration, size_text
 from decrappify.inference.network import InferenceNetwork
 from decrappify.inference.options import InferenceOptions
 from decrappify.io.registry import writer_for
 from decrappify.restoration.job import Job
+from decrappify.restoration.options import RestorationOptions
 from decrappify.restoration.restorer import Restorer
 
+if TYPE_CHECKING:
+    from decrappify.model import Model
+    from decrappify.movie import Movie
+
 _PYRAMID = 4 / 3  # a store with levels of half the side each
+
+
+@dataclass(frozen=True, slots=True)
+class RunEstimate:
+    """Estimate of one restoration.
+
+    Attributes
+    ----------
+    seconds : float
+        Time of the network; reading and writing run at the same time.
+    n_bytes : int
+        Size of the output without compression, with the pyramid of a store.
+    free : int
+        Free bytes on the disk of the output.
+    device, precision : str
+        Those that the run uses, such as ``"cpu"`` and ``"bfloat16"``.
+    """
+
+    seconds: float
+    n_bytes: int
+    free: int
+    device: str
+    precision: str
+
+    @property
+    def fits(self) -> bool:
+        """Whether the output fits on the disk."""
+        return self.n_bytes <= self.free
+
+    def text(self) -> str:
+        """Return the estimate as one line.
+
+        >>> RunEstimate(75.0, 3 * 10**9, 10**9, "cuda", "bfloat16").text()
+        'about 1 min 15 s (cuda, bfloat16) and up to 3 GB on disk, of which 1 GB are free: free some space first'
+        """
+        end = "are free" if self.fits else "are free: free some space first"
+        return (
+            f"about {duration(self.seconds)} ({self.device}, {self.precision}) and up to {size_text(self.n_bytes)} on "
+            f"disk, of which {size_text(self.free)} {end}"
+        )
+
+
+def estimate_restoration(
+    movie: Movie,
+    model: Model,
+    output: str | Path,
+    *,
+    inference: InferenceOptions = InferenceOptions(),
+    options: RestorationOptions = RestorationOptions(),
+) -> RunEstimate:
+    """Estimate time and disk space of a restoration from the measured time of one tile; nothing is written.
+
+    Parameters
+    ----------
+    movie : Movie
+        The input.
+    model : Model
+        As for `restore`.
+    output : path
+        The output; its suffix determines the format, and its folder need not exist.
+    inference, options
+        As for `restore`.
+
+    Raises
+    ------
+    InputError
+        If the model does not fit the movie.
+    FormatError
+        If the format is not supported.
+    """
+    job, speed, path = Job(movie, model, options), SpeedEstimate(inference), Path(output)
+    seconds = speed.seconds(job)
+    size = int(np.prod(job.shape, dtype=np.int64)) * np.dtype(job.dtype).itemsize
+    network = speed.networks[0]
+    return RunEstimate(
+        seconds, sum(disk_bytes(path, size)), free_bytes(path.parent), network.device.type, network.precision
+    )
 
 
 def disk_bytes(output: Path, n_bytes: int) -> tuple[int, int]:
@@ -56,15 +142,22 @@ class SpeedEstimate:
     ----------
     inference : InferenceOptions
         As for `restore`.
+
+    Attributes
+    ----------
+    networks : sequence of InferenceNetwork
+        Networks of the latest job.
     """
 
     def __init__(self, inference: InferenceOptions) -> None:
         self._inference = inference
         self._tiles: dict[tuple[int, tuple[int, int]], float] = {}
+        self.networks: Sequence[InferenceNetwork] = ()
 
     def seconds(self, job: Job) -> float:
         """Return the estimated duration of a job."""
         restorer = Restorer(*job.networks, inference=self._inference, expected_pixels=job.n_pixels)
+        self.networks = restorer.networks
         grid = restorer.grid((job.movie.shape[3], job.movie.shape[4]))
         n_windows = len(job.frames) * job.shape[2]
         tiles = [

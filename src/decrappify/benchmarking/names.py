@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from decrappify.errors import InputError
-from decrappify.model import find_model, read_card, shipped_models
+from decrappify.model import find_model, named_models, read_card
 from decrappify.model.fastai_import.kinds import is_checkpoint
 
 
 def unique_names(models: Sequence[str]) -> dict[str, str]:
-    """Return a unique name for each of several shipped models or model files, in their order.
+    """Return a unique name for each of several shipped or shared models, or model files, in their order.
 
-    A shipped model keeps its name, a file has the name on its card. Names that occur twice are extended by the name of
-    the file and as many of its parent folders as needed, such as ``mine (run_a/model)``.
+    A shipped or shared model keeps its name, a file has the name on its card. Names that occur twice are extended by
+    the name of the file and as many of its parent folders as needed, such as ``mine (run_a/model)``.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def unique_names(models: Sequence[str]) -> dict[str, str]:
 
 
 def _own_name(model: str, path: Path) -> str:
-    if model in shipped_models():
+    if model in named_models():
         return model
     if is_checkpoint(path):
         return path.stem

@@ -171,13 +171,13 @@ def parse_models(models: Sequence[str]) -> Any:
 
 def _entry(text: str) -> tuple[str, str]:
     """Split ``CHANNEL=MODEL`` at the sign that is followed by a model, as channels and paths may contain it."""
-    from decrappify.model import shipped_models
+    from decrappify.model import named_models
 
     if "=" not in text or Path(text).is_file():
         return "*", text
     parts = text.split("=")
     for number in range(1, len(parts)):
         channel, model = "=".join(parts[:number]), "=".join(parts[number:])
-        if model in shipped_models() or Path(model).is_file():
+        if model in named_models() or Path(model).is_file():
             return channel or "*", model
     return parts[0] or "*", "=".join(parts[1:])

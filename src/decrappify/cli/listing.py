@@ -11,7 +11,7 @@ from decrappify.cli.group import Command
 @click.command(cls=Command)
 @click.argument("name", required=False)
 def models(name: str | None) -> None:
-    """List the shipped models, or print the card of one (a name or a model file)."""
+    """List the shipped and shared models, or print the card of one (a name or a model file)."""
     from decrappify.model.card import card_text, model_table
 
     echo_lines(model_table() if name is None else card_text(name))

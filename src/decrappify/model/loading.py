@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def load_model(name_or_path: str | Path | Model, *, preset: str | None = None) -> Model:
-    """Load a shipped model by name, a model file by path, or published weights of fastai v1 by path.
+    """Load a shipped or shared model by name, a model file by path, or published weights of fastai v1 by path.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def load_model(name_or_path: str | Path | Model, *, preset: str | None = None) -
     Raises
     ------
     MissingFileError
-        If it is neither a shipped model nor a file.
+        If it is neither the name of a model nor a file.
     InputError
         If `preset` is unknown, or passed for a file that does not contain published weights.
     ModelFileError

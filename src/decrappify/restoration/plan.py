@@ -56,7 +56,7 @@ class RestorationPlan:
     def provenance(self) -> dict[str, Any]:
         """Return the provenance of the result, with the values chosen when the run began."""
         begun_with = self.begun.get("provenance", {}).get("restoration", {})
-        present = self._network_settings() | dict(self.runtime)
+        present = self._network_settings() | {"device": self.device} | dict(self.runtime)
         recorded = {name: begun_with.get(name, value) for name, value in present.items()}
         agreement = begun_with.get("bfloat16_agreement_db") if self.begun else self.agreement_db
         if agreement is not None:

@@ -8,6 +8,7 @@ from decrappify._common.lazy import lazy_names
 
 if TYPE_CHECKING:
     from decrappify.training.adaptation.api import adapt as adapt
+    from decrappify.training.adaptation.api import verdict as verdict
     from decrappify.training.config.adaptation import AdaptationConfig as AdaptationConfig
     from decrappify.training.config.nogan import NoganConfig as NoganConfig
     from decrappify.training.config.options import DataOptions as DataOptions
@@ -25,6 +26,7 @@ _HOMES = {
     "TrainingConfig": "config.supervised",
     "nogan_preset": "config.presets",
     "adapt": "adaptation.api",
+    "verdict": "adaptation.api",
     "train": "supervised.api",
     "train_nogan": "nogan.api",
 }
