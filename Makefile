@@ -9,9 +9,10 @@ LOWEST_PYTHON ?= $(or $(shell command -v python3.11),$(PYTHON))
 PACKAGE ?= .venv-package
 OUTPUT ?= demo
 MOVIE ?=
+PYSIDE_TESTS := $(addprefix tests/napari_plugin/widgets/,about choices trust test_batch.py test_export.py test_restore_choices.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-napari test-cpu test-slow test-faults test-fuzz test-compat test-lowest package lint format screenshots clean
+.PHONY: help demo test test-napari test-pyside test-cpu test-slow test-faults test-fuzz test-compat test-lowest package lint format screenshots clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -29,6 +30,11 @@ test-napari: $(VENV)/.installed-dev  ## Run the tests of the napari plugin alone
 test-slow: $(VENV)/.installed-dev  ## Run the slow tests too
 	$(BIN)/python -m pytest -m "not fuzz and not faults"
 	$(BIN)/python tests/napari_plugin/run.py -m "not fuzz and not faults"
+	$(MAKE) test-pyside
+
+test-pyside: $(VENV)/.installed-dev  ## Run some tests of the napari plugin with PySide6 in place of PyQt6 (adds 250 MB to the environment)
+	$(BIN)/python -m pip install --quiet --group test-pyside
+	QT_API=pyside6 $(BIN)/python tests/napari_plugin/run.py $(PYSIDE_TESTS)
 
 test-fuzz: $(VENV)/.installed-dev  ## Run damaged files and commands of every kind (10 minutes; DECRAPPIFY_FUZZ_SEED, _TRIES)
 	$(BIN)/python -m pytest -m fuzz tests/fuzz -s -q

@@ -1,6 +1,7 @@
-"""Screenshots of docs/napari.md: the real widgets in a real viewer, clicked by this script.
+"""Screenshots of docs/napari.md and docs/napari-more.md: the real widgets in a real viewer, clicked by this script.
 
-`make screenshots` runs it on a virtual display. It runs for several minutes, MINUTES of them for training.
+`make screenshots` runs it on a virtual display. It runs for several minutes, MINUTES of them for training. Names of
+functions as further arguments, such as ``trust batch``, create only their screenshots.
 """
 
 from __future__ import annotations
@@ -17,17 +18,23 @@ from PIL import Image
 from qtpy.QtCore import QSettings
 from qtpy.QtWidgets import QApplication, QWidget
 
+from decrappify import save_movie
+from decrappify.samples import simulate
+
 SIZE = (1280, 800)
 MINUTES = 6.0
+ADAPT_MINUTES = 3.0
 PATIENCE_S = 1200.0
 
 
-def main(folder: Path) -> None:
-    """Write the screenshots to `folder`."""
+def main(folder: Path, names: list[str]) -> None:
+    """Write the screenshots to `folder`, all or only those of the functions with some names."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as own:
         QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, own)  # not those of the user
-        for show in (restore_and_compare, train):
+        for show in (restore_and_compare, model, trust, adapt, batch, train):
+            if names and show.__name__ not in names:
+                continue
             viewer = napari.Viewer()
             viewer.window.resize(*SIZE)
             show(viewer, folder, Path(own))
@@ -36,10 +43,8 @@ def main(folder: Path) -> None:
 
 def restore_and_compare(viewer: napari.Viewer, folder: Path, own: Path) -> None:
     """Preview a noisy movie, restore it, and compare the result with the reference."""
-    viewer.open_sample("decrappify", "simulated_movie")
-    noisy, reference = sorted(viewer.layers, key=lambda layer: "reference" in layer.name)
-    reference.visible = False
-    viewer.dims.set_current_step(0, 12)
+    noisy = sample(viewer)
+    reference = next(layer for layer in viewer.layers if layer != noisy)
     _, widget = viewer.window.add_plugin_dock_widget("decrappify", "Restore")
     control(widget, "restore_layer").layer = noisy
     control(widget, "restore_folder").setText(str(own / "results"))
@@ -70,6 +75,74 @@ def restore_and_compare(viewer: napari.Viewer, folder: Path, own: Path) -> None:
     viewer.canvas.grid.stride, viewer.canvas.grid.enabled = 1, True
     viewer.fit_to_view()
     save_screenshot(viewer, folder / "napari-compare.png")
+
+
+def model(viewer: napari.Viewer, folder: Path, own: Path) -> None:
+    """Check a model on the noisy movie, on the page Model."""
+    noisy = sample(viewer)
+    _, widget = viewer.window.add_plugin_dock_widget("decrappify", "Restore")
+    control(widget, "restore_layer").layer = noisy
+    control(widget, "restore_folder").setText(str(own / "results"))
+    control(widget, "restore_tabs").setCurrentIndex(3)
+    settle()
+    click(widget, "restore_about_run")
+    wait(lambda: control(widget, "restore_about_run").isEnabled())
+    save_screenshot(viewer, folder / "napari-model.png")
+
+
+def trust(viewer: napari.Viewer, folder: Path, own: Path) -> None:
+    """Restore with a trust map."""
+    noisy = sample(viewer)
+    _, widget = viewer.window.add_plugin_dock_widget("decrappify", "Restore")
+    control(widget, "restore_layer").layer = noisy
+    control(widget, "restore_folder").setText(str(own / "results"))
+    control(widget, "restore_trust").setChecked(True)
+    control(widget, "restore_last").setValue(13)
+    click(widget, "restore_run")
+    wait(lambda: control(widget, "restore_run").isEnabled())
+    control(widget, "restore_folder").setText("~/decrappify-results")
+    viewer.layers.selection.active = viewer.layers[-1]
+    save_screenshot(viewer, folder / "napari-trust.png")
+    control(widget, "restore_trust").setChecked(False)
+
+
+def adapt(viewer: napari.Viewer, folder: Path, own: Path) -> None:
+    """Adapt a model to the noisy movie."""
+    sample(viewer)
+    _, widget = viewer.window.add_plugin_dock_widget("decrappify", "Adapt")
+    control(widget, "adapt_minutes").setValue(ADAPT_MINUTES)
+    control(widget, "adapt_folder").setText(str(own / "models"))
+    click(widget, "adapt_run")
+    wait(lambda: control(widget, "adapt_run").isEnabled())
+    control(widget, "adapt_folder").setText("~/decrappify-models")
+    save_screenshot(viewer, folder / "napari-adapt.png")
+
+
+def batch(viewer: napari.Viewer, folder: Path, own: Path) -> None:
+    """Restore a folder of three movies, a still image and a damaged file."""
+    raw = own / "raw"
+    raw.mkdir()
+    for number, scene in enumerate(("cell", "filaments", "nuclei")):
+        noisy = simulate(scene, n_frames=4, size=(128, 128), seed=number).noisy
+        save_movie(noisy, raw / f"{scene}.ome.tif")
+    save_movie(noisy[:1], raw / "overview.ome.tif")
+    (raw / "torn.tif").write_bytes(b"II*\0damaged")
+    _, widget = viewer.window.add_plugin_dock_widget("decrappify", "Batch")
+    control(widget, "batch_folder").setText(str(own / "restored"))
+    control(widget, "batch_inputs").parentWidget().add([str(raw)])
+    click(widget, "batch_run")
+    wait(lambda: control(widget, "batch_run").isEnabled())
+    control(widget, "batch_folder").setText("~/decrappify-results")
+    save_screenshot(viewer, folder / "napari-batch.png")
+
+
+def sample(viewer: napari.Viewer) -> Any:
+    """Open the simulated movie, hide its reference, and return the noisy layer."""
+    viewer.open_sample("decrappify", "simulated_movie")
+    noisy, reference = sorted(viewer.layers, key=lambda layer: "reference" in layer.name)
+    reference.visible = False
+    viewer.dims.set_current_step(0, 12)
+    return noisy
 
 
 def train(viewer: napari.Viewer, folder: Path, own: Path) -> None:
@@ -135,9 +208,9 @@ def save_screenshot(viewer: napari.Viewer, path: Path) -> None:
     """Save the whole window as a PNG of 256 colors."""
     settle()
     image = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)).convert("RGB")
-    image.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    image.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
     sys.stdout.write(f"{path}: {image.size[0]} x {image.size[1]}, {path.stat().st_size // 1000} kB\n")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/images"))
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/images"), sys.argv[2:])

@@ -105,7 +105,7 @@ def test_packages_of_the_plugin_import_only_from_lower_ones(package):
     higher = PLUGIN_LAYERS[PLUGIN_LAYERS.index(package) + 1 :]
     names = [
         f"{path.name} imports {node.module}"
-        for path in sorted((PLUGIN / package).glob("*.py"))
+        for path in sorted((PLUGIN / package).rglob("*.py"))
         for node in import_statements(path)
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[1:2] in [[name] for name in higher]
     ]
@@ -113,7 +113,7 @@ def test_packages_of_the_plugin_import_only_from_lower_ones(package):
 
 
 def test_jobs_and_layers_of_the_plugin_import_no_qt():
-    paths = [*(PLUGIN / "layers").glob("*.py"), *(PLUGIN / "workers").glob("*.py")]
+    paths = [*(PLUGIN / "layers").rglob("*.py"), *(PLUGIN / "workers").rglob("*.py")]
     found = {path.name for path in paths if "qtpy" in path.read_text(encoding="utf-8")}
     assert found == {"runner.py"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 
 from qtpy.QtCore import Qt, QTimer
@@ -84,6 +85,26 @@ def shown(qtbot, kind, scene, name):
     qtbot.addWidget(widget)
     widget.show()
     return Driver(qtbot, widget, name)
+
+
+def longest_block(qtbot, run):
+    """Return the longest time between two ticks of a timer during `run()`, and without it, in seconds."""
+    gaps, last = [], [time.perf_counter()]
+
+    def tick():
+        now = time.perf_counter()
+        gaps.append(now - last[0])
+        last[0] = now
+
+    timer = QTimer()
+    timer.timeout.connect(tick)
+    timer.start(5)
+    qtbot.wait(500)
+    idle = max(gaps)
+    gaps.clear()
+    run()
+    timer.stop()
+    return max(gaps), idle
 
 
 def assert_reachable(driver, *names):

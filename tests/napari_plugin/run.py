@@ -1,5 +1,6 @@
 """Run the tests of the napari plugin in a separate session, on Linux on a virtual display.
 
+They use PyQt6, or PySide6 if the environment variable QT_API is "pyside6".
 If a system package is missing, one line names the packages to install and no test runs; with the environment variable
 DECRAPPIFY_NAPARI_TESTS=required, this is a failure.
 """
@@ -7,6 +8,7 @@ DECRAPPIFY_NAPARI_TESTS=required, this is a failure.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import importlib.util
 import os
 import shutil
@@ -18,20 +20,22 @@ HERE = Path(__file__).parent
 PACKAGES = (HERE / "apt-packages.txt").read_text(encoding="utf-8").replace("\n", " ").strip()
 SCREEN = "-screen 0 1920x1080x24 +extension GLX"
 PLUGINS = ("pytestqt.plugin", "napari.utils._testsupport")
+BINDING = {"pyqt6": "PyQt6", "pyside6": "PySide6"}[os.environ.get("QT_API", "pyqt6").lower()]
 # Warnings of napari and its dependencies about each other; all others are errors.
 THEIRS = ("ignore::pydantic.warnings.PydanticDeprecatedSince20",)
 
 
 def missing() -> str | None:
     """Return the reason why these tests cannot run, or None."""
-    if importlib.util.find_spec("napari") is None or importlib.util.find_spec("PyQt6") is None:
-        return "napari with PyQt6 is not installed: pip install --group test"
+    if importlib.util.find_spec("napari") is None or importlib.util.find_spec(BINDING) is None:
+        group = "test" if BINDING == "PyQt6" else "test-pyside"
+        return f"napari with {BINDING} is not installed: pip install --group {group}"
     if sys.platform != "linux":
         return None
-    plugins = Path(next(iter(importlib.util.find_spec("PyQt6").submodule_search_locations))) / "Qt6" / "plugins"
+    folder = Path(next(iter(importlib.util.find_spec(BINDING).submodule_search_locations)))
+    plugins = folder / ("Qt6" if BINDING == "PyQt6" else "Qt") / "plugins"
     try:
-        from PyQt6 import QtGui  # noqa: F401
-
+        importlib.import_module(f"{BINDING}.QtGui")
         for library in (plugins / "platforms" / "libqxcb.so", "libEGL.so.1"):
             ctypes.CDLL(str(library))
     except (ImportError, OSError) as error:
@@ -52,7 +56,8 @@ def main(arguments: list[str]) -> int:
     # Threads as in tests/conftest.py, which is loaded after napari's plugin has imported numpy; no threads of Mesa.
     one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     threads = one | {"OMP_WAIT_POLICY": "PASSIVE", "LP_NUM_THREADS": "0"}
-    environment = threads | os.environ | {"QT_API": "pyqt6"} | ({"QT_QPA_PLATFORM": "xcb"} if display else {})
+    binding = dict.fromkeys(("QT_API", "PYTEST_QT_API"), BINDING.lower())
+    environment = threads | os.environ | binding | ({"QT_QPA_PLATFORM": "xcb"} if display else {})
     return subprocess.run(command, env=environment, check=False).returncode
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.resources import files
+from xml.etree import ElementTree
 
 import pytest
 from napari.layers import Layer
@@ -19,6 +21,8 @@ def manifest():
 def test_manifest_is_valid(manifest):
     manifest.validate_imports()
     assert manifest.display_name == "decrappify"
+    package, icon = manifest.icon.split(":")
+    assert ElementTree.fromstring(files(package).joinpath(icon).read_text()).tag.endswith("svg")
     widgets = {widget.command for widget in manifest.contributions.widgets}
     in_menus = {item.command for items in manifest.contributions.menus.values() for item in items}
     assert widgets == in_menus

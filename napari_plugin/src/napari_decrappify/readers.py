@@ -9,6 +9,7 @@ from pathlib import Path
 
 from napari_decrappify.layers.image import LayerData
 from napari_decrappify.layers.scene_listing import SceneListing
+from napari_decrappify.layers.trust import with_trust_layers
 from napari_decrappify.workers.words import control_names
 
 SCENES_SHOWN = 12  # largest number of scenes of a file or folder that are all opened as layers
@@ -61,7 +62,8 @@ def _layers(path: Path) -> list[LayerData]:
             stacklevel=3,
         )
     count = len(listing.names)
-    return [layer for number in range(count if count <= SCENES_SHOWN else 1) for layer in listing.read(number)]
+    shown = [layer for number in range(count if count <= SCENES_SHOWN else 1) for layer in listing.read(number)]
+    return with_trust_layers(listing.path, shown)
 
 
 def _omitted(listing: SceneListing) -> str:

@@ -7,11 +7,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from decrappify.batch.items import matching_choice
 from decrappify.batch.summary import duration, size_text
 from decrappify.inference.network import InferenceNetwork
 from decrappify.inference.options import InferenceOptions
@@ -21,7 +22,6 @@ from decrappify.restoration.options import RestorationOptions
 from decrappify.restoration.restorer import Restorer
 
 if TYPE_CHECKING:
-    from decrappify.model import Model
     from decrappify.movie import Movie
 
 _PYRAMID = 4 / 3  # a store with levels of half the side each
@@ -69,7 +69,7 @@ class RunEstimate:
 
 def estimate_restoration(
     movie: Movie,
-    model: Model,
+    model: Any,
     output: str | Path,
     *,
     inference: InferenceOptions = InferenceOptions(),
@@ -81,7 +81,7 @@ def estimate_restoration(
     ----------
     movie : Movie
         The input.
-    model : Model
+    model : Model, name or path, or mapping or list of these
         As for `restore`.
     output : path
         The output; its suffix determines the format, and its folder need not exist.
@@ -95,7 +95,8 @@ def estimate_restoration(
     FormatError
         If the format is not supported.
     """
-    job, speed, path = Job(movie, model, options), SpeedEstimate(inference), Path(output)
+    job = Job(movie, matching_choice(options.models(model), movie), options)
+    speed, path = SpeedEstimate(inference), Path(output)
     seconds = speed.seconds(job)
     size = int(np.prod(job.shape, dtype=np.int64)) * np.dtype(job.dtype).itemsize
     network = speed.networks[0]

@@ -16,6 +16,7 @@ from napari_decrappify.layers.image import METADATA, LayerImage
 from napari_decrappify.layers.model_fit import caution, obstacle, window_length
 from napari_decrappify.layers.region import displayed_region
 from napari_decrappify.layers.scene_listing import SceneListing, scene_like
+from napari_decrappify.widgets.about.page import ModelPage
 from napari_decrappify.widgets.choices.device import DeviceChoice
 from napari_decrappify.widgets.choices.fidelity import FidelityChoice
 from napari_decrappify.widgets.choices.input import InputChoice
@@ -31,11 +32,13 @@ from napari_decrappify.widgets.running.forms import folder_box, form, named, scr
 from napari_decrappify.widgets.running.preview_controls import PreviewControls
 from napari_decrappify.widgets.running.run_panel import RunPanel
 from napari_decrappify.widgets.running.run_widget import RunWidget, confirmed, create_folder
+from napari_decrappify.widgets.trust.option import TrustOption
+from napari_decrappify.workers.devices import device_words
 from napari_decrappify.workers.messages import one_line
 from napari_decrappify.workers.outcome import Failed, Outcome, Stopped
 from napari_decrappify.workers.preview import Previewed, Previewer, PreviewSettings
 from napari_decrappify.workers.progress import Step, clock
-from napari_decrappify.workers.restore import Restored, RestoreSettings, finished_output
+from napari_decrappify.workers.restore import Restored, RestoreSettings, finished_output, restore_layer
 
 
 class RestoreWidget(RunWidget):
@@ -50,7 +53,9 @@ class RestoreWidget(RunWidget):
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(napari_viewer, "restore")
         self._previewer = Previewer()
-        self._runs = RestoreRuns(napari_viewer, self._runner, lambda: self._queue.refresh())
+        self._runs = RestoreRuns(
+            napari_viewer, self._runner, lambda: self._queue.refresh(), lambda: self._trust.job(restore_layer)
+        )
         self._create_controls()
         self._lay_out()
         self._connect()
@@ -81,6 +86,8 @@ class RestoreWidget(RunWidget):
         self._queue = QueuePage(self._runs.queue, "restore_queue")
         self._export = ExportPage(self._viewer, "export")
         self._export.follow(self)
+        self._trust = TrustOption(self._viewer, "restore_trust")
+        self._about = ModelPage(self, "restore_about", lambda: self._model, self._choices)
         self._preview = PreviewControls(self._viewer, "restore")
         self._panel = RunPanel(
             self._runner,
@@ -100,6 +107,7 @@ class RestoreWidget(RunWidget):
         self._fidelity.add_to(fields)
         fields.addRow("Device", self._device)
         fields.addRow("Output folder", self._folder)
+        fields.addRow(self._trust)
         choices = QWidget()
         inner = QVBoxLayout(choices)
         inner.addLayout(fields)
@@ -114,6 +122,7 @@ class RestoreWidget(RunWidget):
         self._tabs.addTab(page, "Restore")
         self._tabs.addTab(self._queue, "Queue")
         self._tabs.addTab(self._export, "Export")
+        self._tabs.addTab(scrolled(self._about), "Model")
         layout = QVBoxLayout(self)
         layout.addWidget(self._tabs)
 
@@ -174,6 +183,11 @@ class RestoreWidget(RunWidget):
         self._show_count()
 
     # Restoration
+
+    def _choices(self) -> RestoreSettings | None:
+        """Return the settings of a run with the present choices; None without a layer or a model."""
+        layer = self._input.layer
+        return None if layer is None or self._model.chosen is None else self._settings_of(layer)
 
     def _start(self) -> None:
         try:
@@ -287,11 +301,12 @@ class RestoreWidget(RunWidget):
         if isinstance(result, Previewed):
             self._show_preview(result)
             return
-        self._runs.finish(result)
+        note = self._trust.show_result(self._runs.finish(result), result)
         self._export.choose(self._runs.layers)
         if not self._runs.next():
-            text = self._runs.queue.summary() or f"restored in {clock(result.seconds)}: {result.store.output}"
-            self._panel.show_status(text, is_error=self._runs.queue.has_failed)
+            where = device_words(result.provenance.get("restoration", {}))
+            text = f"restored in {clock(result.seconds)}{where and f' {where}'}: {result.store.output}"
+            self._panel.show_status((self._runs.queue.summary() or text) + note, is_error=self._runs.queue.has_failed)
 
     def _on_end(self, outcome: Outcome) -> None:
         if self._runs.is_active and isinstance(outcome, Stopped):
@@ -343,7 +358,7 @@ class RestoreWidget(RunWidget):
 
     @property
     def _is_busy(self) -> bool:
-        return super()._is_busy or self._export.is_busy
+        return super()._is_busy or self._export.is_busy or self._about.is_busy
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Add newly trained models to the list."""
@@ -353,6 +368,7 @@ class RestoreWidget(RunWidget):
 
     def _release(self) -> None:
         self._export.stop()
+        self._about.stop()
         self._previewer.close()
         self._preview.disconnect_viewer()
         self._input.disconnect_viewer()

@@ -95,9 +95,10 @@ class RestoreSettings:
     @property
     def recorded(self) -> dict[str, Any]:
         """Settings that are recorded in the metadata of the layers."""
-        recorded = {"model": self.model_name, "frames": [self.first, self.stop], "device": self.device}
+        recorded: dict[str, Any] = {"model": self.model_name, "frames": [self.first, self.stop], "device": self.device}
         recorded |= {"model_file": str(self.model)}
-        return recorded if self.fidelity is None else recorded | {"fidelity": self.fidelity}
+        further = {"restored_channel": self.channel, "fidelity": self.fidelity}
+        return recorded | {name: value for name, value in further.items() if value is not None}
 
     def _used(self) -> list[str | Path]:
         return list(self.models.values()) or [self.model]

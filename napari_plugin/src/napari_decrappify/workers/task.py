@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from decrappify.errors import Cancelled
+from napari_decrappify.workers.graphics import keep_triton_out
 from napari_decrappify.workers.messages import log_error
 from napari_decrappify.workers.outcome import Failed, Finished, Outcome, Stopped
 from napari_decrappify.workers.progress import Pace, Step
@@ -54,6 +55,7 @@ class Task:
 
     def run(self, job: Job, settings: Any) -> None:
         """Run a job and record its outcome; exceptions are captured, not raised."""
+        keep_triton_out()  # the window of the viewer may have loaded its driver after the widget was created
         try:
             with control_names():
                 self.outcome = Finished(job(settings, self))

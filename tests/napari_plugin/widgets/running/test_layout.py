@@ -15,7 +15,7 @@ from napari_decrappify.widgets.running.colors import LEAST_CONTRAST, contrast
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("pair", [("Restore", "Train"), ("Compare", "Colorize")])
+@pytest.mark.parametrize("pair", [("Restore", "Train"), ("Compare", "Colorize"), ("Adapt", "Batch")])
 def test_every_control_is_reachable_with_two_docks(viewer, qtbot, size, pair):
     viewer.window.resize(*size)
     viewer.add_image(np.zeros((4, 64, 64), np.uint16), name="cells")

@@ -16,7 +16,7 @@ from napari_decrappify.widgets.running.elided import ElidedBox
 from napari_decrappify.widgets.running.forms import named, shrinkable
 
 # Entries in the metadata of computed layers.
-_COMPUTED = {"crappified_from", "preview_of", "restored_from", "difference_of"}
+_COMPUTED = {"crappified_from", "preview_of", "restored_from", "difference_of", "trust_of"}
 
 
 def is_image(layer: Any) -> bool:
@@ -32,7 +32,7 @@ def is_gray(layer: Any) -> bool:
 def is_trainable(layer: Any) -> bool:
     """Return whether a model can be trained on a layer: a gray image that is not a preview of this plugin."""
     recorded = layer.metadata.get(METADATA, {})
-    return is_gray(layer) and not {"crappified_from", "preview_of"} & set(recorded)
+    return is_gray(layer) and not {"crappified_from", "preview_of", "trust_of"} & set(recorded)
 
 
 def is_source(layer: Any) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +12,20 @@ from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from decrappify.errors import DecrappifyError
-from decrappify.model import read_card, shipped_models
+from decrappify.model import named_models, read_card, shipped_models
 from napari_decrappify.layers.model_fit import caution
 from napari_decrappify.widgets.choices.preferences import add_recent_model, keep, recall, recent_models
 from napari_decrappify.widgets.running.elided import ElidedBox
 from napari_decrappify.widgets.running.forms import named, shrinkable
 from napari_decrappify.workers.messages import one_line
 
+logger = logging.getLogger("napari_decrappify")
+
 _FILE = "File…"
 
 
 class ModelChoice(ElidedBox):
-    """Combo box of shipped models, recent models and any file, with a persistent choice.
+    """Combo box of shipped, shared and recent models and any file, with a persistent choice.
 
     Parameters
     ----------
@@ -51,26 +55,32 @@ class ModelChoice(ElidedBox):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        named(self, name, "Model: a shipped one, one used before, or a file")
+        named(self, name, "Model: a shipped one, one of the shared folder, one used before, or a file")
         shrinkable(self, 16)
         self._key, self._accepts = key, accepts
         self._defaults = {key: default, f"{key}_still": still_default}
         self._latest = ""
+        self._paths: dict[int, Path] = {}
         self.refresh(recall(key, default))
         self.currentIndexChanged.connect(self._on_change)
         self.activated.connect(self._on_activated)
 
     @property
     def chosen(self) -> str | Path | None:
-        """Name of a shipped model or path of a file for `decrappify.load_model`; None if there is none."""
+        """Name of a shipped or shared model, or path of a file for `decrappify.load_model`; None if there is none."""
         kept = self.currentData()
         return Path(kept[1]) if kept and kept[0] == "file" else (kept[1] if kept else None)
 
     @property
     def header(self) -> dict[str, Any]:
         """Header of the selected model file (architecture, card and so on); empty if there is none."""
-        kept = self.currentData()
-        return {} if not kept else _header(shipped_models()[kept[1]] if kept[0] == "shipped" else Path(kept[1]))
+        path = self.path
+        return {} if path is None else _header(path)
+
+    @property
+    def path(self) -> Path | None:
+        """Selected model file; None if there is none."""
+        return self._paths.get(self.currentIndex())
 
     def entries(self) -> list[tuple[str, Any]]:
         """Return the texts and data of the models on offer."""
@@ -100,7 +110,9 @@ class ModelChoice(ElidedBox):
         chosen = chosen or self._latest
         with QSignalBlocker(self):
             self.clear()
+            self._paths.clear()
             for text, kept, path in offered_models(self._accepts):
+                self._paths[self.count()] = path
                 self.addItem(text, kept)
                 self._set_tooltip(path)
             self.addItem(_FILE, None)
@@ -160,21 +172,44 @@ def restores(header: Mapping[str, Any]) -> bool:
 
 
 def offered_models(accepts: Callable[[Mapping[str, Any]], bool]) -> list[tuple[str, tuple[str, str], Path]]:
-    """Return shipped and recent models: text, kind (shipped or file) with name or path, and file.
+    """Return shipped, shared and recent models: text, kind (named or file) with name or path, and file.
 
-    Models for other images than fluorescence are the last of the shipped ones.
+    Models for other images than fluorescence are the last of the named ones.
     """
-    shipped = sorted(shipped_models().items(), key=lambda item: bool(caution(_header(item[1]))))
-    found = [(name, ("shipped", name), path) for name, path in shipped]
+    named_paths = _named_models()
+    found = [(name, ("named", name), path) for name, path in sorted(named_paths.items(), key=_place)]
     for path in recent_models():
-        name = path.stem if path.stem != "model" else f"{path.parent.name}/model"
-        found.append((name, ("file", str(path)), path))
+        if path not in named_paths.values():
+            name = path.stem if path.stem != "model" else f"{path.parent.name}/model"
+            found.append((name, ("file", str(path)), path))
     headers = [_header(path) for _, _, path in found]
     return [entry for entry, header in zip(found, headers, strict=True) if header and accepts(header)]
 
 
-def _header(path: Path) -> dict[str, Any]:
+def _named_models() -> dict[str, Path]:
+    """Return the shipped and shared models; the shipped ones if the configuration of the shared folders is faulty."""
     try:
-        return read_card(path)
+        return named_models()
+    except DecrappifyError as error:
+        logger.warning("%s", one_line(error))
+        return shipped_models()
+
+
+def _place(item: tuple[str, Path]) -> tuple[bool, bool, str]:
+    """Return the place of a model in the list: shared ones, and then those for other images than fluorescence, last."""
+    name, path = item
+    return bool(caution(_header(path))), name not in shipped_models(), name
+
+
+def _header(path: Path) -> dict[str, Any]:
+    """Read the header of a model file, once per version of the file, which may be on a slow network drive."""
+    try:
+        state = path.stat()
+        return _read_header(path, state.st_mtime_ns, state.st_size)
     except (DecrappifyError, OSError):
         return {}
+
+
+@lru_cache(maxsize=256)
+def _read_header(path: Path, _modified: int, _size: int) -> dict[str, Any]:
+    return read_card(path)

@@ -13,6 +13,7 @@ from napari_decrappify.widgets.running.run_widget import create_folder
 from napari_decrappify.workers.messages import one_line
 from napari_decrappify.workers.restore import Restored, RestoreSettings, restore_layer
 from napari_decrappify.workers.runner import Runner
+from napari_decrappify.workers.task import Job
 
 
 class RestoreRuns:
@@ -26,6 +27,8 @@ class RestoreRuns:
         Runner of the restorations.
     on_change : callable
         Called when the state of an entry changes.
+    job : callable
+        Returns the job of the next run.
 
     Attributes
     ----------
@@ -35,8 +38,10 @@ class RestoreRuns:
         Layers of all runs that finished since `start`.
     """
 
-    def __init__(self, viewer: Any, runner: Runner, on_change: Callable[[], None]) -> None:
-        self._viewer, self._runner, self._on_change = viewer, runner, on_change
+    def __init__(
+        self, viewer: Any, runner: Runner, on_change: Callable[[], None], job: Callable[[], Job] = lambda: restore_layer
+    ) -> None:
+        self._viewer, self._runner, self._on_change, self._job = viewer, runner, on_change, job
         self._live: LiveResult | None = None
         self._settings: RestoreSettings | None = None
         self.queue = RunQueue()
@@ -64,7 +69,7 @@ class RestoreRuns:
                 self.queue.end(State.FAILED, one_line(error))
                 continue
             self._settings = settings
-            self._runner.start(restore_layer, settings)
+            self._runner.start(self._job(), settings)
             self._on_change()
             return True
         self._on_change()
@@ -82,14 +87,15 @@ class RestoreRuns:
         if self._live is not None:
             self._live.refresh()
 
-    def finish(self, result: Restored) -> None:
-        """Show the result of the current run."""
+    def finish(self, result: Restored) -> list[Any]:
+        """Show the result of the current run, and return its layers."""
         live = self._live or self._live_result(result.store)  # a resumed run may only have had to rename its store
         if live is not None:
             live.finish(result.store.output, result.provenance)
             self.layers += live.layers
         self._live = None
         self.queue.end(State.FINISHED)
+        return [] if live is None else live.layers
 
     def end(self, state: State, detail: str = "") -> None:
         """Keep the finished planes of a run that was cancelled or failed."""

@@ -1,0 +1,1 @@
+"""Batch restoration of files: its inputs and the table of its outputs."""

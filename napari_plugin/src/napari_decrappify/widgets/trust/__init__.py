@@ -1,0 +1,1 @@
+"""Trust maps: legend, option of the Restore widget, and the Trust widget."""

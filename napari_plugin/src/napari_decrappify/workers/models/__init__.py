@@ -1,0 +1,1 @@
+"""Jobs on models: check, estimate and adaptation."""

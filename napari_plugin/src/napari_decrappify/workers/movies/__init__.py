@@ -1,0 +1,1 @@
+"""Jobs on whole movies and files: trust maps and batches."""
