@@ -65,6 +65,7 @@ PAGES = (
         "How much time and memory does a restoration need?",
         ("throughput", "overhead", "scaling", "screen"),
     ),
+    Page("follow", "How soon is a frame restored during an acquisition?", ("follow",)),
     Page("peak", "How close to the peak of the processor do the networks run?", ("peak", "gpu")),
     Page("training-speed", "How much time does training need?", ("training_speed", "checkpoint_cost")),
     Page("precision", "Is bfloat16 accurate enough?", ("precision",)),

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from decrappify.restoration import restore as restore
     from decrappify.restoration import restore_array as restore_array
     from decrappify.restoration import spread_map as spread_map
+    from decrappify.restoration.follow.api import follow as follow
     from decrappify.restoration.options import RestorationOptions as RestorationOptions
     from decrappify.training import AdaptationConfig as AdaptationConfig
     from decrappify.training import DataOptions as DataOptions
@@ -76,6 +77,7 @@ _HOMES = {
     "colorize": "colorization",
     "confirmed_resolution": "restoration",
     "crappifier_preset": "crappify",
+    "follow": "restoration.follow.api",
     "interval_map": "trust",
     "load_model": "model",
     "load_plugin": "_common.plugins",

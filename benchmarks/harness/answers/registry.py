@@ -44,6 +44,7 @@ ANSWERS: dict[str, Answer] = {
             speed.engine_speed,
             speed.speed,
             speed.throughput,
+            speed.follow,
             speed.peak,
             speed.training_speed,
             speed.checkpoint_cost,

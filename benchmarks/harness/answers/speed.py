@@ -36,6 +36,14 @@ def throughput(rows: list[Row]) -> str:
     )
 
 
+def follow(rows: list[Row]) -> str:
+    """Return the latency of frames during an acquisition."""
+    return (
+        f"{span((row['latency_s'] for row in rows), 2)} s after the next frame is complete (at most "
+        f"{max(row['largest_s'] for row in rows):.1f} s)."
+    )
+
+
 def peak(rows: list[Row]) -> str:
     """Return the shares of the convolution's peak of the backends that `auto` chooses, and of torch."""
     models = [row for row in rows if row["kind"] == "model"]

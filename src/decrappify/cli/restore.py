@@ -12,6 +12,7 @@ from decrappify._common.counting import counted
 from decrappify._common.terminal import echo
 from decrappify.cli.batch import batch_options, echo_row, finish, parse_models, show_batch_messages, single_paths
 from decrappify.cli.common import describe, open_input, progress_bars
+from decrappify.cli.follow import check_follow, follow_options, restore_followed
 from decrappify.cli.group import Command
 from decrappify.cli.options import (
     FIDELITY,
@@ -75,6 +76,7 @@ from decrappify.errors import InputError
 @NOISE
 @SPREAD
 @SPREAD_BY
+@follow_options
 @click.option("--overwrite", is_flag=True, help="Replace existing outputs and unfinished runs of them.")
 @NO_RESUME
 def restore(
@@ -89,6 +91,8 @@ def restore(
     noise: Path | None,
     draws: int | None,
     method: str,
+    follow: bool,
+    timeout_s: float | None,
     **settings: Any,
 ) -> None:
     """Restore the movie IN with a model and write OUT (.ome.zarr, .ome.tif or .mp4).
@@ -100,6 +104,8 @@ def restore(
     from decrappify.inference.options import InferenceOptions
     from decrappify.restoration.options import RestorationOptions
 
+    refused = {"--output-dir": output_dir, "--scene all": scene == "all", "--trust": trust}
+    check_follow(follow, timeout_s, refused)
     share_one_arena()
     run: dict[str, Any] = {
         "inference": taken(InferenceOptions, settings),
@@ -120,6 +126,9 @@ def restore(
         _restore_many(paths, model, output_dir, batch, scene=scene, opening=settings, quiet=quiet, run=run)
         return
     source, output = single_paths(paths, batch)
+    if follow:
+        restore_followed(source, model, output, timeout_s, scene=scene, opening=settings, quiet=quiet, run=run)
+        return
     if scene == "all":
         if trust:
             raise InputError("--trust needs one scene, found --scene all; run `decrappify trust` for each output")

@@ -27,6 +27,9 @@ class FrameFiles:
         ``axes(path)`` returns the axes that a file names, and its number of planes; without it a file has one plane.
     members : callable, optional
         ``members(path)`` returns the names of the files of one recording to which a file refers.
+    is_whole : callable, optional
+        ``is_whole(path)`` returns whether a file contains all pixels that its header states, for one that may be being
+        written; by default a truncated file is found when it is decoded.
     spellings : mapping of str to str
         Alternative spellings of suffixes, and the preferred one.
     of_cameras : tuple of str
@@ -37,6 +40,7 @@ class FrameFiles:
     layout: Callable[[Path], object]
     axes: Callable[[Path], tuple[str, int]] | None = None
     members: Callable[[Path], set[str]] | None = None
+    is_whole: Callable[[Path], bool] | None = None
     spellings: Mapping[str, str] = field(default_factory=dict)
     of_cameras: tuple[str, ...] = ()
 

@@ -180,7 +180,9 @@ class Job:
         return self.shape[0] * self.shape[2] * len(self.groups) * self.movie.shape[3] * self.movie.shape[4]
 
     def measure(self) -> list[Channel]:
-        """Measure normalization and outlier limits of every channel from planes spread over the whole movie.
+        """Measure normalization and outlier limits of every channel from planes spread over the movie.
+
+        The movie, or the first of its frames if the options set their number.
 
         Raises
         ------
@@ -188,13 +190,15 @@ class Job:
             If every channel is constant.
         """
         rules = [one.normalization.on_source(self.scale) for one in self.channel_models]
-        along_t = self.window_axis == "T" and self.movie.shape[0] > 2
+        count = self.options.normalization_frames
+        movie = self.movie if count is None else self.movie.select(frames=slice(0, count))
+        along_t = self.window_axis == "T" and movie.shape[0] > 2
         channels = [
-            measure_channel(self.movie, c, rules[c], nan=self.nan, outliers=self.outliers == "replace", flashes=along_t)
-            for c in range(self.movie.shape[1])
+            measure_channel(movie, c, rules[c], nan=self.nan, outliers=self.outliers == "replace", flashes=along_t)
+            for c in range(movie.shape[1])
         ]
         if all(channel.constant is not None for channel in channels):
-            raise ConstantChannelError(self.movie, 0, channels[0].constant or 0.0)
+            raise ConstantChannelError(movie, 0, channels[0].constant or 0.0)
         return channels
 
     def windows(
@@ -386,6 +390,8 @@ class Job:
             "nan": self.nan,
             "outliers": self.outliers,
         }
+        if self.options.normalization_frames is not None:
+            entry["normalization_frames"] = self.options.normalization_frames
         static = {c: channel.limits.static for c, channel in enumerate(channels) if channel.limits is not None}
         if any(static.values()):
             entry["static_outliers"] = {str(c): [list(place) for place in places] for c, places in static.items()}

@@ -47,6 +47,9 @@ class RestorationOptions:
     fidelity : float, optional
         For NoGAN models that contain the weights before and after their GAN phase: from 0, the selected checkpoint of
         the GAN phase (as by default), to 1, the pretrained generator, which is closest to the data.
+    normalization_frames : int, optional
+        Measure normalization and outlier limits on the first frames of the movie, this many, instead of on up to 32
+        planes spread over all of it.
 
     Raises
     ------
@@ -66,6 +69,7 @@ class RestorationOptions:
     missing: str = "blank"
     outliers: str = "replace"
     fidelity: float | None = None
+    normalization_frames: int | None = None
 
     def __post_init__(self) -> None:
         parse_frames(self.frames)
@@ -77,6 +81,8 @@ class RestorationOptions:
             raise InputError(f"{setting('outliers', self.outliers)} is not known, expected 'replace' or 'keep'")
         if self.fidelity is not None:
             check_fidelity(self.fidelity)
+        if self.normalization_frames is not None:
+            check_normalization_frames(self.normalization_frames)
 
     def model(self, given: Model | str | Path) -> Model:
         """Load a model, or return a loaded one, with the fidelity of these options.
@@ -102,3 +108,12 @@ class RestorationOptions:
         from decrappify.restoration.channel_models import chosen_models
 
         return chosen_models(given, self.model)
+
+
+def check_normalization_frames(count: int) -> int:
+    """Return `count` if it is a number of frames; raise InputError otherwise."""
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise InputError(
+            f"{setting('normalization_frames', count)} is not valid, expected a number of frames of at least 1"
+        )
+    return count

@@ -17,7 +17,12 @@ _LAST_READ_S = 60  # a failed run does not wait longer for a read that hangs, su
 
 
 def run_overlapped(
-    produce: Iterable[Item], work: Callable[[Item], Result], consume: Callable[[Result], None], *, depth: int = 1
+    produce: Iterable[Item],
+    work: Callable[[Item], Result],
+    consume: Callable[[Result], None],
+    *,
+    depth: int = 1,
+    ended: threading.Event | None = None,
 ) -> None:
     """Run ``consume(work(item))`` for every item: `produce` in one thread, `work` in this one, `consume` in another.
 
@@ -35,6 +40,8 @@ def run_overlapped(
         Functions of this thread and of the writer thread.
     depth : int
         Largest number of items waiting between two stages.
+    ended : threading.Event, optional
+        Set at the end for any reason, for a `produce` that waits for new data.
     """
     items: _Channel[Item] = _Channel(depth)
     results: _Channel[Result] = _Channel(depth)
@@ -52,6 +59,8 @@ def run_overlapped(
                 break
         finished = True
     finally:
+        if ended is not None:
+            ended.set()
         items.abandon()
         results.close()
         writer.join()

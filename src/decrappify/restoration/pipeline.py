@@ -234,7 +234,7 @@ def _restored(
     on_plane: OnPlane | None,
 ) -> Movie:
     """Plan a run, restore its planes, and complete the result."""
-    plan, restorer = _planned(state, inference, cancel)
+    plan, restorer = planned(state, inference, cancel, state.job)
     check_output_range(plan.job, plan.channels)
     result = state.open(plan, progress, cancel)
     report_start(plan.job, plan.channels)
@@ -243,13 +243,18 @@ def _restored(
     with recorded_attempt(result, state.planes_done, state.earlier):
         run_windows(plan, restorer, result, state.inputs, progress, on_plane)
         state.inputs.confirm()
-    _complete_record(plan, state.inputs, result)
+    complete_record(plan, state.inputs, result)
     return result.finish()
 
 
-def _planned(state: RunState, inference: InferenceOptions, cancel: Cancel | None) -> tuple[RestorationPlan, Restorer]:
-    """Prepare the network, and choose the values that an interrupted run has not recorded."""
-    begun, job = dict(state.begun), state.job
+def planned(
+    state: RunState, inference: InferenceOptions, cancel: Cancel | None, job: Job
+) -> tuple[RestorationPlan, Restorer]:
+    """Prepare the network, and choose the values that an interrupted run has not recorded.
+
+    The normalization is measured on the movie of `job`.
+    """
+    begun = dict(state.begun)
     device = chosen_device(inference.device, begun)
     runtime = take_up_runtime(begun.get("runtime"), device) if begun else present_runtime(device)
     killed = died_of_memory(state.earlier, state.planes_done)
@@ -260,7 +265,7 @@ def _planned(state: RunState, inference: InferenceOptions, cancel: Cancel | None
     return plan, restorer
 
 
-def _complete_record(plan: RestorationPlan, inputs: InputRecord, result: Result) -> None:
+def complete_record(plan: RestorationPlan, inputs: InputRecord, result: Result) -> None:
     """Add a checksum of the input and the summary of the planes' notes to the record, and report the summary."""
     job, provenance = plan.job, plan.provenance()
     found = summary(result.notes, job)

@@ -25,7 +25,8 @@ def recorded_options(restored: Movie) -> RestorationOptions:
     'keep'
     """
     record = _record(restored)
-    known = {name: record[name] for name in ("window_axis", "outliers", "fidelity") if name in record}
+    names = ("window_axis", "outliers", "fidelity", "normalization_frames")
+    known = {name: record[name] for name in names if name in record}
     return RestorationOptions(**known, nan="fill", dtype="float32")
 
 

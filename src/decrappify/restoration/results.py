@@ -112,6 +112,7 @@ class StoreResult:
         overwrite: bool,
         resume: bool,
         lock: OutputLock | None = None,
+        growing: bool = False,
         export_bars: Progress | None = None,
     ) -> None:
         from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
@@ -120,22 +121,40 @@ class StoreResult:
         if not is_store(path):
             check_export(path, shape, dtype)
         self._writer = ZarrMovieWriter(
-            path, shape=shape, dtype=dtype, run_key=run_key, overwrite=overwrite, resume=resume, lock=lock, **metadata
+            path,
+            shape=shape,
+            dtype=dtype,
+            run_key=run_key,
+            overwrite=overwrite,
+            resume=resume,
+            lock=lock,
+            growing=growing,
+            **metadata,
         )
         self.state = self._writer.state
         self.save_state, self.is_done = self._writer.save_state, self._writer.is_done
         self.write_plane, self.close = self._writer.write_plane, self._writer.close
         self.write_note = self._writer.write_note
+        self.lengthen, self.forget = self._writer.lengthen, self._writer.forget
         self._run_key = run_key
+
+    @property
+    def shape(self) -> Shape5:
+        """Present shape of a growing result."""
+        return self._writer.shape
+
+    def done(self) -> set[Plane]:
+        """Return the finished planes."""
+        return self._writer.done()
 
     @property
     def notes(self) -> Mapping[Plane, dict[str, Any]]:
         """Return the values recorded with planes."""
         return self._writer.notes
 
-    def update_metadata(self, *, provenance: Mapping[str, Any], missing: Iterable[Plane]) -> None:
-        """Replace provenance and missing planes."""
-        self._writer.update_metadata(provenance=provenance, missing=missing)
+    def update_metadata(self, *, provenance: Mapping[str, Any], missing: Iterable[Plane], **others: Any) -> None:
+        """Replace provenance, missing planes and other metadata."""
+        self._writer.update_metadata(provenance=provenance, missing=missing, **others)
         self._writer.placed_key = placed_key(self._run_key, provenance.get("restoration", {}).get("input_crc32"))
 
     def finish(self) -> Movie:

@@ -38,6 +38,10 @@ class RunState:
         As passed to this call.
     overwrite, resume : bool
         As for `restore`.
+    settings : mapping, optional
+        Settings that a resumed run must share; by default those of the job.
+    growing : bool
+        Whether frames are appended to the result during the run.
 
     Attributes
     ----------
@@ -71,13 +75,15 @@ class RunState:
         *,
         overwrite: bool,
         resume: bool,
+        settings: Settings | None = None,
+        growing: bool = False,
     ) -> None:
         self.job, self.inputs, self.output = job, inputs, output
-        self._overwrite, self._resume = overwrite, resume
-        self.settings: Settings = settings_of(job) if output is not None else {}
+        self._overwrite, self._resume, self._growing = overwrite, resume, growing
+        self.settings: Settings = settings_of(job) if settings is None and output is not None else settings or {}
         self._run_key = run_key(self.settings)
         self.begun: Mapping[str, Any] = {}
-        self.complete, self.planes_done = False, 0
+        self.complete, self.planes_done, self._frames_done = False, 0, 1
         self.earlier: Any = None
         self._lock: OutputLock | None = None
         self._result: Result | None = None
@@ -135,11 +141,14 @@ class RunState:
             begun = dict(before.journal.state)
             self.earlier = taken_from(begun)
             self.begun, self.planes_done = begun, len(before.journal.done)
+            self._frames_done = 1 + max((t for t, _, _ in before.journal.done), default=0)
 
     def _was_placed(self, lock: OutputLock) -> bool:
         """Return whether a killed run of this call has finished the output; the input is read to determine it."""
         if not (lock.placed_by or "").startswith(self._run_key):
             return False
+        if self._growing:  # its settings include the pixels of its first frames
+            return True
         planes = self.job.input_planes()
         for plane in planes:
             self.job.movie.frame(*plane)
@@ -148,15 +157,17 @@ class RunState:
     def _opened(self, metadata: Mapping[str, Any], progress: Progress | None, cancel: Cancel | None) -> Result:
         if self.output is None:
             return MemoryResult(self.job.shape, self.job.dtype, metadata)
+        shape = (self._frames_done, *self.job.shape[1:]) if self._growing else self.job.shape
         return StoreResult(
             self.output,
-            self.job.shape,
+            shape,
             self.job.dtype,
             metadata,
             run_key=self._run_key,
             overwrite=self._overwrite,
             resume=self._resume,
             lock=self._lock,
+            growing=self._growing,
             export_bars=cancellable(progress, cancel, _CANCELLED_EXPORT),
         )
 

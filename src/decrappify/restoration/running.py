@@ -60,7 +60,7 @@ def run_windows(
     total, done = int(np.prod(job.shape[:3])), _count_done(job, result)
     name = f"restoring {job.movie.name}"
     with progress_bar(progress, total=total, desc=name, unit="plane", initial=done) as bar:
-        run = _Run(plan, restorer, result, inputs, bar, on_plane)
+        run = Stages(plan, restorer, result, inputs, bar, on_plane)
         run.write_blanks()
         run.pass_through()
         try:
@@ -71,7 +71,7 @@ def run_windows(
             raise Cancelled(f"cancelled after {finished} of {counted(total, 'plane')}; {kept}") from error
 
 
-class _Run:
+class Stages:
     """Stages of a run: restoration in the calling thread, writing in the writer thread."""
 
     def __init__(

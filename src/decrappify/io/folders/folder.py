@@ -93,11 +93,11 @@ class FolderReading:
     @property
     def may_be_frames(self) -> bool:
         """Return whether every file is of a format that can contain one frame."""
-        return all(_frames_of(file) is not None for scene in self.scenes for file in scene.files)
+        return all(frames_of(file) is not None for scene in self.scenes for file in scene.files)
 
 
 def _is_image(entry: Path) -> bool:
-    if _frames_of(entry) is None:
+    if frames_of(entry) is None:
         return False
     check_regular(entry)  # a pipe among the frames must not be skipped silently
     return entry.is_file()
@@ -143,8 +143,8 @@ def _state(entry: os.DirEntry[str]) -> tuple[int, int]:
 
 @lru_cache(maxsize=4)  # every scene of a folder is opened by a separate call
 def _read_unchanged(path: Path, folder_as: str, _: tuple[tuple[str, int, int], ...]) -> FolderReading:
-    files, left_out = _listed_files(path, folder_as)
-    is_container = _frames_of(files[0]) is None or files[0].is_dir()
+    files, left_out = listed_files(path, folder_as)
+    is_container = frames_of(files[0]) is None or files[0].is_dir()
     if is_container and folder_as == "movie" and len(files) > 1:
         raise InputError(
             f"folder {path.name} contains {len(files)} files such as {files[0].name}, which cannot be frames of one "
@@ -159,7 +159,7 @@ def _reading(path: Path, files: list[Path], folder_as: str, *, is_container: boo
         return FolderReading(path, "images", tuple(_own_scenes(files, [files[0].name])), "it contains one file")
     sets = [] if is_container else _file_sets(files)
     if sets:
-        scenes = _own_scenes(sets, [_stem(path, file) for file in sets])
+        scenes = _own_scenes(sets, [stem_of(path, file) for file in sets])
         if len(sets) == 1:
             inner = [scene.name.partition(" / ")[2] for scene in scenes]
             scenes = [replace(scene, name=name) for scene, name in zip(scenes, inner, strict=True)]
@@ -169,7 +169,7 @@ def _reading(path: Path, files: list[Path], folder_as: str, *, is_container: boo
         return _images(path, files, "as requested")
     if is_container:
         return _images(path, files, "each file contains a separate movie")
-    found = arrange([_stem(path, file) for file in files])
+    found = arrange([stem_of(path, file) for file in files])
     if folder_as == "movie":
         grid = found.grids[0] if len(found.grids) == 1 else single_grid(len(files))
         found, is_sure = Arrangement((grid,), "as requested", time_is_labeled=True), True
@@ -180,7 +180,7 @@ def _reading(path: Path, files: list[Path], folder_as: str, *, is_container: boo
         doubt = _doubt(path, files, found)
         if doubt is not None:
             return _images(path, files, *doubt)
-    slices = _pages_are_slices(path, files, found)
+    slices = pages_are_slices_of(path, files, found)
     scenes = [FolderScene(grid.name, tuple(files), grid, pages_are_slices=slices) for grid in found.grids]
     labeled = found.time_is_labeled or "T" not in found.grids[0].axes
     return FolderReading(path, "movie", tuple(scenes), found.reason, is_sure, time_is_labeled=labeled)
@@ -215,17 +215,18 @@ def differing(files: Sequence[Path]) -> str | None:
 
 def layout_of(file: Path) -> object:
     """Read the header of one file; the result can be compared and converted to a string."""
-    frames = _frames_of(file)
+    frames = frames_of(file)
     assert frames is not None, f"{file.name} is not a frame"
     return frames.layout(file)
 
 
-def _frames_of(file: Path) -> FrameFiles | None:
+def frames_of(file: Path) -> FrameFiles | None:
+    """Return how frames are read from files with the suffix of `file`; None if they cannot be frames."""
     form = format_by_suffix(file)
     return form.frames if form is not None and form.frames and file.suffix.lower() in form.frames.suffixes else None
 
 
-def _listed_files(folder: Path, folder_as: str) -> tuple[list[Path], list[str]]:
+def listed_files(folder: Path, folder_as: str) -> tuple[list[Path], list[str]]:
     """Return the files to read, in natural order, and descriptions of the omitted ones."""
     entries = sorted((e for e in folder.iterdir() if not e.name.startswith(".")), key=natural_key)
     subfolders = [entry for entry in entries if entry.is_dir() and not _is_store(entry)]
@@ -264,12 +265,12 @@ def _is_store(path: Path) -> bool:
 def _is_container(path: Path) -> bool:
     """Return whether a path is a file that is never a single frame."""
     form = format_by_suffix(path)
-    return form is not None and not form.is_in_folders_only and _frames_of(path) is None and not path.is_dir()
+    return form is not None and not form.is_in_folders_only and frames_of(path) is None and not path.is_dir()
 
 
 def _spelling(file: Path) -> str:
     """Return the preferred spelling of a file's suffix."""
-    suffix, frames = file.suffix.lower(), _frames_of(file)
+    suffix, frames = file.suffix.lower(), frames_of(file)
     return suffix if frames is None else frames.spellings.get(suffix, suffix)
 
 
@@ -284,12 +285,13 @@ def _inside(folders: Sequence[Path], depth: int = 2) -> list[Path]:
     return files
 
 
-def _stem(folder: Path, file: Path) -> str:
+def stem_of(folder: Path, file: Path) -> str:
+    """Return the name of a file below the folder without its suffix, of which ``.ome`` is a part."""
     return _ENDING.sub("", file.relative_to(folder).as_posix())
 
 
 def _images(path: Path, files: Sequence[Path], reason: str, is_sure: bool = True) -> FolderReading:
-    names = [_stem(path, file) for file in files]
+    names = [stem_of(path, file) for file in files]
     if len(set(names)) < len(names):
         names = [file.name for file in files]
     return FolderReading(path, "images", tuple(_own_scenes(files, names)), reason, is_sure)
@@ -298,7 +300,7 @@ def _images(path: Path, files: Sequence[Path], reason: str, is_sure: bool = True
 def _is_plain(file: Path) -> bool:
     """Return whether a file is a frame of a format without scenes; OME-TIFF can contain several."""
     form = format_by_suffix(file)
-    return form is not None and _frames_of(file) is not None and not file.name.lower().endswith(form.long_suffixes)
+    return form is not None and frames_of(file) is not None and not file.name.lower().endswith(form.long_suffixes)
 
 
 def _own_scenes(files: Sequence[Path], names: Sequence[str]) -> list[FolderScene]:
@@ -326,7 +328,7 @@ def _scenes_in(file: Path, *, among_others: bool) -> list[str]:
 def _file_sets(files: Sequence[Path]) -> list[Path]:
     """Return the first file of each set of files that refer to each other; empty for independent files."""
     folder = files[0].parent
-    frames = _frames_of(files[0])
+    frames = frames_of(files[0])
     if frames is None or frames.members is None or any(file.parent != folder for file in files):
         return []
     covered: set[str] = set()
@@ -354,9 +356,9 @@ def _members(frames: FrameFiles, file: Path) -> set[str]:
 def _doubt(path: Path, files: Sequence[Path], found: Arrangement) -> tuple[str, bool] | None:
     """Return why files with matching names are separate images, and whether that is certain; None if they are not."""
     first = files[0]
-    frames = _frames_of(first)
+    frames = frames_of(first)
     of_cameras = frames is not None and first.suffix.lower() in frames.of_cameras
-    if of_cameras and all(_CAMERA.fullmatch(_stem(path, file)) for file in files):
+    if of_cameras and all(_CAMERA.fullmatch(stem_of(path, file)) for file in files):
         return "the file names are those of a camera", False
     if frames is not None and frames.axes is not None:
         axes, pages = frames.axes(first)
@@ -365,7 +367,7 @@ def _doubt(path: Path, files: Sequence[Path], found: Arrangement) -> tuple[str, 
             return f"{first.name} is a movie of {pages} pages", not found.time_is_labeled
         if pages > 1 and "Z" in axes and "Z" in grid.axes:
             return f"{first.name} is a stack of {pages} pages", False
-        named = found.time_is_labeled or _VOLUME.search(_stem(path, first)) or "T" not in grid.axes
+        named = found.time_is_labeled or _VOLUME.search(stem_of(path, first)) or "T" not in grid.axes
         if pages > 1 and _are_unnamed(axes) and not named:
             return f"{first.name} has {pages} pages, which may be frames or slices", False
     if not found.time_is_labeled and (len(found.grids) == 1 or not found.is_sure):
@@ -375,8 +377,9 @@ def _doubt(path: Path, files: Sequence[Path], found: Arrangement) -> tuple[str, 
     return None
 
 
-def _pages_are_slices(path: Path, files: Sequence[Path], found: Arrangement) -> bool:
-    frames = _frames_of(files[0])
+def pages_are_slices_of(path: Path, files: Sequence[Path], found: Arrangement) -> bool:
+    """Return whether the pages of the files have no axis names and are slices, as the files are frames."""
+    frames = frames_of(files[0])
     if frames is None or frames.axes is None:
         return False
     axes, pages = frames.axes(files[0])

@@ -172,7 +172,7 @@ def _open_scene(
 ) -> Movie:
     scene = reading.scenes[number]
     if scene.grid is not None:
-        return _grid_movie(reading, scene, open_file)
+        return grid_movie(reading.path.name, scene, open_file)
     movie = open_file(scene.files[0], scene=scene.inner)
     if not closing or movie.shape[0] * movie.shape[2] > 1:
         return movie
@@ -180,15 +180,21 @@ def _open_scene(
     return movie.derived(ClosingSource(partial(open_file, scene.files[0], scene=scene.inner), movie))
 
 
-def _grid_movie(reading: FolderReading, scene: FolderScene, open_file: Callable[..., Movie]) -> Movie:
-    grid, folder = scene.grid, reading.path.name
-    assert grid is not None
-    check_layouts(scene, folder)
+def frame_opener(scene: FolderScene, open_file: Callable[..., Movie]) -> Callable[[Path], Movie]:
+    """Return the function that opens one file of a scene."""
 
     def opened(file: Path) -> Movie:
         movie = open_file(file, scene=0)
         return movie.z_as_time() if scene.pages_are_slices and movie.shape[2] == 1 else movie
 
+    return opened
+
+
+def grid_movie(folder: str, scene: FolderScene, open_file: Callable[..., Movie]) -> Movie:
+    """Open the files of a scene of the folder with the name `folder` as one movie."""
+    grid, opened = scene.grid, frame_opener(scene, open_file)
+    assert grid is not None
+    check_layouts(scene, folder)
     files = {plane: scene.files[number] for plane, number in grid.files.items()}
     with opened(files[min(files)]) as first:
         if first.shape[0] > 1 and "T" in grid.axes:

@@ -184,6 +184,11 @@ class InputRecord:
             raise
         self._new = {plane: read for plane, read in self._new.items() if recorded.get(plane) != read}
 
+    def planes(self) -> dict[Plane, ReadPlane]:
+        """Return all planes that were read."""
+        with self._lock:
+            return dict(self._planes)
+
     def checksum(self, planes: Iterable[Plane]) -> str | None:
         """Return one checksum over the pixels of planes, None if not all were read."""
         total = 0

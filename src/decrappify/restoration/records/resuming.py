@@ -38,6 +38,7 @@ _WORDS = {
 
 def settings_of(job: Job) -> Settings:
     """Return all settings that determine the pixels of a result, except network execution, as plain values."""
+    count = job.options.normalization_frames
     return {
         "software": RELEASE,
         "fidelity": job.fidelity,
@@ -52,6 +53,7 @@ def settings_of(job: Job) -> Settings:
         "nan": "error" if job.nan == "error" else "fill",
         "missing": job.missing,
         "outliers": job.outliers,
+        **({} if count is None else {"normalization_frames": count}),  # absent from the key of a run without it
     }
 
 

@@ -29,6 +29,10 @@ class GroupDocument:
     def __init__(self, store: Path, shape: Shape5, dtype: np.dtype[Any], **metadata: Any) -> None:
         self._path, self._shape, self._dtype, self._metadata = store / "zarr.json", shape, dtype, metadata
 
+    def set_shape(self, shape: Shape5) -> None:
+        """Change the shape; the document is written by `update` or `write`."""
+        self._shape = shape
+
     def update(self, **metadata: Any) -> None:
         """Replace values, and write the document of an incomplete store."""
         self._metadata |= metadata

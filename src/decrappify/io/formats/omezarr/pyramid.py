@@ -66,6 +66,21 @@ class Pyramid:
         with self._damage_errors(), zarr.config.set({"array.write_empty_chunks": True}):
             self._levels = [self._level(level) for level in range(len(self))]
 
+    def lengthen(self, n_frames: int) -> None:
+        """Append frames without pixels to every level; `open` must follow if it has not been called."""
+        self._shapes = [(n_frames, *shape[1:]) for shape in self._shapes]
+        for array, shape in zip(self._levels, self._shapes, strict=False):
+            array.resize(shape)
+
+    def open_resized(self) -> None:
+        """Open as `open` does, after setting the number of frames that an interrupted run may not have set."""
+        for level, shape in enumerate(self._shapes):
+            with self._damage_errors():
+                array = zarr.open_array(self._store / str(level), mode="r+")
+                if array.shape[0] != shape[0]:
+                    array.resize((shape[0], *array.shape[1:]))
+        self.open()
+
     def write_plane(self, t: int, c: int, z: int, plane: Array) -> None:
         """Write one plane to every level."""
         for level, array in enumerate(self._levels):

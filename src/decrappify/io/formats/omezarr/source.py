@@ -50,6 +50,9 @@ class OmeZarrSource(FrameSource):
         Meaning of absent chunks, see `decrappify.io.formats.omezarr.chunks.judge`.
     complete : bool
         Whether the writer stores every chunk.
+    growing : bool
+        Whether the array is being written: its chunks are not listed, its metadata document may change, and absent
+        chunks have the fill value.
 
     Attributes
     ----------
@@ -70,10 +73,13 @@ class OmeZarrSource(FrameSource):
         *,
         absent_chunks: str = "auto",
         complete: bool = False,
+        growing: bool = False,
     ) -> None:
         sizes = dict(zip(axes, array.shape, strict=True))
         self.shape: Shape5 = tuple(sizes.get(axis, 1) for axis in AXES)  # type: ignore[assignment]
         check_extent(path.name, self.shape)
+        if min(self.shape) < 1:  # such as before the first frame of an acquisition
+            raise FormatError(f"{path} has shape {self.shape} (TCZYX), which contains no pixels; check the acquisition")
         self.dtype = np.dtype(np.uint8 if array.dtype.kind == "b" else array.dtype).newbyteorder("=")
         if self.dtype.kind not in "uif":
             raise FormatError(f"{path} contains {array.dtype}, which is not an image, expected integers or real floats")
@@ -81,7 +87,7 @@ class OmeZarrSource(FrameSource):
         array = with_checked_blosc(array)
         self._array: Any = array
         self._axes, self._path = axes, path
-        self._how = check_absent_chunks(absent_chunks)
+        self._how, self._growing = check_absent_chunks("fill" if growing else absent_chunks), growing
         self._chunks = StoredChunks(array, axes)
         self._guard = self._new_guard()
         self._remedy = "copy the store again" if self._chunks.remote is None else "check the store on the server"
@@ -101,6 +107,18 @@ class OmeZarrSource(FrameSource):
             return np.zeros(plane.shape, self.dtype)
         return plane.astype(self.dtype, copy=False)
 
+    def reopened(self) -> OmeZarrSource:
+        """Return the source of the same array with its present length, see `growing`."""
+        place = self._array.store_path
+        return OmeZarrSource(
+            zarr.open_array(place.store, path=place.path, mode="r"), self._axes, self._path, growing=True
+        )
+
+    @property
+    def chunks(self) -> StoredChunks:
+        """The stored chunks of the array."""
+        return self._chunks
+
     @property
     def files(self) -> tuple[Path, ...]:
         """Folders of the array and of its chunks, each of which may be a link; empty if they are not on a disk."""
@@ -117,7 +135,9 @@ class OmeZarrSource(FrameSource):
         if remote is not None:
             remote.largest = 2 * math.prod(self._array.shards or self._array.chunks) * self.dtype.itemsize + (1 << 20)
             return RemoteGuard(remote, _DOCUMENTS)
-        return FileGuard(() if folder is None else [folder / name for name in _DOCUMENTS if (folder / name).exists()])
+        if folder is None or self._growing:
+            return FileGuard(())
+        return FileGuard(folder / name for name in _DOCUMENTS if (folder / name).exists())
 
     def _check_chunk(self, start: dict[str, int]) -> None:
         """Raise an error if a chunk is too large to be decoded, estimated from the first chunk file of a region."""
@@ -201,7 +221,7 @@ class OmeZarrSource(FrameSource):
 
     def _find_absent(self, stated: frozenset[Plane], complete: bool) -> frozenset[Plane]:
         """Find the absent chunks, and return the planes that count as not recorded because of them."""
-        self._absent = self._chunks.absent(when_asked=self._how == "missing")
+        self._absent = None if self._growing else self._chunks.absent(when_asked=self._how == "missing")
         if self._absent is None or not self._absent.any():
             return frozenset()
         found = judge(self._absent, self._holds_fill, how=self._how, complete=complete)

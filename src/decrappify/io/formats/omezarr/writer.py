@@ -55,6 +55,8 @@ class ZarrMovieWriter:
         Resume a partial store with the same `run_key`; if False, start from an empty one.
     lock : OutputLock, optional
         The lock on `path`, which the caller acquired and releases; by default the writer acquires and releases one.
+    growing : bool
+        Whether frames may be appended by `lengthen`, so that a partial store may have fewer frames than `shape`.
 
     Attributes
     ----------
@@ -100,6 +102,7 @@ class ZarrMovieWriter:
         overwrite: bool = False,
         resume: bool = True,
         lock: OutputLock | None = None,
+        growing: bool = False,
     ) -> None:
         self.path = Path(path)
         self.partial_path = partial_path(self.path.absolute().parent.resolve() / self.path.name)
@@ -125,6 +128,7 @@ class ZarrMovieWriter:
             missing=sorted(missing),
         )
         self._pyramid = Pyramid(self.partial_path, self.shape, self.dtype)
+        self._growing = growing
         self._overwrite, self._run_key, self.placed_key = overwrite, run_key, run_key
         self.resumed, self._finished = True, False
         check_output(self.path, overwrite=True)
@@ -166,11 +170,28 @@ class ZarrMovieWriter:
         """Values recorded with planes by `write_note`."""
         return self._planes.notes
 
-    def update_metadata(self, *, provenance: Mapping[str, Any], missing: Iterable[Plane]) -> None:
-        """Replace the provenance and the missing planes of the partial store, before `finish`."""
+    def lengthen(self, n_frames: int) -> None:
+        """Append frames to the partial store of a growing movie; it is not shortened if it has more."""
+        if n_frames > self.shape[0] and not self._finished:
+            self.shape = (n_frames, *self.shape[1:])
+            self._document.set_shape(self.shape)
+            with output_errors(self.path):
+                self._pyramid.lengthen(n_frames)
+                self._document.write(None)
+
+    def done(self) -> set[Plane]:
+        """Return the finished planes of the partial store."""
+        return set(self._planes.done)
+
+    def forget(self, planes: Iterable[Plane]) -> None:
+        """Regard planes as unfinished, so that they are written again; a run that is killed before that forgets it."""
+        self._planes.done -= set(planes)
+
+    def update_metadata(self, *, provenance: Mapping[str, Any], missing: Iterable[Plane], **others: Any) -> None:
+        """Replace provenance, missing planes and other metadata of the partial store, before `finish`."""
         if not self._finished:
             with output_errors(self.path):
-                self._document.update(provenance=dict(provenance), missing=sorted(missing))
+                self._document.update(provenance=dict(provenance), missing=sorted(missing), **others)
 
     def write_region(self, t: int, c: int, z: int, rows: slice, columns: slice, values: Array) -> None:
         """Write a rectangle of one plane, for planes too large for memory; end each plane with `complete_plane`.
@@ -287,7 +308,7 @@ class ZarrMovieWriter:
             return
         check_output(self.path, overwrite=self._overwrite or self._output_lock.placed_by is not None)
         layout = [list(self.shape), self.dtype.str]
-        continued = resume and self.working_folder.continues and self._planes.layout == layout
+        continued = resume and self.working_folder.continues and self._has_layout(layout)
         continued = continued and self.partial_path.is_dir()
         if not continued:
             self.working_folder.create()
@@ -299,7 +320,14 @@ class ZarrMovieWriter:
         if continued:
             self._forget_lost_planes()
         self.state = dict(self._planes.state)
-        self._pyramid.open()
+        self._pyramid.open_resized() if self._growing else self._pyramid.open()
+
+    def _has_layout(self, layout: list[Any]) -> bool:
+        """Return whether the partial store has this layout, or that of a growing movie at an earlier time."""
+        recorded = self._planes.layout
+        if not self._growing or recorded is None:
+            return recorded == layout
+        return [recorded[0][1:], recorded[1]] == [layout[0][1:], layout[1]]
 
     def _release(self) -> None:
         if self._owns_lock:

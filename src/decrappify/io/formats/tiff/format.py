@@ -59,6 +59,12 @@ def _members(path: Path) -> set[str]:
     return set_members(path)
 
 
+def _is_whole(path: Path) -> bool:
+    from decrappify.io.formats.tiff.frame_files import is_whole
+
+    return is_whole(path)
+
+
 FORMAT = Format(
     name="TIFF",
     suffixes=(*_SUFFIXES, ".btf", ".tf8", ".lsm", ".stk"),
@@ -71,5 +77,12 @@ FORMAT = Format(
     write_scenes=_write_scenes,
     write_suffixes=_SUFFIXES,
     supports=frozenset({"axes"}),
-    frames=FrameFiles(suffixes=_SUFFIXES, layout=_layout, axes=_axes, members=_members, spellings={".tiff": ".tif"}),
+    frames=FrameFiles(
+        suffixes=_SUFFIXES,
+        layout=_layout,
+        axes=_axes,
+        members=_members,
+        is_whole=_is_whole,
+        spellings={".tiff": ".tif"},
+    ),
 )

@@ -33,6 +33,17 @@ def frame_layout(file: Path) -> Layout:
         return Layout(len(tiff.pages), page.shape, str(page.dtype))
 
 
+def is_whole(file: Path) -> bool:
+    """Return whether all pixels that the headers of a file state are within the file."""
+    with _opened_tiff(file) as tiff:
+        ends = [
+            offset + n_bytes
+            for page in tiff.pages
+            for offset, n_bytes in zip(page.dataoffsets, page.databytecounts, strict=True)
+        ]
+    return max(ends, default=0) <= file.stat().st_size
+
+
 def frame_axes(file: Path) -> tuple[str, int]:
     """Return the axes named in a TIFF file, and its number of planes."""
     with _opened_tiff(file) as tiff:

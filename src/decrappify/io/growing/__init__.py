@@ -1,0 +1,1 @@
+"""Inputs to which an acquisition appends frames: which frames are complete, and reading them."""

@@ -1,0 +1,1 @@
+"""Restoration of a movie while an acquisition appends frames to it."""
