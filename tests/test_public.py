@@ -36,6 +36,7 @@ NAMES = {
     "colorize",
     "confirmed_resolution",
     "crappifier_preset",
+    "follow",
     "interval_map",
     "load_model",
     "load_plugin",

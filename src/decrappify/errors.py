@@ -142,3 +142,7 @@ class DeviceMemoryError(DecrappifyError, MemoryError):
 
 class ThreadLimitError(DecrappifyError, RuntimeError):
     """A thread that the system did not allow this process to start."""
+
+
+class ProcessLostError(DecrappifyError, RuntimeError):
+    """Error for a run on several processes of which one has ended."""

@@ -29,7 +29,8 @@ def log_status() -> None:
     """
     names = ["decrappify.training.supervised.report", "decrappify.training.adaptation"]
     names += ["decrappify.training.engine.status"] if progress_bars() is None else []
-    levels = dict.fromkeys(names, logging.INFO) | {"lightning_fabric.utilities.rank_zero": logging.WARNING}
+    fabric = [f"lightning_fabric.utilities.{name}" for name in ("rank_zero", "distributed")]
+    levels = dict.fromkeys(names, logging.INFO) | dict.fromkeys(fabric, logging.WARNING)
     for name, level in levels.items():
         logger = logging.getLogger(name)
         click.get_current_context().find_root().call_on_close(partial(logger.setLevel, logger.level))

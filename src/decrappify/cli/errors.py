@@ -8,6 +8,7 @@ from typing import IO, Any
 
 import click
 
+from decrappify._common.launch import present_launch
 from decrappify._common.terminal import echo
 from decrappify.errors import DecrappifyError
 from decrappify.limits.reached import raise_if_limit  # at the start: an import takes memory
@@ -19,14 +20,21 @@ class OneLineError(click.ClickException):
     exit_code = 2
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Print the line."""
-        echo(f"decrappify: {' '.join(self.message.split())}", err=True)
+        """Print the line, with the number of the process if torchrun started several and it is not the first."""
+        launch = present_launch()
+        which = f"process {launch.rank + 1} of {launch.n_processes}: " if launch.rank > 0 else ""
+        echo(f"decrappify: {which}{' '.join(self.message.split())}", err=True)
 
 
 class Interrupted(OneLineError):
     """Ctrl-C, with the exit code that shells expect."""
 
     exit_code = 130
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the line, once for all processes that torchrun started."""
+        if present_launch().rank == 0:
+            super().show(file)
 
 
 def line_of(error: DecrappifyError | OSError) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from decrappify._common.launch import present_launch
 from decrappify.errors import OutputError, printable
 
 _RESULTS = "decrappify.log_file"  # lines of standard output and errors, for the file only
@@ -34,6 +35,8 @@ def open_log(path: Path, context: click.Context) -> None:
     OutputError
         If the file cannot be written.
     """
+    if present_launch().rank > 0:  # the first process writes the file
+        return
     try:
         handler = logging.FileHandler(path, "a", encoding="utf-8", errors="backslashreplace")
     except OSError as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from decrappify._common.launch import present_launch
 from decrappify._common.terminal import echo
 from decrappify._version import __version__
 from decrappify.cli.adapt import adapt
@@ -62,6 +63,8 @@ def main(context: click.Context) -> None:
     folders = logging.getLogger("decrappify.io.folders.folder")  # the classification of a folder is always shown
     context.call_on_close(partial(folders.setLevel, folders.level))
     folders.setLevel(logging.INFO)
+    is_first = present_launch().rank == 0  # of the processes started by torchrun, which have the same messages
+    handler.addFilter(lambda record: is_first or record.levelno >= logging.ERROR)
     handler.addFilter(lambda record: is_shown(record, verbose=is_verbose(context)))
     handler.addFilter(_Once())
     silent = logging.NullHandler()  # errors of damaged files and abandoned reads are also raised, in one line
@@ -75,7 +78,7 @@ def main(context: click.Context) -> None:
     shown: set[str] = set()  # each warning once, also if every scene of a file repeats it
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        if str(message) not in shown:
+        if is_first and str(message) not in shown:
             shown.add(str(message))
             echo(f"decrappify: {message}", err=True)
             log_result(message, logging.WARNING)

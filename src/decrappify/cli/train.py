@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from decrappify._common.launch import present_launch
 from decrappify._common.terminal import echo
 from decrappify.cli.common import log_status, progress_bars
 from decrappify.cli.errors import Interrupted
@@ -65,6 +66,8 @@ def train(
             f"{model.card['unfinished']}; resume with '{again}' ({folder / 'model.safetensors'} contains the best "
             "weights so far; its card states that it is unfinished)"
         )
+    if present_launch().rank > 0:
+        return
     if "verdict" in model.card:
         first, *lines = report_lines(model.card)
         echo(f"{folder / 'model.safetensors'}: {first}")

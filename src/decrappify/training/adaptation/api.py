@@ -91,12 +91,14 @@ def adapt(
     from decrappify.noise.channels import noise_of_channels
     from decrappify.training.adaptation.noise import splitters_of
     from decrappify.training.adaptation.run import run_adaptation
+    from decrappify.training.engine.launched import check_single_process
     from decrappify.training.engine.processes import training_session
 
     began = time.monotonic()
     config, run = config or AdaptationConfig(), run or RunOptions()
     check_instance(AdaptationConfig, config=config)
     check_instance(RunOptions, run=run)
+    check_single_process("adapt")
     given = _adaptable(model)
     config = replace(config, n_frames=given.n_frames, minutes=config.minutes if minutes is None else minutes)
     if output is not None:

@@ -13,6 +13,7 @@ import torch
 
 from decrappify._common.argument_names import argument, setting
 from decrappify._common.counting import counted
+from decrappify._common.launch import present_launch
 from decrappify._common.processor import threads_put_back
 from decrappify.errors import DecrappifyError, InputError, OutputError
 from decrappify.inference.precision import has_fast_bfloat16
@@ -23,9 +24,10 @@ def check_device(config: RunSettings) -> None:
     """Raise InputError if this machine does not have the device."""
     if config.device == "cuda":
         found = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if found < config.n_devices:
+        n_local = min(config.n_devices, present_launch().n_local) if present_launch().n_nodes > 1 else config.n_devices
+        if found < n_local:
             raise InputError(
-                f"{argument('device')} is 'cuda' and n_devices is {config.n_devices}, but torch finds "
+                f"{argument('device')} is 'cuda' and n_devices is {n_local}, but torch finds "
                 f"{counted(found, 'CUDA GPU')} here; use {setting('device', 'auto')} or 'cpu', or fewer devices"
             )
     if config.device == "mps" and not torch.backends.mps.is_available():

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from decrappify._common.argument_names import setting
+from decrappify._common.launch import present_launch
 from decrappify.errors import InputError, MissingFileError, OutputError, OutputExistsError
 
 P = ParamSpec("P")
@@ -48,7 +49,8 @@ def holds_run_folder(function: Callable[P, R]) -> Callable[P, R]:
         from decrappify.io.store.locks import locked_folder
 
         output: Any = kwargs.get("output")
-        if output is None or (getattr(kwargs.get("config"), "n_devices", 1) != 1 and _rank() != 0):
+        n_processes = max(getattr(kwargs.get("config"), "n_devices", 1), present_launch().n_processes)
+        if output is None or (n_processes > 1 and _rank() != 0):
             return function(*args, **kwargs)
         folder = Path(output)
         is_new = not folder.exists()

@@ -22,6 +22,7 @@ from decrappify._common.progress import Bar, Progress, progress_bar
 from decrappify.errors import InputError
 from decrappify.training.config.options import RunSettings
 from decrappify.training.engine.checkpoint import FREE_SETTINGS, load_checkpoint, save_checkpoint
+from decrappify.training.engine.launched import process_errors, process_settings, rejoin
 from decrappify.training.engine.optimization import OptimizedNetwork
 from decrappify.training.engine.processes import check_device, fabric_precision, on_any_rank
 from decrappify.training.engine.sampler import prefetched, step_loader
@@ -145,9 +146,11 @@ class Trainer:
 
         check_device(config)
         self.fabric: Any = Fabric(
-            accelerator=config.device, devices=config.n_devices, precision=fabric_precision(config)
+            accelerator=config.device, precision=fabric_precision(config), **process_settings(config.n_devices)
         )
-        self.fabric.launch()
+        with process_errors(config.n_devices):
+            rejoin(self.fabric.device.type == "cuda")
+            self.fabric.launch()
         self.config, self.folder = config, folder
         self.networks = {name: network.to(self.fabric.device) for name, network in networks.items()}
         self.cancel = cancel or threading.Event()
@@ -197,6 +200,7 @@ class Trainer:
         )
         latest: dict[str, Tensor] = {}
         with ExitStack() as stack:
+            stack.enter_context(process_errors(self.n_processes))
             bar, status = self.reporting(stack, phase.name, phase.total, "step", first)
             batches = stack.enter_context(closing(prefetched(loader)))
             for number, batch in enumerate(batches, first + 1):

@@ -94,6 +94,7 @@ def train_nogan(
     OutputError
         If another process writes into `output`, or it cannot be written.
     """
+    from decrappify.training.engine.launched import restarted, with_processes
     from decrappify.training.engine.processes import needs_folder, training_session
     from decrappify.training.engine.trainer import Trainer
     from decrappify.training.nogan.run import NoganRun
@@ -104,6 +105,7 @@ def train_nogan(
     check_instance(NoganConfig, config=config)
     check_instance(DataOptions, data=data)
     check_instance(RunOptions, run=run)
+    config, run = with_processes(config), restarted(run, output)
     if not config.pretrain and start_from is None and not run.resume:
         raise InputError("the schedule has no pretrain steps; pass start_from, the generator to start from")
     refuse_data_folder(Path(output), high_res, pairs, data.validation)

@@ -88,6 +88,7 @@ def train(
     ...     ["cell1.tif", "cell2.czi"], "confocal", config=dc.TrainingConfig(n_frames=3), output="runs/mine"
     ... )
     """
+    from decrappify.training.engine.launched import restarted, with_processes
     from decrappify.training.engine.processes import training_session
     from decrappify.training.engine.validation_patches import CANDIDATES
     from decrappify.training.supervised.run import run_training
@@ -97,6 +98,7 @@ def train(
     check_instance(TrainingConfig, config=config)
     check_instance(DataOptions, data=data)
     check_instance(RunOptions, run=run)
+    config, run = with_processes(config), restarted(run, output)
     if output is not None:
         refuse_data_folder(Path(output), high_res, pairs, data.validation)
     folder = None if output is None else prepare_run_folder(output, resume=run.resume, overwrite=run.overwrite)

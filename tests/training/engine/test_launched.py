@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+
+from decrappify import TrainingConfig
+from decrappify._common.launch import Launch, present_launch
+from decrappify.errors import InputError, ProcessLostError
+from decrappify.training import AdaptationConfig, RunOptions, adapt
+from decrappify.training.engine.launched import process_errors, process_settings, restarted, with_processes
+
+TORCHRUN = {
+    "TORCHELASTIC_RUN_ID": "none",
+    "RANK": "5",
+    "WORLD_SIZE": "6",
+    "LOCAL_WORLD_SIZE": "3",
+    "TORCHELASTIC_RESTART_COUNT": "2",
+}
+
+
+@pytest.fixture
+def torchrun(monkeypatch):
+    for name, value in TORCHRUN.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_processes_of_torchrun_determine_devices_and_nodes(torchrun):
+    assert present_launch() == Launch(rank=5, n_processes=6, n_local=3, restarts=2)
+    assert with_processes(TrainingConfig()).n_devices == 6
+    assert process_settings(6) == {"devices": 3, "num_nodes": 2}
+    with pytest.raises(InputError, match="n_devices is 4, but torchrun started 6 processes; omit n_devices"):
+        with_processes(TrainingConfig(n_devices=4))
+
+
+def test_without_torchrun_the_settings_determine_the_processes():
+    assert process_settings(3) == {"devices": 3}
+    assert with_processes(TrainingConfig(n_devices=3)) == TrainingConfig(n_devices=3)
+
+
+def test_restarted_run_is_resumed_if_it_has_a_checkpoint(tmp_path, torchrun):
+    run = RunOptions(overwrite=True)
+    assert restarted(run, tmp_path) == run
+    (tmp_path / "checkpoint.pt").touch()
+    assert restarted(run, tmp_path) == RunOptions(resume=True)
+    assert restarted(run, tmp_path, Launch(restarts=0)) == run
+    assert restarted(run, None) == run
+
+
+def test_lost_process_is_reported_in_one_line():
+    lost = RuntimeError("[gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:8632")
+    expected = "another process of the run has ended, see its message; the last checkpoint"
+    with pytest.raises(ProcessLostError, match=expected), process_errors(2):
+        raise lost
+    for n_processes, error in ((1, lost), (2, RuntimeError("sizes of tensors must match"))):
+        with pytest.raises(RuntimeError) as caught, process_errors(n_processes):
+            raise error
+        assert caught.value is error
+
+
+def test_adaptation_refuses_several_processes(torchrun):
+    with pytest.raises(
+        InputError, match="adapt runs in one process, but torchrun started 6; start it without torchrun"
+    ):
+        adapt("fluorescence-still", None, config=AdaptationConfig())
