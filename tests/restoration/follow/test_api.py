@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -249,3 +251,39 @@ def test_only_frames_of_folders_and_stores_can_be_followed(tmp_path, movie_model
             follow(source, movie_model, output, **settings)
     with pytest.raises(MissingFileError, match="does not exist"):
         follow(tmp_path / "never.zarr", movie_model, output, timeout_s=0.05)
+
+
+FOLLOW = """
+import sys, torch
+torch.set_num_threads(1)
+import decrappify as dc
+options = dc.RestorationOptions(normalization_frames=3)
+inference = dc.InferenceOptions(device="cpu", precision="float32")
+dc.follow(*sys.argv[1:4], timeout_s=float(sys.argv[4]), options=options, inference=inference).close()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delay_s", [0.0, 0.003, 0.02])
+def test_killed_follow_resumes_byte_for_byte(tmp_path, tiny_models, rng, delay_s):
+    pixels = rng.poisson(40, (30, 1, 200, 180)).astype(np.uint16)
+    source, output = tmp_path / "live.zarr", tmp_path / "restored.ome.zarr"
+    append = growing_store(source, pixels)
+    for t in range(20):
+        append(t)
+
+    def command(timeout_s):
+        words = [sys.executable, "-c", FOLLOW, source, tiny_models["movie"], output, timeout_s]
+        return subprocess.Popen([*map(str, words)])
+
+    process, journal = command(60), partial_path(output).parent / "journal"
+    while not (journal.is_file() and journal.read_bytes().count(b"\n[") >= 8):
+        time.sleep(0.002)
+        assert process.poll() is None
+    time.sleep(delay_s)
+    process.kill()
+    process.wait()
+    for t in range(20, 30):
+        append(t)
+    assert command(1).wait(timeout=120) == 0
+    assert_equal_to_plain_run(source, tiny_models["movie"], output, tmp_path / "plain")
