@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from decrappify._common.argument_names import argument
+from decrappify._common.argument_names import setting
 from decrappify._common.launch import Launch, present_launch
 from decrappify.errors import InputError, ProcessLostError
 
@@ -35,8 +35,8 @@ def with_processes(config: C, launch: Launch | None = None) -> C:
         return config
     if config.n_devices != 1:
         raise InputError(
-            f"{argument('n_devices')} is {config.n_devices}, but torchrun started {launch.n_processes} processes; omit "
-            "n_devices, or start as many"
+            f"n_devices is {config.n_devices}, but torchrun started {launch.n_processes} processes; omit n_devices, or "
+            "start as many"
         )
     return replace(config, n_devices=launch.n_processes)
 
@@ -84,10 +84,10 @@ def rejoin(on_cuda: bool) -> None:
     from torch import distributed
 
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-    store = distributed.TCPStore(host, port, is_master=False)
+    store = distributed.TCPStore(host, port, is_master=False)  # type: ignore[attr-defined]
     distributed.init_process_group(
         "nccl" if on_cuda else "gloo",
-        store=distributed.PrefixStore(f"decrappify_attempt_{launch.restarts}", store),
+        store=distributed.PrefixStore(f"decrappify_attempt_{launch.restarts}", store),  # type: ignore[attr-defined]
         rank=launch.rank,
         world_size=launch.n_processes,
     )
@@ -109,5 +109,5 @@ def process_errors(n_processes: int) -> Iterator[None]:
             raise
         raise ProcessLostError(
             "another process of the run has ended, see its message; the last checkpoint, if any, is kept: resume with "
-            "--resume, or restart by 'torchrun --max-restarts'"
+            f"{setting('resume', True)}, or start with 'torchrun --max-restarts 3'"
         ) from error
