@@ -162,6 +162,8 @@ def changed_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[st
     >>> changed_settings({"dtype": "uint16", "nan": "error"}, {"dtype": "float32", "nan": "fill"})
     ["dtype was 'uint16' and is 'float32' now"]
     """
+    if bool(then.get("follow")) != bool(now.get("follow")):  # the other settings are those of the first frames
+        return ["it follows an acquisition" if then.get("follow") else "it does not follow an acquisition"]
     changes = []
     for name in now:
         if name not in then or then[name] == now[name] or (name, then[name], now[name]) == ("nan", "error", "fill"):
