@@ -19,13 +19,16 @@ class Launch:
     n_local : int
         Number of processes on this node.
     restarts : int
-        How often the processes were restarted after one of them had failed.
+        How often the processes of this node were restarted after one of them had failed.
+    name : str
+        Identifier that torchrun was passed or drew; empty if it has none.
     """
 
     rank: int = 0
     n_processes: int = 1
     n_local: int = 1
     restarts: int = 0
+    name: str = ""
 
     @property
     def n_nodes(self) -> int:
@@ -37,13 +40,15 @@ def present_launch() -> Launch:
     """Return how torchrun started this process; a single process without torchrun.
 
     >>> present_launch()
-    Launch(rank=0, n_processes=1, n_local=1, restarts=0)
+    Launch(rank=0, n_processes=1, n_local=1, restarts=0, name='')
     """
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return Launch()
     n_processes = max(1, _number("WORLD_SIZE", 1))
     n_local = max(1, _number("LOCAL_WORLD_SIZE", 1))
-    return Launch(_number("RANK", 0), n_processes, n_local, _number("TORCHELASTIC_RESTART_COUNT", 0))
+    name = os.environ["TORCHELASTIC_RUN_ID"]
+    restarts = _number("TORCHELASTIC_RESTART_COUNT", 0)
+    return Launch(_number("RANK", 0), n_processes, n_local, restarts, "" if name == "none" else name)
 
 
 def _number(name: str, default: int) -> int:

@@ -6,7 +6,13 @@ from decrappify import TrainingConfig
 from decrappify._common.launch import Launch, present_launch
 from decrappify.errors import InputError, ProcessLostError
 from decrappify.training import AdaptationConfig, RunOptions, adapt
-from decrappify.training.engine.launched import process_errors, process_settings, restarted, with_processes
+from decrappify.training.engine.launched import (
+    process_errors,
+    process_settings,
+    record_launch,
+    restarted,
+    with_processes,
+)
 
 TORCHRUN = {
     "TORCHELASTIC_RUN_ID": "none",
@@ -24,7 +30,7 @@ def torchrun(monkeypatch):
 
 
 def test_processes_of_torchrun_determine_devices_and_nodes(torchrun):
-    assert present_launch() == Launch(rank=5, n_processes=6, n_local=3, restarts=2)
+    assert present_launch() == Launch(rank=5, n_processes=6, n_local=3, restarts=2)  # the name "none" is no name
     assert with_processes(TrainingConfig()).n_devices == 6
     assert process_settings(6) == {"devices": 3, "num_nodes": 2}
     with pytest.raises(InputError, match="n_devices is 4, but torchrun started 6 processes; omit n_devices"):
@@ -41,8 +47,22 @@ def test_restarted_run_is_resumed_if_it_has_a_checkpoint(tmp_path, torchrun):
     assert restarted(run, tmp_path) == run
     (tmp_path / "checkpoint.pt").touch()
     assert restarted(run, tmp_path) == RunOptions(resume=True)
-    assert restarted(run, tmp_path, Launch(restarts=0)) == run
+    assert restarted(run, tmp_path, Launch(n_processes=6)) == run
     assert restarted(run, None) == run
+
+
+def test_launch_that_began_the_run_resumes_it_on_nodes_that_count_no_restart(tmp_path, torchrun, monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "job 7")
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
+    run = RunOptions()
+    (tmp_path / "checkpoint.pt").touch()
+    record_launch(tmp_path)
+    assert restarted(run, tmp_path) == run, "only the first process records the launch"
+    monkeypatch.setenv("RANK", "0")
+    record_launch(tmp_path)
+    assert restarted(run, tmp_path) == RunOptions(resume=True)
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "job 8")
+    assert restarted(run, tmp_path) == run
 
 
 def test_lost_process_is_reported_in_one_line():

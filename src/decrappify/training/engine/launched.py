@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", bound="RunSettings")
 
+_LAUNCH = ".torchrun"  # name of the launch that began the run
 # Parts of the errors of torch's process groups when another process has ended, which have no separate type.
 _LOST = ("gloo", "nccl", "connection closed by peer", "connection reset", "broken pipe", "socket timeout")
 
@@ -49,13 +50,32 @@ def check_single_process(what: str) -> None:
 
 
 def restarted(run: RunOptions, folder: str | Path | None, launch: Launch | None = None) -> RunOptions:
-    """Return the options of a run that torchrun has restarted: it is resumed if it has a checkpoint."""
+    """Return the options of a run that torchrun has restarted: it is resumed if it has a checkpoint.
+
+    On several nodes, only the node of the process that failed counts the restart; on the others, the name of the launch
+    in the run folder shows that it has begun the run.
+    """
     from decrappify.training.engine.checkpoint import has_checkpoint
 
     launch = launch or present_launch()
-    if launch.restarts == 0 or folder is None or not has_checkpoint(Path(folder) / "checkpoint.pt"):
+    if launch.n_processes == 1 or folder is None or not has_checkpoint(Path(folder) / "checkpoint.pt"):
         return run
-    return replace(run, resume=True, overwrite=False)
+    is_restart = launch.restarts > 0 or (launch.name != "" and launch.name == _begun_by(Path(folder)))
+    return replace(run, resume=True, overwrite=False) if is_restart else run
+
+
+def record_launch(folder: Path | None) -> None:
+    """Write the name of the launch into the run folder, by the first process."""
+    launch = present_launch()
+    if folder is not None and launch.name and launch.rank == 0 and launch.name != _begun_by(folder):
+        (folder / _LAUNCH).write_text(launch.name, encoding="utf-8")
+
+
+def _begun_by(folder: Path) -> str:
+    try:
+        return (folder / _LAUNCH).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def process_settings(n_devices: int) -> dict[str, Any]:
@@ -70,7 +90,8 @@ def rejoin(on_cuda: bool) -> None:
     """Connect the processes that torchrun has restarted, before Lightning Fabric does.
 
     torchrun keeps its store of addresses when it restarts processes. Some of them would read the addresses of processes
-    that have ended, and wait for these, so that every attempt has separate keys.
+    that have ended, and wait for these, so that every attempt has separate keys. On several nodes, the number of the
+    attempt is not known (docs/training-cluster.md states how torchrun then uses another store).
 
     Parameters
     ----------
@@ -79,7 +100,7 @@ def rejoin(on_cuda: bool) -> None:
     """
     launch = present_launch()
     has_kept_store = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
-    if launch.restarts == 0 or launch.n_processes == 1 or not has_kept_store:
+    if launch.restarts == 0 or launch.n_processes == 1 or launch.n_nodes > 1 or not has_kept_store:
         return
     from torch import distributed
 

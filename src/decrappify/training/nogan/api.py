@@ -94,7 +94,7 @@ def train_nogan(
     OutputError
         If another process writes into `output`, or it cannot be written.
     """
-    from decrappify.training.engine.launched import restarted, with_processes
+    from decrappify.training.engine.launched import record_launch, restarted, with_processes
     from decrappify.training.engine.processes import needs_folder, training_session
     from decrappify.training.engine.trainer import Trainer
     from decrappify.training.nogan.run import NoganRun
@@ -110,6 +110,7 @@ def train_nogan(
         raise InputError("the schedule has no pretrain steps; pass start_from, the generator to start from")
     refuse_data_folder(Path(output), high_res, pairs, data.validation)
     folder = prepare_run_folder(output, resume=run.resume, overwrite=run.overwrite)
+    record_launch(folder)
     split = Split(
         n_frames=config.n_frames,
         in_channels=int(config.generator_settings.get("in_channels", 1)),

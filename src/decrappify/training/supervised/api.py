@@ -88,7 +88,7 @@ def train(
     ...     ["cell1.tif", "cell2.czi"], "confocal", config=dc.TrainingConfig(n_frames=3), output="runs/mine"
     ... )
     """
-    from decrappify.training.engine.launched import restarted, with_processes
+    from decrappify.training.engine.launched import record_launch, restarted, with_processes
     from decrappify.training.engine.processes import training_session
     from decrappify.training.engine.validation_patches import CANDIDATES
     from decrappify.training.supervised.run import run_training
@@ -102,6 +102,7 @@ def train(
     if output is not None:
         refuse_data_folder(Path(output), high_res, pairs, data.validation)
     folder = None if output is None else prepare_run_folder(output, resume=run.resume, overwrite=run.overwrite)
+    record_launch(folder)
     rule = NormalizationRule()
     shape = _channels(config)
     split = Split(
