@@ -30,7 +30,7 @@ def torchrun(monkeypatch):
 
 
 def test_processes_of_torchrun_determine_devices_and_nodes(torchrun):
-    assert present_launch() == Launch(rank=5, n_processes=6, n_local=3, restarts=2)  # "none" stands for no name
+    assert present_launch() == Launch(rank=5, n_processes=6, n_local=3, restarts=2, name="")
     assert with_processes(TrainingConfig()).n_devices == 6
     assert process_settings(6) == {"devices": 3, "num_nodes": 2}
     with pytest.raises(InputError, match="n_devices is 4, but torchrun started 6 processes; omit n_devices"):
