@@ -3,7 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
+from tests.restoration.conftest import WindowMean, as_model
 
+from decrappify.movie import Movie
+from decrappify.restoration.job import Job
 from decrappify.restoration.measurement.neighbors import highest_neighbor
 from decrappify.restoration.measurement.outliers import (
     NoiseOnDemand,
@@ -141,3 +144,12 @@ def test_find_outliers_ignores_rare_photons_next_to_bright_structure(rng):
     photons = gaussian_filter(bright, 4)
     for _ in range(20):
         assert outliers_of(rng.poisson(photons).astype(np.float32), LIMITS) == []
+
+
+def test_job_measures_integers_with_a_hot_pixel_in_one_frame(rng):
+    pixels = rng.integers(90, 4000, (9, 40, 52), dtype=np.uint16)
+    pixels[4, 20, 30] = 65000
+    job = Job(Movie.from_array(pixels), as_model(WindowMean(3)))
+    (channel,) = job.measure()
+    assert channel.normalization.scale < 6000
+    assert channel.limits is not None

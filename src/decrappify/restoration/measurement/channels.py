@@ -208,8 +208,8 @@ def _clean(sample: PlaneSample, suspects: list[int], range_: Normalization) -> _
         clusters = find_outliers(plane, limits, noise)
         if clusters is not None:
             clusters_of[i] = clusters
-            bright_ones = gray[clusters & (plane > 0)]
-            dark_ones = gray[clusters & (plane < 0)]
+            bright_ones = gray[clusters & (plane > 0)].astype(np.float64)  # integers have no infinity
+            dark_ones = gray[clusters & (plane < 0)].astype(np.float64)
             cleaned.least_bright = min(cleaned.least_bright, float(bright_ones.min(initial=np.inf)))
             cleaned.least_dark = max(cleaned.least_dark, float(dark_ones.max(initial=-np.inf)))
         if not sample.is_examined(i):
