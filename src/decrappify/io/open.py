@@ -22,6 +22,7 @@ from decrappify.io.arguments import (
 )
 from decrappify.io.file_scenes import file_scenes
 from decrappify.io.open_object import open_object
+from decrappify.io.opened import record_opening
 from decrappify.io.reading_errors import reading_errors
 from decrappify.io.recognition import format_of, is_image_folder
 from decrappify.io.registry import format_by_suffix
@@ -118,7 +119,20 @@ def open_movie(
         changes["pixel_size_um"] = pixel_size(pixel_size_um, movie.pixel_size_um)
     if changes:
         movie = movie.replace(**changes)
-    return movie if channel is None else movie.select(channels=channel_index(movie, channel))
+    if channel is not None:
+        movie = movie.select(channels=channel_index(movie, channel))
+    if isinstance(source, str | os.PathLike):
+        options = {
+            "scene": scene,
+            "channel": channel,
+            "frame_interval_s": frame_interval_s,
+            "pixel_size_um": pixel_size_um,
+            "axes": axes,
+            "folder_as": folder_as,
+            "absent_chunks": absent_chunks,
+        }
+        record_opening(movie, source, options)
+    return movie
 
 
 def scenes(source: Any, *, folder_as: str = "auto") -> list[str]:

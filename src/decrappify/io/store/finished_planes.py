@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from decrappify.io.store.journal import Journal
 from decrappify.io.store.plane_sync import PlaneSync
+from decrappify.movie import Plane
 
 
 class FinishedPlanes(Journal):
@@ -33,6 +34,15 @@ class FinishedPlanes(Journal):
         """Record that all chunks of a plane are written."""
         with self._lock:
             self.record_plane(t, c, z)
+            self._sync.run_if_due()
+
+    def adopt(self, planes: Iterable[Plane], notes: Iterable[tuple[Plane, Mapping[str, Any]]]) -> None:
+        """Record planes that another process wrote and synchronized, and their notes."""
+        with self._lock:
+            for (t, c, z), note in notes:
+                super().record_note(t, c, z, dict(note))
+            for t, c, z in planes:
+                self.record_plane(t, c, z, is_on_disk=True)
             self._sync.run_if_due()
 
     def record_layout(self, layout: list[Any]) -> None:

@@ -33,6 +33,8 @@ class Journal:
         Finished planes.
     unsynced : set of (t, c, z)
         Planes that are not known to be on the disk.
+    is_synced : bool
+        Whether all lines survive a power cut, and can be read on other machines.
     state : dict
         The last saved state.
     notes : dict of (t, c, z) to dict
@@ -47,6 +49,7 @@ class Journal:
         self.layout: list[Any] | None = None
         self.done: set[Plane] = set()
         self.unsynced: set[Plane] = set()
+        self.is_synced = False
         self.state: dict[str, Any] = {}
         self.notes: dict[Plane, dict[str, Any]] = {}
         if path.is_file():
@@ -73,12 +76,13 @@ class Journal:
         self.layout = layout
         self._append({"layout": layout})
 
-    def record_plane(self, t: int, c: int, z: int) -> None:
-        """Record that a plane has been written."""
+    def record_plane(self, t: int, c: int, z: int, *, is_on_disk: bool = False) -> None:
+        """Record that a plane has been written, and perhaps that it is already on the disk."""
         if (t, c, z) not in self.done:
             self._append([t, c, z])
             self.done.add((t, c, z))
-            self.unsynced.add((t, c, z))
+            if not is_on_disk:
+                self.unsynced.add((t, c, z))
 
     def record_note(self, t: int, c: int, z: int, note: dict[str, Any]) -> None:
         """Record small JSON values with a plane; a later note of the same plane replaces it."""
@@ -95,7 +99,7 @@ class Journal:
         self._append({"synced": True})
         if self._file is not None:
             os.fsync(self._file.fileno())
-        self.unsynced = set()
+        self.unsynced, self.is_synced = set(), True
 
     def close(self) -> None:
         """Close the file."""
@@ -105,6 +109,7 @@ class Journal:
 
     def _append(self, entry: Any) -> None:
         line = _line(entry)
+        self.is_synced = False
         if self._file is None:
             self._file = self.path.open("ab", buffering=0)
         if self._file.write(line) != len(line):
@@ -130,6 +135,7 @@ class Journal:
                 synced = number + 1
         count = len(entries) if last_boot == boot_name() else synced
         self._boot = str(last_boot) if count else ""
+        self.is_synced = 0 < count == synced
         for number in range(count):
             try:
                 self._apply(entries[number])

@@ -29,8 +29,8 @@ class PlaneSync:
         self._synced_at = time.monotonic()
 
     def run(self) -> None:
-        """Wait until all planes so far are on the disk, and record it."""
-        if self._journal.unsynced:
+        """Wait until all planes and the state so far are on the disk, and record it."""
+        if not self._journal.is_synced:
             chunks = (
                 chunk
                 for t, c, z in sorted(self._journal.unsynced)

@@ -165,6 +165,11 @@ class ZarrMovieWriter:
         with output_errors(self.path):
             self._planes.record_note(t, c, z, note)
 
+    def adopt_planes(self, planes: Iterable[Plane], notes: Iterable[tuple[Plane, Mapping[str, Any]]]) -> None:
+        """Record planes that another process has written into the partial store, and their notes."""
+        with output_errors(self.path):
+            self._planes.adopt(planes, notes)
+
     @property
     def notes(self) -> dict[Plane, dict[str, Any]]:
         """Values recorded with planes by `write_note`."""
