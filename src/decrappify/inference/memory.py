@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -17,6 +20,7 @@ from decrappify.limits.memory import available_memory
 _LARGEST_TILE = {"cpu": 1024, "cuda": 2048, "mps": 1024}
 _SHARE_OF_FREE_MEMORY = 0.5
 _SMALLEST_AUTOMATIC_TILE = 64
+_sharing: ContextVar[int] = ContextVar("_sharing", default=1)
 # Measured on residual U-Nets at scales 1 and 4: the peak is 0.16 to 0.25 of the sum of all layer inputs and outputs.
 _LIVE_SHARE = 1 / 3
 # Overlap as a fraction of the default, and the largest difference from a restoration without tiles, as a fraction of
@@ -98,9 +102,19 @@ def halved(tile_size: int, overlap: int, multiple: int) -> int | None:
     return smaller if smaller < tile_size else None
 
 
+@contextmanager
+def memory_shared_by(n_processes: int) -> Iterator[None]:
+    """Plan tiles in this context for several processes that use the same memory at the same time."""
+    token = _sharing.set(n_processes)
+    try:
+        yield
+    finally:
+        _sharing.reset(token)
+
+
 def largest_tile(device: torch.device, bytes_per_pixel: float) -> int:
     """Return the side in input pixels of the largest useful square tile on `device`, at `bytes_per_pixel` per pixel."""
-    pixels = _SHARE_OF_FREE_MEMORY * free_memory(device) / bytes_per_pixel
+    pixels = _SHARE_OF_FREE_MEMORY / _sharing.get() * free_memory(device) / bytes_per_pixel
     side = min(math.isqrt(int(pixels)), _LARGEST_TILE.get(device.type, 1024))
     # In coarse steps, so that a run that is resumed with slightly less free memory plans the same tiles.
     steps = [step << power for power in range(12) for step in (64, 96)]

@@ -38,6 +38,7 @@ from decrappify.restoration.frames.sliding import SlidingWindow, Window
 from decrappify.restoration.measurement.channels import Channel, measure_channel
 from decrappify.restoration.measurement.repair import put_back
 from decrappify.restoration.options import RestorationOptions
+from decrappify.restoration.region import Region
 
 if TYPE_CHECKING:
     from decrappify.model import Model
@@ -208,6 +209,7 @@ class Job:
         is_done: Callable[[Target], bool],
         *,
         part: Part | None = None,
+        region: Region | None = None,
     ) -> Iterator[tuple[Target, Window[P]]]:
         """Yield every window to restore that is not done; each frame is read, normalized and passed to `load` once.
 
@@ -221,19 +223,22 @@ class Job:
             Returns whether to skip a target.
         part : tuple of slice, optional
             Rows and columns to which the frames are cropped.
+        region : Region, optional
+            Frames and slices to restore; all by default. Windows also contain the frames around them.
         """
         n_t, _, n_z = self.movie.shape[:3]
+        region = region or self.whole()
         along_t = self.window_axis == "T"
         length = n_t if along_t else n_z
-        outer = range(n_z) if along_t else self.frames
-        inner = self.frames if along_t else range(n_z)
+        over_t, over_z = [(i, self.frames[i]) for i in region.frames], [(z, z) for z in region.slices]
+        outer, inner = (over_z, over_t) if along_t else (over_t, over_z)
         for number, group in enumerate(self.groups):
             if self.is_constant(number, channels):
                 continue
             n_frames = self.model_of(number).n_frames
             compares = self.outliers == "replace" and along_t and n_frames > 1 and n_t > 2
             reader = FrameReader(self.movie, channels, nan=self.nan, compares=compares, part=part)
-            for o, fixed in enumerate(outer):
+            for o, fixed in outer:
                 window = SlidingWindow(
                     length,
                     n_frames,
@@ -241,7 +246,7 @@ class Job:
                     load=load,
                     is_recorded=partial(self._is_recorded, fixed, number),
                 )
-                for i, position in enumerate(inner):
+                for i, position in inner:
                     target = Target(i, o, number) if along_t else Target(o, i, number)
                     if self._is_recorded(fixed, number, position) and not is_done(target):
                         yield target, window.at(position)
@@ -251,23 +256,32 @@ class Job:
         first = target.group * self.out_channels
         return [(target.t, c, target.z) for c in range(first, first + self.out_channels)]
 
+    def places(self, target: Target) -> list[list[Plane]]:
+        """Return the output planes (t, c, z) of one window, and those of its copies."""
+        return [self.planes(each) for each in (target, *self.copies.get(target, ()))]
+
     def input_planes(self) -> list[Plane]:
         """Return the recorded planes (t, c, z) of the input that belong to the restored frames."""
         n_c, n_z = self.movie.shape[1:3]
         every = ((t, c, z) for t in self.frames for c in range(n_c) for z in range(n_z))
         return [plane for plane in every if plane not in self.lost]
 
-    def blanks(self) -> list[Plane]:
-        """Return the output planes that remain blank because they were never recorded."""
+    def whole(self) -> Region:
+        """Return the region of all planes."""
+        return Region(range(self.shape[0]), range(self.shape[2]))
+
+    def blanks(self, region: Region | None = None) -> list[Plane]:
+        """Return the output planes, of a region or all, that remain blank because they were never recorded."""
         if not self.lost:
             return []
+        region = region or self.whole()
         filled = {copy for copies in self.copies.values() for copy in copies}
         targets = [
             Target(i, z, group)
             for i, t in enumerate(self.frames)
             for group in range(len(self.groups))
             for z in range(self.shape[2])
-            if self._is_lost(t, z, group)
+            if (i, z) in region and self._is_lost(t, z, group)
         ]
         return [place for target in targets if target not in filled for place in self.planes(target)]
 
@@ -276,16 +290,19 @@ class Job:
         return all(channels[c].constant is not None for c in self.groups[group])
 
     def passed_through(
-        self, channels: Sequence[Channel]
+        self, channels: Sequence[Channel], region: Region | None = None
     ) -> Iterator[tuple[Target, Callable[[], tuple[list[Array], int]]]]:
         """Return the targets of constant groups, each with a function that reads its planes in the output's dtype.
 
+        They are those of a region, or all.
+
         The function also returns the number of NaN pixels.
         """
+        region = region or self.whole()
         for number, group in enumerate(self.groups):
             if self.is_constant(number, channels):
-                for i, t in enumerate(self.frames):
-                    for z in range(self.shape[2]):
+                for i, t in ((i, self.frames[i]) for i in region.frames):
+                    for z in region.slices:
                         if not self._is_lost(t, z, number):
                             yield Target(i, z, number), partial(self._as_it_is, t, z, group)
 

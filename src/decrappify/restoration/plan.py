@@ -113,21 +113,32 @@ def make_plan(
     settings, runtime, begun : mapping
         As for `RestorationPlan`.
     """
-    channels = [Channel.from_dict(values) for values in begun.get("channels", [])] or job.measure()
     return RestorationPlan(
         job=job,
         inference=inference,
         settings=settings,
-        tile_size=restorer.tile_size,
-        tile_overlap=restorer.tile_overlap,
-        device=restorer.network.device.type,
-        precision=restorer.network.precision,
-        backend=restorer.network.backend,
-        agreement_db=_recorded_agreement(restorer.network.agreement_db),
-        channels=tuple(channels),
+        **chosen_network(restorer),
+        channels=measured_channels(job, begun),
         runtime=runtime,
         begun=begun,
     )
+
+
+def measured_channels(job: Job, begun: Mapping[str, Any]) -> tuple[Channel, ...]:
+    """Return the recorded measurements of an interrupted run, or measure every channel."""
+    return tuple([Channel.from_dict(values) for values in begun.get("channels", [])] or job.measure())
+
+
+def chosen_network(restorer: Restorer) -> dict[str, Any]:
+    """Return the values chosen for the network, as arguments of `RestorationPlan`."""
+    return {
+        "tile_size": restorer.tile_size,
+        "tile_overlap": restorer.tile_overlap,
+        "device": restorer.network.device.type,
+        "precision": restorer.network.precision,
+        "backend": restorer.network.backend,
+        "agreement_db": _recorded_agreement(restorer.network.agreement_db),
+    }
 
 
 def _recorded_agreement(decibels: float | None) -> float | None:

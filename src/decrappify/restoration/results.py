@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from decrappify.io.store.locks import OutputLock
 
 
-class Result(Protocol):
-    """A movie that is written plane by plane."""
+class Planes(Protocol):
+    """Planes of a movie that are written in any order."""
 
     state: dict[str, Any]
 
@@ -40,14 +40,18 @@ class Result(Protocol):
     def write_plane(self, t: int, c: int, z: int, plane: Array) -> None:
         """Write one (Y, X) plane."""
 
+    def close(self) -> None:
+        """Close the result; finished planes are kept if they are on disk."""
+
+
+class Result(Planes, Protocol):
+    """A movie that is written plane by plane."""
+
     def update_metadata(self, *, provenance: Mapping[str, Any], missing: Iterable[Plane]) -> None:
         """Replace provenance and missing planes."""
 
     def finish(self) -> Movie:
         """Complete the result and open it."""
-
-    def close(self) -> None:
-        """Close the result; finished planes are kept if they are on disk."""
 
 
 class MemoryResult:
@@ -134,7 +138,7 @@ class StoreResult:
         self.state = self._writer.state
         self.save_state, self.is_done = self._writer.save_state, self._writer.is_done
         self.write_plane, self.close = self._writer.write_plane, self._writer.close
-        self.write_note = self._writer.write_note
+        self.write_note, self.adopt_planes = self._writer.write_note, self._writer.adopt_planes
         self.lengthen, self.forget = self._writer.lengthen, self._writer.forget
         self._run_key = run_key
 
@@ -226,11 +230,19 @@ class Unfinished(NamedTuple):
     journal: Journal
 
 
-def unfinished(lock: OutputLock) -> Unfinished | None:
-    """Read the journal of the unfinished output of any run for a locked output; return None if there is none."""
+def unfinished(lock: OutputLock, *, shared: bool = False) -> Unfinished | None:
+    """Read the journal of the unfinished output of any run for a locked output; return None if there is none.
+
+    The records of the regions that other processes wrote are moved into it. With `shared`, other processes may still
+    write their parts.
+    """
     from decrappify.io.store.journal import Journal
+    from decrappify.io.store.regions import absorb_regions
     from decrappify.io.store.working_folder import key_of
     from decrappify.io.store.working_paths import working_path
 
     run_key, folder = key_of(lock), working_path(lock.target)
-    return None if run_key is None else Unfinished(folder, run_key, Journal(folder / "journal"))
+    if run_key is None:
+        return None
+    absorb_regions(folder, lock.target, shared=shared)
+    return Unfinished(folder, run_key, Journal(folder / "journal"))

@@ -10,6 +10,7 @@ from decrappify._common.argument_names import setting
 from decrappify._common.progress import Cancel, Progress, cancellable
 from decrappify.errors import OutputExistsError
 from decrappify.inference.options import InferenceOptions
+from decrappify.movie import Plane
 from decrappify.restoration.job import Job
 from decrappify.restoration.plan import RestorationPlan
 from decrappify.restoration.records.attempts import taken_from
@@ -42,6 +43,8 @@ class RunState:
         Settings that a resumed run must share; by default those of the job.
     growing : bool
         Whether frames are appended to the result during the run.
+    shared : bool
+        Whether other processes may write their parts of the same output.
 
     Attributes
     ----------
@@ -51,8 +54,8 @@ class RunState:
         State recorded by the interrupted run that this one resumes; empty for a new run.
     complete : bool
         Whether all planes are finished.
-    planes_done : int
-        Planes finished by earlier runs.
+    done : set of (t, c, z)
+        Planes finished by earlier runs, or by other processes.
     earlier : mapping or None
         Record left by a killed run, see `decrappify.restoration.records.attempts`.
 
@@ -77,13 +80,16 @@ class RunState:
         resume: bool,
         settings: Settings | None = None,
         growing: bool = False,
+        shared: bool = False,
     ) -> None:
         self.job, self.inputs, self.output = job, inputs, output
-        self._overwrite, self._resume, self._growing = overwrite, resume, growing
+        self._overwrite, self._resume = overwrite, resume
+        self._growing, self._shared = growing, shared
         self.settings: Settings = settings_of(job) if settings is None and output is not None else settings or {}
         self._run_key = run_key(self.settings)
         self.begun: Mapping[str, Any] = {}
-        self.complete, self.planes_done, self._frames_done = False, 0, 1
+        self.complete, self._frames_done = False, 1
+        self.done: set[Plane] = set()
         self.earlier: Any = None
         self._lock: OutputLock | None = None
         self._result: Result | None = None
@@ -94,6 +100,11 @@ class RunState:
             except BaseException:
                 self.close()
                 raise
+
+    @property
+    def planes_done(self) -> int:
+        """Number of planes finished by earlier runs."""
+        return len(self.done)
 
     def open(self, plan: RestorationPlan, progress: Progress | None, cancel: Cancel | None) -> Result:
         """Open the result, new or with the finished planes of the interrupted run, and record the plan in it."""
@@ -120,7 +131,7 @@ class RunState:
         from decrappify.io.store.outputs import check_output
         from decrappify.io.store.working_folder import WorkingFolder
 
-        before = unfinished(lock)
+        before = unfinished(lock, shared=self._shared)
         if before is not None and self._resume:
             self._resume = continues(
                 before, self.job, self.inputs, inference, settings=self.settings, overwrite=self._overwrite
@@ -140,8 +151,8 @@ class RunState:
         if self._resume and before is not None:
             begun = dict(before.journal.state)
             self.earlier = taken_from(begun)
-            self.begun, self.planes_done = begun, len(before.journal.done)
-            self._frames_done = 1 + max((t for t, _, _ in before.journal.done), default=0)
+            self.begun, self.done = begun, before.journal.done
+            self._frames_done = 1 + max((t for t, _, _ in self.done), default=0)
 
     def _was_placed(self, lock: OutputLock) -> bool:
         """Return whether a killed run of this call has finished the output; the input is read to determine it."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,16 @@ from torch import Tensor
 from decrappify._common.counting import counted
 from decrappify._common.progress import Bar, Progress, progress_bar
 from decrappify.errors import Cancelled
-from decrappify.movie import Array, Plane
+from decrappify.movie import Array
 from decrappify.restoration.frames.sliding import Window
 from decrappify.restoration.job import Job, Target
 from decrappify.restoration.overlap import run_overlapped
 from decrappify.restoration.plan import RestorationPlan
 from decrappify.restoration.records.input_record import InputRecord
 from decrappify.restoration.records.notes import nan_note, note_of
+from decrappify.restoration.region import Region
 from decrappify.restoration.restorer import Restorer
-from decrappify.restoration.results import Result
+from decrappify.restoration.results import Planes
 
 OnPlane = Callable[[int, int, int], Any]
 _Restored = tuple[Target, Sequence[Array], dict[str, Any]]
@@ -29,12 +31,14 @@ _Restored = tuple[Target, Sequence[Array], dict[str, Any]]
 def run_windows(
     plan: RestorationPlan,
     restorer: Restorer,
-    result: Result,
+    result: Planes,
     inputs: InputRecord,
-    progress: Progress | None,
-    on_plane: OnPlane | None,
+    progress: Progress | None = None,
+    on_plane: OnPlane | None = None,
+    *,
+    region: Region | None = None,
 ) -> None:
-    """Restore all windows of a plan that are not done.
+    """Restore all windows of a plan, or those of a region of it, that are not done.
 
     Parameters
     ----------
@@ -42,7 +46,7 @@ def run_windows(
         Windows and normalization.
     restorer : Restorer
         Prepared network.
-    result : Result
+    result : Planes
         Destination of the planes.
     inputs : InputRecord
         Record of the planes that are read.
@@ -50,6 +54,8 @@ def run_windows(
         As returned by `checked_progress`.
     on_plane : callable, optional
         Called with (t, c, z) of each written plane.
+    region : Region, optional
+        Frames and slices to restore; all by default.
 
     Raises
     ------
@@ -57,16 +63,19 @@ def run_windows(
         If the restorer was cancelled; the message states what is kept.
     """
     job = plan.job
-    total, done = int(np.prod(job.shape[:3])), _count_done(job, result)
+    region = region or job.whole()
+    total = len(region.frames) * job.shape[1] * len(region.slices)
+    done = _count_done(job, result, region)
     name = f"restoring {job.movie.name}"
     with progress_bar(progress, total=total, desc=name, unit="plane", initial=done) as bar:
-        run = Stages(plan, restorer, result, inputs, bar, on_plane)
+        run = Stages(plan, restorer, result, inputs, bar, on_plane, region)
         run.write_blanks()
         run.pass_through()
         try:
-            run_overlapped(job.windows(plan.channels, restorer.load, run.is_done), run.restore, run.write)
+            windows = job.windows(plan.channels, restorer.load, run.is_done, region=region)
+            run_overlapped(windows, run.restore, run.write)
         except Cancelled as error:
-            finished = _count_done(job, result)
+            finished = _count_done(job, result, region)
             kept = "they are kept, repeat the call to restore the rest" if finished else "nothing is kept"
             raise Cancelled(f"cancelled after {finished} of {counted(total, 'plane')}; {kept}") from error
 
@@ -78,29 +87,30 @@ class Stages:
         self,
         plan: RestorationPlan,
         restorer: Restorer,
-        result: Result,
+        result: Planes,
         inputs: InputRecord,
         bar: Bar,
         on_plane: OnPlane | None,
+        region: Region,
     ) -> None:
-        self._job, self._channels = plan.job, plan.channels
+        self._job, self._channels, self._region = plan.job, plan.channels, region
         self._restorer, self._result, self._inputs = restorer, result, inputs
         self._bar, self._on_plane = bar, on_plane
 
     def is_done(self, target: Target) -> bool:
         """Return whether all planes of a target and its copies are finished."""
-        return all(self._result.is_done(*place) for planes in self._places(target) for place in planes)
+        return all(self._result.is_done(*place) for planes in self._job.places(target) for place in planes)
 
     def write_blanks(self) -> None:
         """Write the planes that remain blank because they were never recorded."""
-        for place in self._job.blanks():
+        for place in self._job.blanks(self._region):
             if not self._result.is_done(*place):
                 self._result.write_plane(*place, np.zeros(self._job.shape[3:], self._job.dtype))
                 self._bar.update(1)
 
     def pass_through(self) -> None:
         """Write the planes of constant channels."""
-        for target, read in self._job.passed_through(self._channels):
+        for target, read in self._job.passed_through(self._channels, self._region):
             if not self.is_done(target):
                 planes, n_nan = read()
                 self._put(target, planes, nan_note(n_nan))
@@ -125,11 +135,8 @@ class Stages:
         """Write the planes of one restored window."""
         self._put(*item)
 
-    def _places(self, target: Target) -> list[list[Plane]]:
-        return [self._job.planes(each) for each in (target, *self._job.copies.get(target, ()))]
-
     def _count(self, target: Target) -> None:
-        self._bar.update(self._job.out_channels * len(self._places(target)))
+        self._bar.update(self._job.out_channels * len(self._job.places(target)))
 
     def _put(self, target: Target, planes: Sequence[Array], note: dict[str, Any]) -> None:
         read = self._inputs.take_new()
@@ -137,17 +144,13 @@ class Stages:
             note = note | {"read": read}
         if note:
             self._result.write_note(*self._job.planes(target)[0], note)
-        for each in self._places(target):
+        for each in self._job.places(target):
             for place, plane in zip(each, planes, strict=True):
                 self._result.write_plane(*place, plane)
                 if self._on_plane is not None:
                     self._on_plane(*place)
 
 
-def _count_done(job: Job, result: Result) -> int:
-    return sum(result.is_done(*plane) for plane in _all_planes(job))
-
-
-def _all_planes(job: Job) -> Iterator[Plane]:
-    n_t, n_c, n_z = job.shape[:3]
-    return ((t, c, z) for t in range(n_t) for c in range(n_c) for z in range(n_z))
+def _count_done(job: Job, result: Planes, region: Region) -> int:
+    places = product(region.frames, range(job.shape[1]), region.slices)
+    return sum(result.is_done(*place) for place in places)

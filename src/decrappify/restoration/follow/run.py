@@ -140,7 +140,7 @@ def _restore_arriving(
     """Restore the windows of frames as they arrive, until the acquisition ends."""
     assumed = len(lost.planes())
     with progress_bar(progress, total=0, desc=f"restoring {plan.job.movie.name}", unit="plane") as bar:
-        stages = Stages(plan, restorer, result, inputs, bar, on_plane)
+        stages = Stages(plan, restorer, result, inputs, bar, on_plane, plan.job.whole())
 
         def write(item: Any) -> None:
             nonlocal assumed

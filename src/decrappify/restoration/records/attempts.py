@@ -9,18 +9,18 @@ from typing import Any
 
 from decrappify.errors import DecrappifyError
 from decrappify.io.store.lock_record import boot_name
-from decrappify.restoration.results import Result
+from decrappify.restoration.results import Planes
 
 _KEY = "attempt"
 
 
 @contextmanager
-def recorded_attempt(result: Result, planes_done: int, earlier: Any = None) -> Iterator[None]:
+def recorded_attempt(result: Planes, planes_done: int, earlier: Any = None) -> Iterator[None]:
     """Record in the state of a result that a run is active, until it ends for any reason except being killed.
 
     Parameters
     ----------
-    result : Result
+    result : Planes
         The result; its state is saved on entry and on exit.
     planes_done : int
         Planes finished before this run.

@@ -189,6 +189,19 @@ class InputRecord:
         with self._lock:
             return dict(self._planes)
 
+    def adopt(self, rows: Iterable[Any]) -> None:
+        """Adopt the planes that another process has read in the same run, as rows of its `take_new`.
+
+        Raises
+        ------
+        ChangedInputError
+            If one has other pixels than were read before.
+        """
+        for plane, found in recorded_planes(rows).items():
+            with self._lock:
+                if self._planes.setdefault(plane, found).crc != found.crc:
+                    raise ChangedInputError(self.movie.name, plane)
+
     def checksum(self, planes: Iterable[Plane]) -> str | None:
         """Return one checksum over the pixels of planes, None if not all were read."""
         total = 0
@@ -226,8 +239,22 @@ def recorded_planes(rows: Iterable[Any]) -> dict[Plane, ReadPlane]:
     >>> recorded_planes([[0, 0, 2, 77, None], "damaged"])
     {(0, 0, 2): ReadPlane(crc=77, version=None)}
     """
-    found = {}
+    found: dict[Plane, ReadPlane] = {}
     for row in rows:
         if isinstance(row, list) and len(row) == 5 and all(isinstance(value, int) for value in row[:4]):
             found[row[0], row[1], row[2]] = ReadPlane(row[3], row[4])
     return found
+
+
+def changed_plane(rows: Iterable[Any]) -> Plane | None:
+    """Return a plane of which processes of one run have read different pixels, None if there is none.
+
+    >>> changed_plane([[0, 0, 0, 5, "a"], [1, 0, 0, 7, "b"], [0, 0, 0, 6, "c"]])
+    (0, 0, 0)
+    """
+    checksums: dict[Plane, int] = {}
+    for row in rows:
+        for plane, found in recorded_planes([row]).items():
+            if checksums.setdefault(plane, found.crc) != found.crc:
+                return plane
+    return None

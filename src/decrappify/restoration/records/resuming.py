@@ -13,7 +13,7 @@ from decrappify._common.argument_names import argument, setting
 from decrappify._version import RELEASE
 from decrappify.errors import OutputExistsError
 from decrappify.restoration.frames.choice import as_text, from_spelled, spelled
-from decrappify.restoration.records.input_record import ChangedInputError, InputRecord, recorded_planes
+from decrappify.restoration.records.input_record import ChangedInputError, InputRecord, changed_plane, recorded_planes
 from decrappify.restoration.records.run_record import flaw_of, flaw_of_state
 
 if TYPE_CHECKING:
@@ -146,6 +146,9 @@ def _has_same_input(before: Unfinished, inputs: InputRecord, *, overwrite: bool)
     notes = before.journal.notes.values()
     rows = [*before.journal.state.get("read", ()), *(row for note in notes for row in note.get("read", ()))]
     try:
+        changed = changed_plane(rows)  # between the reads of several processes
+        if changed is not None:
+            raise ChangedInputError(inputs.movie.name, changed)
         inputs.verify(recorded_planes(rows))
     except ChangedInputError as error:
         if overwrite:
