@@ -98,5 +98,5 @@ $(LOWEST)/.installed: pyproject.toml tests/lowest_bounds.py
 	$(LOWEST)/bin/python -m pip install --quiet --upgrade pip
 	$(LOWEST)/bin/python tests/lowest_bounds.py > $(LOWEST)/constraints.txt
 	$(LOWEST)/bin/python -m pip install --quiet --no-compile --constraint $(LOWEST)/constraints.txt \
-	  --editable ".[bioio,onnx,openvino,remote,tensorboard]" --group test-library
+	  --editable ".[bioio,dask,onnx,openvino,remote,tensorboard]" --group test-library
 	@touch $@

@@ -27,6 +27,7 @@ from decrappify.cli.options import (
     taken,
     tile_options,
 )
+from decrappify.cli.sharing import checked_sharing, part_line, sharing_options, without_dask_logs
 from decrappify.cli.trust import write_spread
 from decrappify.errors import InputError
 
@@ -77,6 +78,7 @@ from decrappify.errors import InputError
 @SPREAD
 @SPREAD_BY
 @follow_options
+@sharing_options
 @click.option("--overwrite", is_flag=True, help="Replace existing outputs and unfinished runs of them.")
 @NO_RESUME
 def restore(
@@ -93,6 +95,9 @@ def restore(
     method: str,
     follow: bool,
     timeout_s: float | None,
+    dask: str | None,
+    workers: int | None,
+    part: str | None,
     **settings: Any,
 ) -> None:
     """Restore the movie IN with a model and write OUT (.ome.zarr, .ome.tif or .mp4).
@@ -105,6 +110,7 @@ def restore(
     from decrappify.restoration.options import RestorationOptions
 
     refused = {"--output-dir": output_dir, "--scene all": scene == "all", "--trust": trust}
+    refused |= {"--dask": dask, "--workers": workers, "--part": part}
     check_follow(follow, timeout_s, refused)
     share_one_arena()
     run: dict[str, Any] = {
@@ -120,6 +126,7 @@ def restore(
         raise InputError("--noise is used by --trust only; add --trust, or omit --noise")
     if draws is not None and not trust:
         raise InputError("--spread is an option of --trust; add --trust, or omit --spread")
+    shared = checked_sharing(dask, workers, part, single=output_dir is None and scene != "all")
     if output_dir is not None:
         if trust:
             raise InputError("--trust needs one input, found --output-dir; run `decrappify trust` for each output")
@@ -143,9 +150,10 @@ def restore(
         if not isinstance(model, str):
             raise InputError("--spread needs one model for all channels; omit it, or pass one --model")
         _check_spread(output, draws, method, overwrite=overwrite)
-    restored = restore_movie(movie, model, output, trust=noise or trust, **run)
+    with without_dask_logs(shared):
+        restored = restore_movie(movie, model, output, trust=noise or trust, **shared, **run)
     if not quiet:
-        echo(f"{output}: {describe(restored)}")
+        echo(part_line(output, part, restored) if part is not None else f"{output}: {describe(restored)}")
     if trust:
         _echo_trust(output)
     if draws is not None:

@@ -11,27 +11,24 @@ import numpy as np
 
 from decrappify._common.arguments import moved_arguments, moved_into
 from decrappify._common.checks import check_instance
-from decrappify._common.processor import present_runtime, take_up_runtime, threads_put_back
+from decrappify._common.processor import threads_put_back
 from decrappify._common.progress import Cancel, Progress, checked_progress
 from decrappify.errors import InputError
 from decrappify.inference.options import InferenceOptions
 from decrappify.limits.reached import limit_errors
 from decrappify.movie import Array, Movie
 from decrappify.restoration.arrays import given_axes, in_axes
+from decrappify.restoration.call import Call
 from decrappify.restoration.channel_models import ModelChoice
-from decrappify.restoration.input_check import report_unlearned
 from decrappify.restoration.job import Job
 from decrappify.restoration.options import RestorationOptions
 from decrappify.restoration.output_range import check_output_range
-from decrappify.restoration.plan import RestorationPlan, make_plan
-from decrappify.restoration.preparing import chosen_device, prepared_restorer
-from decrappify.restoration.records.attempts import died_of_memory, recorded_attempt
+from decrappify.restoration.records.attempts import recorded_attempt
 from decrappify.restoration.records.input_record import InputRecord
-from decrappify.restoration.records.notes import report, report_start, summary
-from decrappify.restoration.restorer import Restorer
-from decrappify.restoration.results import Result, open_result
+from decrappify.restoration.results import open_result
 from decrappify.restoration.run_state import RunState
 from decrappify.restoration.running import OnPlane, run_windows
+from decrappify.restoration.steps import completed, planned, report_plan
 
 if TYPE_CHECKING:
     from decrappify.model import Model
@@ -60,6 +57,8 @@ def restore(
     inference: InferenceOptions = InferenceOptions(),
     options: RestorationOptions = RestorationOptions(),
     trust: Any = False,
+    cluster: Any = None,
+    part: str | None = None,
     overwrite: bool = False,
     resume: bool = True,
     progress: Progress | bool | None = None,
@@ -93,6 +92,13 @@ def restore(
         Whether to compare the result with the data afterwards, and write the map next to `output`, such as
         ``cells_trust.ome.zarr`` (`decrappify.trust_map`). The noise of the camera is calibrated from the movie, or is
         the one that is passed.
+    cluster : Client, str, int or cluster object, optional
+        Dask client, address of a scheduler, number of local workers with one thread each, or Dask cluster, whose
+        workers restore the movie (``docs/cluster.md``). They open movie and model from their paths, and write into the
+        output, which must be on a disk that all share. Repeating the call with or without it resumes the run.
+    part : str, optional
+        Restore part K of N, such as ``"3/16"``, into an output shared by N independent jobs; the last one completes it.
+        Until then, the growing movie is returned.
     overwrite : bool
         Whether to replace an existing output once the new one is complete.
     resume : bool
@@ -124,7 +130,11 @@ def restore(
         If movie, model and options do not match, a frame contains NaN, the output is the input, contains it, or is
         inside it, or the noise for `trust` is not determined.
     DeviceMemoryError
-        If the smallest tile does not fit into memory.
+        If the smallest tile does not fit into memory, or several workers were killed.
+    MissingExtraError
+        If `cluster` is passed and Dask is not installed.
+    RemoteError
+        If the scheduler of `cluster` cannot be reached, or is lost; finished planes are kept.
     Cancelled
         If `cancel` was set.
 
@@ -145,6 +155,12 @@ def restore(
     check_instance(RestorationOptions, options=options)
     inference.check_unused("batch_size", by="restore")
     _check_order(movie, model)
+    sharing = None
+    if cluster is not None or part is not None:
+        from decrappify.restoration.distributed.sharing import checked_sharing
+
+        starts_anew = overwrite or not resume
+        sharing = checked_sharing(movie, model, place, cluster, part, trust=trust is not False, starts_anew=starts_anew)
     loaded = options.models(model)
     with missing_reported():  # by this run
         opened = open_movie(movie)
@@ -159,12 +175,23 @@ def restore(
             from decrappify.restoration.trusted import planned_trust
 
             trusted = planned_trust(opened, job.networks, place, trust, overwrite=overwrite)
-        state = RunState(job, inputs, place, inference, overwrite=overwrite, resume=resume)
-        if state.complete and place is not None:
-            restored = open_result(place)
-        else:
-            with threads_put_back(), limit_errors(f"restoring {opened.name}"):
-                restored = _restored(state, inference, bars, cancel, on_plane)
+        call = Call(
+            job=job,
+            inputs=inputs,
+            output=place,
+            inference=inference,
+            overwrite=overwrite,
+            resume=resume,
+            progress=bars,
+            cancel=cancel,
+            on_plane=on_plane,
+        )
+        with threads_put_back(), limit_errors(f"restoring {opened.name}"):
+            if sharing is not None:
+                restored = sharing.restored(call)
+            else:
+                state = call.state()
+                restored = _restored(call, state)
         if trusted is not None:
             trusted.write(restored, overwrite=overwrite, resume=resume, progress=bars, cancel=cancel)
         return restored
@@ -226,54 +253,18 @@ def restore_array(
         return in_axes(np.asarray(restored), given)
 
 
-def _restored(
-    state: RunState,
-    inference: InferenceOptions,
-    progress: Progress | None,
-    cancel: Cancel | None,
-    on_plane: OnPlane | None,
-) -> Movie:
+def _restored(call: Call, state: RunState) -> Movie:
     """Plan a run, restore its planes, and complete the result."""
-    plan, restorer = planned(state, inference, cancel, state.job)
+    if state.complete and call.output is not None:
+        return open_result(call.output)
+    plan, restorer = planned(state, call.inference, call.cancel)
     check_output_range(plan.job, plan.channels)
-    result = state.open(plan, progress, cancel)
-    report_start(plan.job, plan.channels)
-    if not state.begun:  # a resumed run has reported it
-        report_unlearned(plan.job, plan.channels)
+    result = state.open(plan, call.progress, call.cancel)
+    report_plan(state, plan)
     with recorded_attempt(result, state.planes_done, state.earlier):
-        run_windows(plan, restorer, result, state.inputs, progress, on_plane)
-        state.inputs.confirm()
-    complete_record(plan, state.inputs, result)
-    return result.finish()
-
-
-def planned(
-    state: RunState, inference: InferenceOptions, cancel: Cancel | None, job: Job
-) -> tuple[RestorationPlan, Restorer]:
-    """Prepare the network, and choose the values that an interrupted run has not recorded.
-
-    The normalization is measured on the movie of `job`.
-    """
-    begun = dict(state.begun)
-    device = chosen_device(inference.device, begun)
-    runtime = take_up_runtime(begun.get("runtime"), device) if begun else present_runtime(device)
-    killed = died_of_memory(state.earlier, state.planes_done)
-    restorer = prepared_restorer(job, inference, begun, device, killed=killed, cancel=cancel)
-    if killed:
-        begun["tile_size"] = restorer.tile_size
-    plan = make_plan(job, restorer, inference, settings=state.settings, runtime=runtime, begun=begun)
-    return plan, restorer
-
-
-def complete_record(plan: RestorationPlan, inputs: InputRecord, result: Result) -> None:
-    """Add a checksum of the input and the summary of the planes' notes to the record, and report the summary."""
-    job, provenance = plan.job, plan.provenance()
-    found = summary(result.notes, job)
-    planes = {(t, c, z) for (t, c, z), note in result.notes.items() if note.get("empty")}
-    checksum = {"input_crc32": inputs.checksum(job.input_planes())}
-    provenance = {**provenance, "restoration": provenance["restoration"] | found | checksum}
-    result.update_metadata(provenance=provenance, missing=planes | set(job.blanks()))
-    report(found, job)
+        run_windows(plan, restorer, result, call.inputs, call.progress, call.on_plane)
+        call.inputs.confirm()
+    return completed(plan, call.inputs, result)
 
 
 def _check_order(movie: Any, model: Any) -> None:

@@ -8,6 +8,7 @@ from decrappify._common.processor import present_runtime, take_up_runtime
 from decrappify.inference.options import InferenceOptions
 from decrappify.movie import Movie
 from decrappify.restoration.input_check import report_unlearned
+from decrappify.restoration.job import Job
 from decrappify.restoration.plan import RestorationPlan, make_plan
 from decrappify.restoration.preparing import chosen_device, prepared_restorer
 from decrappify.restoration.records.attempts import died_of_memory
@@ -21,9 +22,14 @@ if TYPE_CHECKING:
     from decrappify._common.progress import Cancel
 
 
-def planned(state: RunState, inference: InferenceOptions, cancel: Cancel | None) -> tuple[RestorationPlan, Restorer]:
-    """Prepare the network, and choose the values that an interrupted run has not recorded."""
-    begun, job = dict(state.begun), state.job
+def planned(
+    state: RunState, inference: InferenceOptions, cancel: Cancel | None, job: Job | None = None
+) -> tuple[RestorationPlan, Restorer]:
+    """Prepare the network, and choose the values that an interrupted run has not recorded.
+
+    The normalization is measured on the movie of `job`, that of the state by default.
+    """
+    begun, job = dict(state.begun), job or state.job
     device = chosen_device(inference.device, begun)
     runtime = take_up_runtime(begun.get("runtime"), device) if begun else present_runtime(device)
     killed = died_of_memory(state.earlier, state.planes_done)
@@ -43,11 +49,11 @@ def report_plan(state: RunState, plan: RestorationPlan) -> None:
 
 def completed(plan: RestorationPlan, inputs: InputRecord, result: Result) -> Movie:
     """Complete a result with all planes: its record of the input, of what was found in it, and its final name."""
-    _complete_record(plan, inputs, result)
+    complete_record(plan, inputs, result)
     return result.finish()
 
 
-def _complete_record(plan: RestorationPlan, inputs: InputRecord, result: Result) -> None:
+def complete_record(plan: RestorationPlan, inputs: InputRecord, result: Result) -> None:
     """Add a checksum of the input and the summary of the planes' notes to the record, and report the summary."""
     job, provenance = plan.job, plan.provenance()
     found = summary(result.notes, job)

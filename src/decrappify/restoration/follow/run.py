@@ -27,7 +27,6 @@ from decrappify.restoration.job import Job
 from decrappify.restoration.options import RestorationOptions
 from decrappify.restoration.output_range import check_output_range
 from decrappify.restoration.overlap import run_overlapped
-from decrappify.restoration.pipeline import complete_record, planned
 from decrappify.restoration.plan import RestorationPlan
 from decrappify.restoration.records.attempts import recorded_attempt
 from decrappify.restoration.records.input_record import InputRecord
@@ -37,6 +36,7 @@ from decrappify.restoration.restorer import Restorer
 from decrappify.restoration.results import StoreResult, open_result
 from decrappify.restoration.run_state import RunState
 from decrappify.restoration.running import OnPlane, Stages, run_windows
+from decrappify.restoration.steps import complete_record, planned
 
 if TYPE_CHECKING:
     from decrappify.model import Model

@@ -1,0 +1,179 @@
+"""Restoration of one movie on a Dask cluster: this process plans and records, the workers restore regions."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from decrappify._common.counting import counted
+from decrappify._common.progress import progress_bar
+from decrappify.errors import Cancelled
+from decrappify.io.store.durable import output_errors, write_json
+from decrappify.io.store.regions import (
+    create_regions,
+    forget_region,
+    region_journal,
+    regions_folder,
+    renew_token,
+    wait_for_tasks,
+)
+from decrappify.io.store.working_paths import working_path
+from decrappify.movie import Movie, Plane
+from decrappify.restoration.distributed.cluster import check_workers, connected, n_sharing, wait_for_worker
+from decrappify.restoration.distributed.tasks import run_regions, run_task
+from decrappify.restoration.distributed.worker import PLAN, Written, choose_network
+from decrappify.restoration.output_range import check_output_range
+from decrappify.restoration.plan import RestorationPlan, measured_channels
+from decrappify.restoration.region import Region, divided
+from decrappify.restoration.steps import completed, report_plan
+
+if TYPE_CHECKING:
+    from decrappify.restoration.call import Call
+    from decrappify.restoration.distributed.recipe import Recipe
+    from decrappify.restoration.results import StoreResult
+    from decrappify.restoration.run_state import RunState
+
+logger = logging.getLogger(__name__)
+
+
+def restored_on_cluster(call: Call, state: RunState, recipe: Recipe, cluster: Any) -> Movie:
+    """Restore the planes that are not done on the workers of a cluster, and complete the result.
+
+    Normalization and noise are measured in this process; one worker chooses tiles, precision and backend for all. The
+    workers open the movie and write planes into the store themselves: neither passes through the scheduler.
+
+    Parameters
+    ----------
+    call : Call
+        Arguments of `restore`.
+    state : RunState
+        The run, with the lock on its output.
+    recipe : Recipe
+        The same for the workers.
+    cluster : Client, str, int or cluster object
+        As for `connected`.
+
+    Raises
+    ------
+    MissingExtraError
+        If Dask is not installed.
+    RemoteError
+        If the scheduler cannot be reached, or is lost.
+    DecrappifyError
+        As for `restore`, also from the workers.
+    """
+    with connected(cluster) as client:
+        workers = wait_for_worker(client, call.cancel)
+        check_workers(client)
+        recipe = replace(recipe, n_sharing=n_sharing(workers))
+        threads = min(worker["nthreads"] for worker in workers.values())
+        network, runtime = run_task(client, choose_network, recipe, dict(state.begun), threads, cancel=call.cancel)
+        plan = RestorationPlan(
+            job=state.job,
+            inference=recipe.inference,
+            settings=state.settings,
+            **network,
+            channels=measured_channels(state.job, state.begun),
+            runtime=runtime,
+            begun=state.begun,
+        )
+        check_output_range(plan.job, plan.channels)
+        result: Any = state.open(plan, call.progress, call.cancel)
+        report_plan(state, plan)
+        _Run(call, recipe, result).run(client, len(workers))
+    call.inputs.confirm()
+    return completed(plan, call.inputs, result)
+
+
+class _Run:
+    """Planes that the workers write, recorded in the result."""
+
+    def __init__(self, call: Call, recipe: Recipe, result: StoreResult) -> None:
+        self._call, self._recipe, self._result = call, recipe, result
+        self._job = call.job
+        self._working = working_path(recipe.output)
+
+    def run(self, client: Any, n_workers: int) -> None:
+        """Restore all regions that are not done; any error stops the workers."""
+        cancel, on_plane = self._call.cancel, self._call.on_plane
+        regions = self._unfinished(n_workers)
+        total = self._job.shape[0] * self._job.shape[1] * self._job.shape[2]
+        with output_errors(self._recipe.output):
+            token = create_regions(self._working)
+            write_json(regions_folder(self._working) / PLAN, self._result.state)
+        name = f"restoring {self._job.movie.name}"
+        with progress_bar(self._call.progress, total=total, desc=name, unit="plane", initial=self._count_done()) as bar:
+
+            def record(region: Region, written: Written) -> None:
+                new = [plane for plane in written.planes if not self._result.is_done(*plane)]
+                self._record(region, written)
+                bar.update(len(new))
+                if on_plane is not None:
+                    for plane in new:
+                        on_plane(*plane)
+
+            try:
+                run_regions(client, self._recipe, token, regions, record, cancel=cancel)
+            except Cancelled as error:
+                if cancel is None or not cancel.is_set():
+                    raise
+                finished = self._count_done()
+                kept = "they are kept, repeat the call to restore the rest" if finished else "nothing is kept"
+                raise Cancelled(f"cancelled after {finished} of {counted(total, 'plane')}; {kept}") from error
+            finally:
+                with suppress(OSError):  # such as a full disk, which was reported; the tasks end with their regions
+                    renew_token(self._working)
+        wait_for_tasks(self._working, self._recipe.output)  # of workers that were regarded as lost
+
+    def _unfinished(self, n_workers: int) -> dict[Region, set[Plane]]:
+        """Return the regions that are not done, with those of their planes that are."""
+        n_t, _, n_z = self._job.shape[:3]
+        regions = divided(n_t, n_z, n_workers, window_axis=self._job.window_axis)
+        found = {region: self._planes(region) for region in regions}
+        is_done = self._result.is_done
+        return {
+            region: {plane for plane in planes if is_done(*plane)}
+            for region, planes in found.items()
+            if not all(is_done(*plane) for plane in planes)
+        }
+
+    def _planes(self, region: Region) -> list[Plane]:
+        """Return the output planes of a region, and those to which its planes are copied."""
+        own = list(product(region.frames, range(self._job.shape[1]), region.slices))
+        copies = [
+            plane
+            for target in self._job.copies
+            if (target.t, target.z) in region
+            for planes in self._job.places(target)[1:]
+            for plane in planes
+        ]
+        return own + copies
+
+    def _record(self, region: Region, written: Written) -> None:
+        for _, note in written.notes:
+            self._call.inputs.adopt(note.get("read", ()))
+        self._result.adopt_planes(written.planes, written.notes)
+        self._adopt_values(written, self._result.state)
+        forget_region(region_journal(self._working, region.name))
+
+    def _adopt_values(self, written: Written, recorded: dict[str, Any]) -> None:
+        """Record smaller tiles of a worker, and another type of processor, for a run that resumes this one."""
+        changes: dict[str, Any] = {}
+        if written.tile_size < recorded["tile_size"]:
+            changes["tile_size"] = written.tile_size
+        runtime: Mapping[str, Any] = recorded["runtime"]
+        types = [*runtime["processor"].split("; then "), *written.processor.split("; then ")]
+        processor = "; then ".join(dict.fromkeys(types))
+        if processor != runtime["processor"]:
+            changes["runtime"] = {**runtime, "processor": processor}
+        if changes:
+            recorded.update(changes)
+            self._result.save_state()
+
+    def _count_done(self) -> int:
+        n_t, n_c, n_z = self._job.shape[:3]
+        return sum(self._result.is_done(*plane) for plane in product(range(n_t), range(n_c), range(n_z)))

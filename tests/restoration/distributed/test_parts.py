@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from tests.restoration.conftest import FAST, files_of, grouped
+
+from decrappify import Cancelled, restore
+from decrappify.errors import InputError, OutputExistsError, OutputInUseError
+from decrappify.io import open_movie, save_movie
+from decrappify.io.store.regions import locked_region
+from decrappify.movie import Movie
+
+
+def stopped_after(n_planes):
+    """Return arguments of `restore` that cancel it after some planes."""
+    cancel, seen = threading.Event(), []
+
+    def count(*plane):
+        seen.append(plane)
+        if len(seen) == n_planes:
+            cancel.set()
+
+    return {"cancel": cancel, "on_plane": count}
+
+
+def test_parts_in_any_order_write_the_file_of_a_single_process(case):
+    for part in ("3/4", "1/4", "4/4"):
+        growing = case.restore(part=part)
+        assert growing.shape == (9, 2, 1, 40, 52)
+        assert not case.output.exists()
+    assert open_movie(case.output.with_name("out.ome.zarr.partial") / "store.ome.zarr").frame(8, 1).any()
+    complete = case.restore(part="2/4")
+    assert complete.frame_interval_s == 2.5
+    assert case.is_as_expected()
+
+
+def test_parts_at_the_same_time_write_the_file_of_a_single_process(case):
+    errors = []
+
+    def run(part):
+        try:
+            case.restore(part=part)
+        except BaseException as error:  # noqa: BLE001
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(f"{number}/3",)) for number in (1, 2, 3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert case.is_as_expected()
+
+
+def test_stopped_part_is_resumed_and_a_run_without_parts_completes_the_rest(case):
+    with pytest.raises(Cancelled, match="are kept"):
+        case.restore(part="1/2", **stopped_after(2))
+    written = []
+    case.restore(part="1/2", on_plane=lambda *plane: written.append(plane))
+    assert 0 < len(written) < 8
+    case.restore()
+    assert case.is_as_expected()
+
+
+def test_part_resumes_a_run_without_parts(case):
+    with pytest.raises(Cancelled):
+        case.restore(**stopped_after(3))
+    written = []
+    for part in ("2/2", "1/2"):
+        case.restore(part=part, on_plane=lambda *plane: written.append(plane))
+    assert len(written) < 17
+    assert case.is_as_expected()
+
+
+def test_last_part_exports_other_formats(case):
+    output = case.output.with_name("out.ome.tif")
+    whole = case.output.with_name("whole.ome.tif")
+    restore(case.source, case.model, whole, **FAST)
+    for part in ("1/2", "2/2"):
+        restore(case.source, case.model, output, part=part, **FAST)
+    assert np.array_equal(open_movie(output), open_movie(whole))
+
+
+def test_parts_of_a_stack_are_slices_and_more_parts_than_slices_are_empty(case, rng, tmp_path):
+    source = save_movie(
+        Movie.from_array(rng.integers(0, 900, (1, 1, 3, 20, 24), dtype=np.uint16)), tmp_path / "z.ome.zarr"
+    )
+    settings = grouped(window_axis="Z")
+    for part in ("1/5", "2/5", "3/5", "4/5", "5/5"):
+        restore(source, case.model, case.output, part=part, **settings)
+    whole = restore(source, case.model, tmp_path / "out.ome.zarr", **settings)
+    assert files_of(case.output) == files_of(tmp_path / "out.ome.zarr")
+    assert whole.shape[2] == 3
+
+
+def test_runs_of_the_same_planes_at_the_same_time_are_refused(case):
+    case.restore(part="2/2")
+    working = case.output.with_name("out.ome.zarr.partial")
+    lock = locked_region(working, "part-1-of-2", case.output)
+    try:
+        with pytest.raises(OutputInUseError, match="is being written by"):
+            case.restore(part="1/2")
+        with pytest.raises(OutputInUseError, match=r"part 1/3 overlaps part 1/2, .*same number of parts"):
+            case.restore(part="1/3")
+        with pytest.raises(OutputInUseError, match="is being written by"):
+            case.restore()
+        with pytest.raises(OutputInUseError, match="is being written by"):
+            case.restore(overwrite=True)
+    finally:
+        lock.release()
+    case.restore(part="1/2")
+    assert case.is_as_expected()
+
+
+def test_input_that_changes_between_parts_is_refused(case, tmp_path):
+    pixels = np.array(open_movie(case.source))
+    source = save_movie(Movie.from_array(pixels, name="cells"), tmp_path / "cells.ome.zarr")
+    restore(source, case.model, case.output, part="1/2", **FAST)
+    pixels[5] += 1
+    save_movie(Movie.from_array(pixels, name="cells"), source, overwrite=True)
+    with pytest.raises(OutputExistsError, match=r"another run: cells\.ome\.zarr now has other pixels in frame"):
+        restore(source, case.model, case.output, part="2/2", **FAST)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"part": "three"}, "part='three' is not known, expected a part such as 3/16"),
+        ({"part": "4/3"}, "part='4/3' is not known, expected 1/N to N/N"),
+        ({"part": "1/2", "overwrite": True}, "cannot start anew"),
+        ({"part": "1/2", "resume": False}, "cannot start anew"),
+        ({"part": "1/2", "trust": True}, "trust map needs the complete movie"),
+        ({"part": "1/2", "cluster": 2}, "omit one of them"),
+    ],
+)
+def test_unsuitable_arguments_are_refused_before_anything_is_written(case, settings, message):
+    with pytest.raises(InputError, match=message):
+        case.restore(**settings)
+    assert not list(case.output.parent.iterdir())
+
+
+def test_part_needs_an_output(case):
+    with pytest.raises(InputError, match="part needs an output on a disk"):
+        restore(case.source, case.model, part="1/2", **FAST)
