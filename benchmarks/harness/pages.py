@@ -63,7 +63,7 @@ PAGES = (
     Page(
         "cost",
         "How much time and memory does a restoration need?",
-        ("throughput", "overhead", "scaling", "screen"),
+        ("throughput", "overhead", "scaling", "screen", "workers"),
     ),
     Page("follow", "How soon is a frame restored during an acquisition?", ("follow",)),
     Page("peak", "How close to the peak of the processor do the networks run?", ("peak", "gpu")),

@@ -45,6 +45,7 @@ ANSWERS: dict[str, Answer] = {
             speed.speed,
             speed.throughput,
             speed.follow,
+            speed.workers,
             speed.peak,
             speed.training_speed,
             speed.checkpoint_cost,

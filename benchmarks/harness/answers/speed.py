@@ -44,6 +44,13 @@ def follow(rows: list[Row]) -> str:
     )
 
 
+def workers(rows: list[Row]) -> str:
+    """Return the speed of several workers relative to one, and the cost of one against a plain run."""
+    turns = {int(n): statistics.median(turn["seconds"] for turn in found) for n, found in rows[0]["turns"].items()}
+    parts = [f"{n} single-thread workers {n * turns[1] / turns[n]:.2f} times as fast as one" for n in turns if n > 1]
+    return f"{', '.join(parts)}; one worker takes {100 * (turns[1] / turns[0] - 1):.0f} % longer than a plain run."
+
+
 def peak(rows: list[Row]) -> str:
     """Return the shares of the convolution's peak of the backends that `auto` chooses, and of torch."""
     models = [row for row in rows if row["kind"] == "model"]
