@@ -31,6 +31,7 @@ def test_follow_restores_a_channel_as_a_plain_run_does(store, tiny_models, tmp_p
     [
         (["--follow-timeout", 3], "--follow-timeout is used by --follow only; add --follow, or omit it"),
         (["--follow", "--trust"], "--trust cannot be combined with --follow; omit one of them"),
+        (["--follow", "--part", "1/2"], "--part cannot be combined with --follow; omit one of them"),
         (["--follow", "--scene", "all"], "--scene all cannot be combined with --follow; omit one of them"),
         (["--follow", "--follow-timeout", 0], "--follow-timeout 0.0 is not valid, expected seconds above 0"),
         (["--normalization-frames", 0], "--normalization-frames 0 is not valid, expected a number of frames"),

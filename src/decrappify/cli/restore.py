@@ -109,9 +109,8 @@ def restore(
     from decrappify.inference.options import InferenceOptions
     from decrappify.restoration.options import RestorationOptions
 
-    refused = {"--output-dir": output_dir, "--scene all": scene == "all", "--trust": trust}
-    refused |= {"--dask": dask, "--workers": workers, "--part": part}
-    check_follow(follow, timeout_s, refused)
+    alone: dict[str, Any] = {"--output-dir": output_dir, "--scene all": scene == "all", "--trust": trust}
+    check_follow(follow, timeout_s, alone | {"--dask": dask, "--workers": workers, "--part": part})
     share_one_arena()
     run: dict[str, Any] = {
         "inference": taken(InferenceOptions, settings),
