@@ -17,7 +17,6 @@ from decrappify._common.counting import counted
 from decrappify._common.progress import Cancel, Progress, checked_progress
 from decrappify.batch.attempts import attempt
 from decrappify.batch.estimate import SpeedEstimate, disk_bytes, free_bytes, space_warning
-from decrappify.batch.folders import create_folder
 from decrappify.batch.inputs import find_sources
 from decrappify.batch.items import Item, Opening, check_outputs, find_items, item_errors, matching_choice
 from decrappify.batch.naming import DEFAULT, NameTemplate
@@ -152,6 +151,8 @@ def restore_many(
     with networks_reused():
         if dry_run:
             return _planned(items, loaded, folder, how, arguments, on_row)
+        from decrappify.io.store.outputs import create_folder
+
         create_folder(folder)
         if summary is not None:
             check_summary(summary)

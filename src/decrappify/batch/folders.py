@@ -6,21 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from decrappify.errors import OutputError
-
-
-def create_folder(folder: Path) -> None:
-    """Create a folder and those that contain it.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be created.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"folder {folder} cannot be created: {error.strerror or error}") from error
+from decrappify.io.store.outputs import create_folder
 
 
 def make_folders(folder: Path, root: Path) -> list[Path]:

@@ -18,14 +18,14 @@ from decrappify._common.progress import Cancel, Progress, check_cancel, progress
 from decrappify.colorization.colorizer import FORMER_STATEMENT, STATEMENT, Colorizer
 from decrappify.colorization.presets import SQUARE
 from decrappify.colorization.watermark import add_watermark
-from decrappify.errors import FormatError, InputError, MissingFileError, OutputError, OutputExistsError
+from decrappify.errors import FormatError, InputError, MissingFileError, OutputExistsError
 from decrappify.io.folders.natural import natural_key
 from decrappify.io.images.photograph_writer import check_writable, write_photograph
 from decrappify.io.images.photographs import Photograph, read_description, read_photograph
 from decrappify.io.registry import frame_suffixes
 from decrappify.io.store.durable import json_bytes
 from decrappify.io.store.locks import locked_folder
-from decrappify.io.store.outputs import atomic_output, check_early, refuse_overlap
+from decrappify.io.store.outputs import atomic_output, check_early, create_folder, refuse_overlap
 from decrappify.movie import Array
 
 logger = logging.getLogger(__name__)
@@ -234,10 +234,7 @@ def _pairs(source: Path, output: Path) -> list[Pair]:
 def _make_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise OutputExistsError(f"{folder} is a file; a folder of images needs a folder for the output")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"folder {folder} cannot be created: {error.strerror or error}") from error
+    create_folder(folder)
 
 
 def _checked_batch_size(batch_size: int | None) -> int:

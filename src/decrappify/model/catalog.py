@@ -36,7 +36,7 @@ def find_model(name_or_path: str | Path) -> Path:
     Raises
     ------
     MissingFileError
-        If there is no such model; the message contains the most similar name of a model.
+        If no model has this name; the message contains the most similar name of a model.
     InputError
         If it is a name, and the configuration file of the shared folders is not valid.
     """

@@ -65,7 +65,7 @@ def run_windows(
     job = plan.job
     region = region or job.whole()
     total = len(region.frames) * job.shape[1] * len(region.slices)
-    done = _count_done(job, result, region)
+    done = count_done(job, result, region)
     name = f"restoring {job.movie.name}"
     with progress_bar(progress, total=total, desc=name, unit="plane", initial=done) as bar:
         run = Stages(plan, restorer, result, inputs, bar, on_plane, region)
@@ -75,9 +75,7 @@ def run_windows(
             windows = job.windows(plan.channels, restorer.load, run.is_done, region=region)
             run_overlapped(windows, run.restore, run.write)
         except Cancelled as error:
-            finished = _count_done(job, result, region)
-            kept = "they are kept, repeat the call to restore the rest" if finished else "nothing is kept"
-            raise Cancelled(f"cancelled after {finished} of {counted(total, 'plane')}; {kept}") from error
+            raise cancelled(count_done(job, result, region), total) from error
 
 
 class Stages:
@@ -151,6 +149,13 @@ class Stages:
                     self._on_plane(*place)
 
 
-def _count_done(job: Job, result: Planes, region: Region) -> int:
+def cancelled(n_finished: int, total: int) -> Cancelled:
+    """Return the error of a cancelled run; its message states what is kept."""
+    kept = "they are kept, repeat the call to restore the rest" if n_finished else "nothing is kept"
+    return Cancelled(f"cancelled after {n_finished} of {counted(total, 'plane')}; {kept}")
+
+
+def count_done(job: Job, result: Planes, region: Region) -> int:
+    """Return the number of finished planes of a region."""
     places = product(region.frames, range(job.shape[1]), region.slices)
     return sum(result.is_done(*place) for place in places)

@@ -153,3 +153,18 @@ def refuse_overlap(output: str | os.PathLike[str], *inputs: str | os.PathLike[st
                 f"the input {source} is in the working folder of {target}, which a run deletes; choose another name "
                 "for the output"
             )
+
+
+def create_folder(folder: Path) -> None:
+    """Create a folder and those that contain it.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be created.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(f"folder {folder} cannot be created: {reason}; choose another folder") from error

@@ -47,7 +47,7 @@ class Part:
     Raises
     ------
     InputError
-        If there is no such part.
+        If `number` is not from 1 to `count`.
     """
 
     number: int

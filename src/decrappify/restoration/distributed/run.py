@@ -9,7 +9,6 @@ from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from decrappify._common.counting import counted
 from decrappify._common.progress import progress_bar
 from decrappify.errors import Cancelled
 from decrappify.io.store.durable import output_errors, write_json
@@ -29,6 +28,7 @@ from decrappify.restoration.distributed.worker import PLAN, Written, choose_netw
 from decrappify.restoration.output_range import check_output_range
 from decrappify.restoration.plan import RestorationPlan, measured_channels
 from decrappify.restoration.region import Region, divided
+from decrappify.restoration.running import cancelled, count_done
 from decrappify.restoration.steps import completed, report_plan
 
 if TYPE_CHECKING:
@@ -121,9 +121,7 @@ class _Run:
             except Cancelled as error:
                 if cancel is None or not cancel.is_set():
                     raise
-                finished = self._count_done()
-                kept = "they are kept, repeat the call to restore the rest" if finished else "nothing is kept"
-                raise Cancelled(f"cancelled after {finished} of {counted(total, 'plane')}; {kept}") from error
+                raise cancelled(self._count_done(), total) from error
             finally:
                 with suppress(OSError):  # such as a full disk, which was reported; the tasks end with their regions
                     renew_token(self._working)
@@ -175,5 +173,4 @@ class _Run:
             self._result.save_state()
 
     def _count_done(self) -> int:
-        n_t, n_c, n_z = self._job.shape[:3]
-        return sum(self._result.is_done(*plane) for plane in product(range(n_t), range(n_c), range(n_z)))
+        return count_done(self._job, self._result, self._job.whole())

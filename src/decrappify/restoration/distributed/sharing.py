@@ -98,7 +98,7 @@ def checked_sharing(
     Raises
     ------
     InputError
-        If both are passed, there is no output, or an argument does not suit other processes.
+        If both are passed, the output is missing, or an argument does not suit other processes.
     MissingExtraError
         If Dask is not installed.
     """
