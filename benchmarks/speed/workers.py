@@ -6,7 +6,7 @@ Dask clusters of 1, 2 and 4 workers, started anew in every round. A cluster rest
 that imports and the loading of the model are not in the time of the run; they are in the time of the start. Every
 result is compared with that of the plain run, byte by byte.
 
-    python benchmarks/speed/workers.py --scratch FOLDER    # 8 minutes on 2 idle cores
+    python benchmarks/speed/workers.py --scratch FOLDER    # 10 minutes on 2 idle cores
 
 More workers than idle cores cannot be faster; the number of cores is stated.
 """
@@ -45,14 +45,11 @@ def run(n_workers: int, model: str, warm: Path, source: Path, target: Path) -> R
     started = time.perf_counter()
     if n_workers == PLAIN:
         return _timed(None, model, warm, source, target, started)
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
-    with (
-        LocalCluster(
-            n_workers=n_workers, threads_per_worker=1, memory_limit=None, dashboard_address=None, silence_logs=60
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+    from decrappify.restoration.distributed.cluster import local_cluster
+
+    with local_cluster(n_workers) as cluster, Client(cluster) as client:
         return _timed(client, model, warm, source, target, started)
 
 
@@ -173,7 +170,7 @@ def main() -> None:
     options = parser(__doc__)
     options.add_argument("--model", default="fluorescence-movie", help="shipped name or model file")
     options.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4], help="numbers of workers")
-    options.add_argument("--frames", type=int, default=48, help="frames per worker")
+    options.add_argument("--frames", type=int, default=192, help="frames per worker")
     options.add_argument("--size", type=int, default=512, help="side of the frames")
     options.add_argument("--rounds", type=int, default=3, help="rounds of each variant")
     options.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()), help="folder for the movies")

@@ -84,7 +84,7 @@ def connected(cluster: Any) -> Iterator[Any]:
     if isinstance(cluster, distributed.Client):
         yield cluster
     elif isinstance(cluster, int):
-        with _local(distributed, cluster) as local, distributed.Client(local, set_as_default=False) as client:
+        with local_cluster(cluster) as local, distributed.Client(local, set_as_default=False) as client:
             yield client
     else:
         client = _client(distributed, cluster)
@@ -95,15 +95,30 @@ def connected(cluster: Any) -> Iterator[Any]:
 
 
 @contextmanager
-def _local(distributed: Any, n_workers: int) -> Iterator[Any]:
-    with distributed.LocalCluster(
-        n_workers=n_workers,
-        threads_per_worker=1,
-        processes=True,
-        memory_limit=None,  # Dask would pause and end workers; tiles are planned from the free memory
-        dashboard_address=None,
-        silence_logs=logging.CRITICAL,
-    ) as cluster:
+def local_cluster(n_workers: int) -> Iterator[Any]:
+    """Yield a cluster of worker processes on this machine, with one thread each.
+
+    Dask's profiler is off: it interrupts the workers a hundred times a second, for 5 % of the CPU time.
+
+    Raises
+    ------
+    MissingExtraError
+        If Dask is not installed.
+    """
+    distributed = check_dask()
+    import dask
+
+    with (
+        dask.config.set({"distributed.worker.profile.enabled": False}),
+        distributed.LocalCluster(
+            n_workers=n_workers,
+            threads_per_worker=1,
+            processes=True,
+            memory_limit=None,  # Dask would pause and end workers; tiles are planned from the free memory
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+    ):
         yield cluster
 
 

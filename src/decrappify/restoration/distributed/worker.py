@@ -13,6 +13,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
+from decrappify._common.allocator import keep_freed_blocks
 from decrappify._common.plugins import load_plugin
 from decrappify._common.processor import present_runtime, take_up_runtime, threads_put_back
 from decrappify._version import RELEASE
@@ -92,6 +93,7 @@ def reported(function: Callable[..., T]) -> Callable[..., Report]:
 
     @wraps(function)
     def task(*arguments: Any) -> Report:
+        keep_freed_blocks()
         with _collected() as messages, _one_at_a_time:
             try:
                 with limit_errors("restoring a region"), threads_put_back():
