@@ -100,7 +100,6 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--patch-size", type=int, default=48)
     parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--render-factor", type=int, help="render factor of the test; by default that of the training")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("runs/colorizer"))
     parser.add_argument("--resume", action="store_true", help="resume a stopped run")
@@ -124,8 +123,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     gray, colorized = options.output / "gray.png", options.output / "colorized.png"
     Image.fromarray(original).convert("L").save(gray)
-    factor = options.render_factor or max(2, options.patch_size // 16)
-    dc.colorize(gray, colorized, model=model, render_factor=factor, overwrite=True)
+    dc.colorize(gray, colorized, model=model, overwrite=True)
     columns = {"gray": read(gray), "colorized": read(colorized), "original": original}
     sheet = contact_sheet(
         options.output / "unseen.png",
@@ -133,7 +131,7 @@ def main(arguments: list[str] | None = None) -> None:
         overwrite=True,
     )
     print(f"held-out photograph {held_out.name}: {sheet}")
-    print(f"model: {options.output / 'model.safetensors'}, for render factors near {factor}")
+    print(f"model: {options.output / 'model.safetensors'}")
     print(f"training log: log.png, monitors.png and checkpoints.png in {options.output}")
 
 

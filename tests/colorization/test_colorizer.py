@@ -160,6 +160,25 @@ def test_render_factor_follows_the_preset(card, preset, expected):
     assert Colorizer(model, inference=InferenceOptions(device="cpu"), preset=preset).render_factor == expected
 
 
+@pytest.mark.parametrize(
+    ("card", "preset", "expected"),
+    [
+        ({"patch_size": 64}, None, (4, [4, 6, 8])),
+        ({"patch_size": 64}, "video", (21, [12, 12, 21])),
+        ({"preset": "artistic", "patch_size": 64}, None, (35, [12, 12, 40])),
+        ({"patch_size": "large"}, None, (21, [12, 12, 40])),
+        ({"patch_size": 8}, None, (2, [2, 4, 4])),
+        ({"patch_size": 3200}, None, (200, [200, 200, 200])),
+    ],
+)
+def test_render_factor_of_an_own_model_is_that_of_its_training(card, preset, expected):
+    model = Model(Orange(), IMAGENET, card=CARD | {"preset": "own"} | card)
+    cpu = InferenceOptions(device="cpu")
+    automatic = Colorizer(model, render_factor="auto", inference=cpu, preset=preset)
+    found = [automatic.render_factor_for((side, side)) for side in (30, 96, 2000)]
+    assert (Colorizer(model, inference=cpu, preset=preset).render_factor, found) == expected
+
+
 def test_auto_render_factor_follows_the_size_of_each_image(rng):
     colorizer = colorizer_of(Orange(), render_factor="auto")
     images = [np.zeros(shape, np.uint8) for shape in [(320, 400, 3), (100, 100, 3), (500, 320, 3)]]

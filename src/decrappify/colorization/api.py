@@ -15,9 +15,9 @@ from decrappify._common.argument_names import setting
 from decrappify._common.arguments import moved_arguments, moved_into
 from decrappify._common.checks import check_instance
 from decrappify._common.progress import Cancel, Progress, checked_progress
-from decrappify.colorization.colorizer import Colorizer, own_preset
+from decrappify.colorization.colorizer import Colorizer
 from decrappify.colorization.options import ColorizationOptions
-from decrappify.colorization.presets import check_render_factor, colorization_preset
+from decrappify.colorization.presets import check_render_factor, colorization_preset, own_preset
 from decrappify.colorization.stills import check_still_output, colorize_folder, colorize_still
 from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import InputError, MissingFileError
@@ -73,7 +73,8 @@ def colorize(
         A colorization model: a decrappify model file or published weights such as ``"ColorizeArtistic_gen.pth"``.
     render_factor : int or "auto", optional
         The network input is a square of ``16 * render_factor`` pixels: lower for more color and old, blurred images,
-        higher for steadier, duller color. By default that of the preset; ``"auto"`` depends on each image's size.
+        higher for steadier, duller color. By default that of the preset, or of the training of an own model; ``"auto"``
+        depends on each image's size.
     options : ColorizationOptions
         Preset, watermark, fidelity, and the handling of films.
     inference : InferenceOptions
@@ -266,7 +267,7 @@ def _load(model: Model | str | Path | None, preset: str | None) -> tuple[Model, 
         return load_model(_shipped_model(preset or "artistic")), preset or "artistic"
     of_weights = preset in _PUBLISHED and isinstance(model, str | Path) and is_checkpoint(find_model(model))
     loaded = load_model(model, preset=preset if of_weights else None)
-    own = own_preset(loaded)
+    own = own_preset(loaded.card)
     if preset is not None and own in _PUBLISHED and preset != own:
         logger.warning("model %r belongs to preset %r; %r only sets the render factor", loaded.name, own, preset)
     return loaded, preset or own

@@ -18,12 +18,11 @@ from decrappify._common.counting import counted
 from decrappify._version import RELEASE
 from decrappify.colorization.chroma import gray_of, merge_luma, merging_bytes
 from decrappify.colorization.presets import (
-    PRESETS,
     RENDER_FACTORS,
     SQUARE,
     automatic_render_factor,
     check_render_factor,
-    colorization_preset,
+    preset_of,
 )
 from decrappify.errors import DeviceMemoryError, InputError
 from decrappify.inference.memory import free_memory
@@ -59,8 +58,9 @@ class Colorizer:
     model : Model
         A colorization model: card task ``"colorization"``, 3 channels in and out. Its network is copied.
     render_factor : int or "auto", optional
-        By default that of the preset. ``"auto"`` selects one per image, see `automatic_render_factor`, limited to half
-        of the memory that is free at the start, and reduces it if memory runs out.
+        By default that of the preset, and for preset ``"own"`` that of the training of the model. ``"auto"`` selects
+        one per image, see `automatic_render_factor`, limited to half of the memory that is free at the start, and
+        reduces it if memory runs out.
     inference : InferenceOptions
         Device, precision and backend.
     preset : str, optional
@@ -99,7 +99,7 @@ class Colorizer:
         preset: str | None = None,
     ) -> None:
         statistics = _statistics(model)
-        self.preset = colorization_preset(preset or own_preset(model))
+        self.preset = preset_of(model.card, preset)
         self.render_factor = check_render_factor(self.preset.render_factor if render_factor is None else render_factor)
         self.network = InferenceNetwork(
             model.network,
@@ -282,12 +282,6 @@ def _as_photograph(source: Tensor, statistics: ChannelStatistics) -> Tensor:
     """Convert a simulated source to a normalized gray photograph: three equal channels between 0 and 1."""
     mean, std = (source.new_tensor(values).view(1, 3, 1, 1) for values in (statistics.mean, statistics.std))
     return (source[:, :1].clamp(0, 1) - mean) / std
-
-
-def own_preset(model: Model) -> str:
-    """Return the name of the preset on a model's card, ``"own"`` without one."""
-    name = str(model.card.get("preset", "own"))
-    return name if name in PRESETS else "own"
 
 
 def as_rgb(image: Array) -> Array:

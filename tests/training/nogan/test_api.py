@@ -411,6 +411,7 @@ def test_train_nogan_trains_a_colorizer_on_photographs(tmp_path, monkeypatch):
     )
     model = train_nogan(photographs, config=config, output=tmp_path)
     assert (model.card["task"], model.card["preset"], model.in_channels) == ("colorization", "own", 3)
+    assert model.card["patch_size"] == max(CONFIG.pretrain[0].size, CONFIG.gan.size)
     assert model.normalization == load_model(tmp_path / "model.safetensors").normalization
     with Image.open(next((tmp_path / "images" / "cycle_1" / "generated").iterdir())) as image:
         assert image.mode == "RGB"

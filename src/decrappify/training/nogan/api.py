@@ -157,6 +157,7 @@ class _Describe:
         described: dict[str, Any] = {"name": run.folder.name} | self._card
         if config.task == "colorization":
             described |= {"task": "colorization", "preset": described.get("preset", "own")}
+            described["patch_size"] = max(step.size for step in (*config.pretrain, config.gan))
         if note:
             described["note"] = note
         elif run.unfinished:
