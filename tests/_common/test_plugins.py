@@ -180,3 +180,47 @@ def test_package_in_the_current_folder_is_not_loaded(tmp_path, monkeypatch):
     Path("harm.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: harm\nVersion: 1\n")
     Path("harm.dist-info/entry_points.txt").write_text("[decrappify.plugins]\nharm = harm\n")
     assert python("from decrappify.crappify import preset_names; print(preset_names()[0])") == preset_names()[0]
+
+
+NETWORK = """
+from decrappify.networks import NetworkSpec, RestorationNetwork, register_network
+
+
+@register_network("lamp-net")
+class Middle(RestorationNetwork):
+    def __init__(self, *, n_frames=1, in_channels=1, out_channels=1, scale=1):
+        super().__init__()
+        self.spec = NetworkSpec(n_frames=n_frames, in_channels=in_channels, out_channels=out_channels)
+        self.architecture = {"name": "lamp-net", "n_frames": n_frames}
+
+    def forward(self, source):
+        return self.middle_frame(source)
+"""
+
+
+def test_saved_files_name_the_package_that_they_need_and_are_loaded_once_it_is_imported(parts_file, tmp_path):
+    site = tmp_path / "site"
+    (site / "our_lab").mkdir(parents=True)
+    (site / "our_lab" / "parts.py").write_text(parts_file.read_text(encoding="utf-8") + NETWORK, encoding="utf-8")
+    (site / "our_lab-1.2.dist-info").mkdir()
+    (site / "our_lab-1.2.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: our-lab\nVersion: 1.2\n")
+    (site / "our_lab-1.2.dist-info" / "top_level.txt").write_text("our_lab\n")
+    lines = f"""
+import os; os.chdir({str(tmp_path)!r})
+from decrappify import Crappifier, Model, load_model
+from decrappify.networks import create
+"""
+    path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
+    save = """
+from our_lab.parts import Dim, Middle
+Crappifier([Dim(loss=0.2)]).save("dim.toml")
+Model(Middle()).save("model.safetensors")
+"""
+    assert python(lines + save, PYTHONPATH=path) == ""
+    where = "the package our-lab 1.2 (module our_lab.parts); install or import it first, or load its file: --plugin"
+    assert f"the crappifier part 'dim' is defined in {where}" in python(lines + 'Crappifier.load("dim.toml")')
+    model = 'print(load_model("model.safetensors").network.architecture["name"])'
+    assert f"model.safetensors needs the network 'lamp-net' of {where}" in python(lines + model)
+    imported = f"{lines}import our_lab.parts\n"
+    assert python(imported + model, PYTHONPATH=path) == "lamp-net"
+    assert python(imported + 'print(Crappifier.load("dim.toml").steps[0])', PYTHONPATH=path).endswith("loss=0.2)")

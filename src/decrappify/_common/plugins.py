@@ -94,6 +94,32 @@ def _is_in_working_folder(point: EntryPoint) -> bool:
     return point.dist is not None and os.path.realpath(str(point.dist.locate_file(""))) == os.path.realpath(".")
 
 
+def definition_of(component: object) -> str | None:
+    """Return where a class or function outside of this package is defined, to be stated in files that need it.
+
+    Returns
+    -------
+    str or None
+        The installed package with its version and module, or else the name of the Python file; None for a component of
+        this package.
+
+    Examples
+    --------
+    >>> definition_of(load_plugin) is None
+    True
+    """
+    from importlib.metadata import packages_distributions, version
+
+    module = str(getattr(component, "__module__", ""))
+    top = module.partition(".")[0]
+    if top == __name__.partition(".")[0]:
+        return None
+    for package in packages_distributions().get(top, [])[:1]:
+        return f"the package {package} {version(package)} (module {module})"
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return f"the file {Path(file).name}" if file else f"the module {module}"
+
+
 def plugin_line(error: BaseException) -> str | None:
     """Return one line about an error raised in, or below, code of a plugin file; None if none is involved."""
     files = {module.__file__ for name, module in list(sys.modules.items()) if name.startswith(_PREFIX)}

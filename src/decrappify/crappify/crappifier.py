@@ -12,14 +12,16 @@ from numpy.typing import ArrayLike
 
 from decrappify._common.arguments import moved_arguments
 from decrappify._common.checks import short
+from decrappify._common.plugins import definition_of
 from decrappify.crappify.files import is_noise_model, read_table, write_table
 from decrappify.crappify.part import Part
-from decrappify.crappify.registry import did_you_mean, part_from_dict, part_to_dict
-from decrappify.errors import InputError
+from decrappify.crappify.registry import did_you_mean, is_part, part_from_dict, part_to_dict
+from decrappify.errors import InputError, printable
 from decrappify.movie import Array
 from decrappify.normalization import Normalization
 
 PERCENTILES = (1.0, 99.8)
+_DEFINED_IN = "defined_in"  # key of files: where parts of other packages are defined
 
 
 class Crappifier:
@@ -169,18 +171,23 @@ class Crappifier:
     def from_dict(cls, table: Mapping[str, Any]) -> Crappifier:
         """Create it from the plain values of `to_dict`; an unknown key raises an error with the nearest known name."""
         for key in table:
-            if key not in ("name", "steps"):
+            if key not in ("name", "steps", _DEFINED_IN):
                 raise InputError(f"a crappifier has no setting {short(key)}; {did_you_mean(key, ('name', 'steps'))}")
         steps, name = table.get("steps"), table.get("name")
         if not isinstance(steps, list | tuple) or not isinstance(name, str | None):
             raise InputError(
                 f"a crappifier has steps {short(steps)} and name {short(name)}, expected a list of steps and a string"
             )
-        return cls([part_from_dict(step) for step in steps], name)
+        try:
+            return cls([part_from_dict(step) for step in steps], name)
+        except InputError as error:
+            raise _undefined(table, steps) or error from None
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write a ``.toml`` or ``.json`` file."""
-        return write_table(self.to_dict(), Path(path), overwrite=overwrite)
+        """Write a ``.toml`` or ``.json`` file; it names the package or file that defines parts of your own."""
+        found = {step.name: definition_of(type(step)) for step in self.steps}
+        others = {name: where for name, where in found.items() if where is not None}
+        return write_table(self.to_dict() | ({_DEFINED_IN: others} if others else {}), Path(path), overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | Path) -> Crappifier:
@@ -225,3 +232,15 @@ def _levels(image: Array, data_range: tuple[float, float] | None, color: bool) -
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise InputError(f"data_range is {short(data_range)}, expected two gray levels (low, high) with low < high")
     return Normalization(low, high - low)
+
+
+def _undefined(table: Mapping[str, Any], steps: Iterable[Any]) -> InputError | None:
+    """Return the error for a part that is not known here, if the file names its package."""
+    places = table.get(_DEFINED_IN)
+    for name in (step.get("part") for step in steps if isinstance(step, Mapping)):
+        if isinstance(places, Mapping) and isinstance(name, str) and name in places and not is_part(name):
+            return InputError(
+                f"the crappifier part {short(name)} is defined in {printable(str(places[name]))[:200]}; install or "
+                "import it first, or load its file: --plugin FILE, or load_plugin(FILE) in Python"
+            )
+    return None

@@ -69,6 +69,11 @@ def unregister_part(name: str) -> None:
     _PARTS.remove(name)
 
 
+def is_part(name: object) -> bool:
+    """Return whether a part is known at present, without loading plugins."""
+    return _PARTS.is_known(name)
+
+
 def list_parts() -> dict[str, type[Part]]:
     """Return all parts by name, those of plugins last."""
     return dict(_PARTS.items())

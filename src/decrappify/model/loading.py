@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from decrappify._common.argument_names import setting
-from decrappify._common.checks import reason
+from decrappify._common.checks import reason, short
 from decrappify._version import __version__
-from decrappify.errors import DeviceMemoryError, InputError, ModelFileError
+from decrappify.errors import DeviceMemoryError, InputError, ModelFileError, printable
 from decrappify.limits.reached import raise_if_limit
 from decrappify.limits.weights import check_loading
 from decrappify.model.catalog import find_model
@@ -75,6 +75,7 @@ def _read_model(path: Path) -> Model:
     from safetensors import SafetensorError, safe_open
 
     from decrappify.networks import create
+    from decrappify.networks.registry import is_network
     from decrappify.networks.shapes import shapes_only
 
     header = read_card(path)
@@ -103,6 +104,13 @@ def _read_model(path: Path) -> Model:
         if isinstance(error, RuntimeError | SafetensorError):
             raise ModelFileError(
                 f"{path} contains weights that do not fit its architecture; the file is damaged"
+            ) from error
+        where = header.get("network_defined_in")
+        if isinstance(where, str) and not is_network(header["architecture"].get("name")):
+            name = short(header["architecture"].get("name"))
+            raise ModelFileError(
+                f"{path} needs the network {name} of {printable(where)[:200]}; install or import it first, or load its "
+                "file: --plugin FILE, or load_plugin(FILE) in Python"
             ) from error
         raise ModelFileError(
             f"{path} describes a model that this decrappify {__version__} cannot build: "

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from decrappify._common.argument_names import pass_setting, setting
+from decrappify._common.plugins import definition_of
 from decrappify._version import __version__
 from decrappify.errors import InputError, ModelFileError, OutputError, OutputExistsError
 from decrappify.model.fidelity import StoredWeights, check_fidelity
@@ -213,7 +214,7 @@ class Model:
             "normalization": self.normalization.to_dict(),
             "crappifier": self.crappifier,
             "card": self.card,
-        }
+        } | ({} if (found := definition_of(type(self.network))) is None else {"network_defined_in": found})
 
     def __repr__(self) -> str:
         return (

@@ -172,6 +172,11 @@ def _check_parameters(name: str, make: Callable[..., nn.Module], settings: Mappi
         )
 
 
+def is_network(name: object) -> bool:
+    """Return whether a name is known at present, without loading plugins."""
+    return _CLASSES.is_known(name)
+
+
 def network_names() -> list[str]:
     """Return the names that `create` accepts."""
     return _CLASSES.names()
