@@ -7,12 +7,13 @@ LOWEST ?= .venv-lowest
 # The lowest versions have wheels for the oldest Python.
 LOWEST_PYTHON ?= $(or $(shell command -v python3.11),$(PYTHON))
 PACKAGE ?= .venv-package
+LOCKED ?=
 OUTPUT ?= demo
 MOVIE ?=
 PYSIDE_TESTS := $(addprefix tests/napari_plugin/widgets/,about choices trust test_batch.py test_export.py test_restore_choices.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-napari test-pyside test-cpu test-slow test-faults test-fuzz test-compat test-lowest package lint format screenshots clean
+.PHONY: help demo test test-napari test-pyside test-cpu test-slow test-faults test-fuzz test-compat test-lowest dist lock lint format screenshots clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -51,17 +52,20 @@ test-compat:  ## Test the aicsimageio adapter with the real package, in a separa
 test-lowest: $(LOWEST)/.installed  ## Test with the lowest versions of pyproject.toml, in a separate environment (6 GB)
 	$(LOWEST)/bin/python -m pytest
 
-package:  ## Build sdist and wheel into dist/, check them, install the wheel and run the demo with it
-	rm -rf $(PACKAGE) dist
-	$(PYTHON) -m venv $(PACKAGE)/build
-	$(PACKAGE)/build/bin/python -m pip install --quiet --upgrade pip
-	$(PACKAGE)/build/bin/python -m pip install --quiet --group package
+dist: $(PACKAGE)/build  ## Build sdist and wheel into dist/, check them, install the wheel in a fresh environment and run the demo with it
+	rm -rf dist $(PACKAGE)/installed
 	$(PACKAGE)/build/bin/python -m build
 	$(PACKAGE)/build/bin/twine check --strict dist/*
 	$(PACKAGE)/build/bin/check-wheel-contents --ignore W009 dist/*.whl
 	$(PYTHON) -m venv $(PACKAGE)/installed
 	$(PACKAGE)/installed/bin/python -m pip install --quiet dist/*.whl
 	cd $(PACKAGE) && installed/bin/decrappify --version && installed/bin/decrappify demo --output demo
+
+lock: $(PACKAGE)/build  ## Write dist/requirements.txt: versions and checksums of all packages of the extras in LOCKED (all by default)
+	mkdir -p dist
+	$(PACKAGE)/build/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  $(if $(LOCKED),$(addprefix --extra ,$(LOCKED)),--all-extras) pyproject.toml --output-file dist/requirements.txt
+	@echo "dist/requirements.txt: $$(grep -c == dist/requirements.txt) packages; install with pip install --require-hashes -r dist/requirements.txt"
 
 lint: $(VENV)/.installed-dev  ## Check style, formatting, spelling and types
 	$(BIN)/ruff check .
@@ -84,6 +88,12 @@ $(BIN)/python:
 	  { echo "decrappify requires Python 3.11 or newer, found $$($(PYTHON) --version 2>&1); try make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(PACKAGE)/build: pyproject.toml
+	$(PYTHON) -m venv --clear $@
+	$@/bin/python -m pip install --quiet --upgrade pip
+	$@/bin/python -m pip install --quiet --group package
+	@touch $@
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable .

@@ -16,8 +16,10 @@ import pytest
 import yaml
 from packaging.specifiers import SpecifierSet
 from tests.lowest_bounds import EXTRAS, lower_bounds
+from tests.third_party import requirements
 
 from decrappify import _version
+from decrappify.model import read_card, shipped_models
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -83,10 +85,19 @@ def test_workflow_covers_systems_and_pythons():
 def test_workflow_runs_existing_targets_with_pinned_actions():
     steps = [step for job in CI["jobs"].values() for step in job["steps"]]
     targets = set(re.findall(r"make ([a-z-]+)", "\n".join(step.get("run", "") for step in steps)))
-    assert targets == {"lint", "package", "test-lowest"}
+    assert targets == {"lint", "dist", "test-lowest"}
     assert all(re.search(rf"^{target}:", MAKEFILE, re.MULTILINE) for target in targets)
     assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", step["uses"]) for step in steps if "uses" in step)
     assert CI["permissions"] == {"contents": "read"}
+
+
+def test_licenses_of_all_packages_and_training_images_are_listed():
+    page = (ROOT / "THIRD_PARTY.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| \[([\w.-]+)\]\(https", page, re.MULTILINE) == sorted(requirements(), key=str.lower)
+    assert "not stated" not in page
+    for name, path in shipped_models().items():
+        for source in read_card(path)["card"]["data"]:
+            assert re.search(rf"^\| {re.escape(source)} \|.*`{name}`", page, re.MULTILINE), (name, source)
 
 
 @pytest.mark.parametrize("path", FORMS, ids=lambda path: path.stem)

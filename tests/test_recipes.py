@@ -35,7 +35,6 @@ device = "cpu"
 [network]
 {network}
 """
-LOAD = "f a plugin file defines it, load that file first: --plugin FILE, or load_plugin(FILE) in Python"
 TINY = "base_channels = 16\ndepth = 1"
 
 pytestmark = pytest.mark.usefixtures("undrawn_training")
