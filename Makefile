@@ -53,7 +53,7 @@ test-lowest: $(LOWEST)/.installed  ## Test with the lowest versions of pyproject
 	$(LOWEST)/bin/python -m pytest
 
 dist: $(PACKAGE)/build  ## Build sdist and wheel into dist/, check them, install the wheel in a fresh environment and run the demo with it
-	rm -rf dist $(PACKAGE)/installed
+	rm -rf dist/*.whl dist/*.tar.gz $(PACKAGE)/installed
 	$(PACKAGE)/build/bin/python -m build
 	$(PACKAGE)/build/bin/twine check --strict dist/*
 	$(PACKAGE)/build/bin/check-wheel-contents --ignore W009 dist/*.whl
