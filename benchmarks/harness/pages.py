@@ -36,7 +36,7 @@ PAGES = (
     Page(
         "own-data",
         "How much is gained by training on the movie itself?",
-        ("in_domain", "adaptation", "adaptation_real"),
+        ("in_domain", "adaptation", "self_supervised", "adaptation_real"),
     ),
     Page("systematic-errors", "Which systematic errors do the shipped models make?", ("artifacts",)),
     Page("upscaling", "How much better than interpolation are the models of scale 2 and 4?", ("upscaling",)),

@@ -12,6 +12,9 @@ Frames are samples, since it has no mode for several frames. If the reference ha
 interpolated to its grid (cubic, included in the measurement). Restoration uses tiles of 256 with an overlap of 48, as
 recommended, or whole frames if a side is shorter. A .zarr output is written by its own `predict_to_disk`.
 
+Without references it trains Noise2Void on the sources, with the defaults of that configuration and the same patches;
+the last weights are used, as its defaults select no checkpoint.
+
     python benchmarks/peers/careamics_worker.py THREADS
 """
 
@@ -33,7 +36,7 @@ import tifffile
 import torch
 import zarr
 from careamics import CAREamist
-from careamics.config.factories import create_advanced_care_config
+from careamics.config.factories import create_advanced_care_config, create_advanced_n2v_config
 from lightning.pytorch import Callback
 from scipy.ndimage import zoom
 from torch.utils.flop_counter import FlopCounterMode
@@ -46,6 +49,10 @@ TILES_AT_ONCE = 8 if torch.cuda.is_available() else 1  # batches of 1 need half 
 SETTINGS = (
     f"CARE with its defaults (U-Net of depth 2 and 32 channels, MAE, Adam {LEARNING_RATE:g}, patches of "
     f"{PATCH} x {PATCH}, batches of {BATCH}, best checkpoint of its own validation), early stopping off"
+)
+NOISE2VOID = (
+    "Noise2Void with its defaults (U-Net of depth 2 and 32 channels, 0.2 % masked pixels, ROI 11, last weights), Adam "
+    f"{LEARNING_RATE:g}, patches of {PATCH} x {PATCH}, batches of {BATCH}"
 )
 NOTES = "benchmark.json"  # next to the checkpoints: the one to load, and the scale of the task
 
@@ -69,18 +76,25 @@ class Worker:
     scale: int
 
     def train(self, request: dict[str, Any]) -> Answer:
-        """Train on pairs of files until the CPU time is spent."""
+        """Train on pairs of files, or on sources alone if `high` is missing, until the CPU time is spent."""
         if request.get("n_frames", 1) != 1:
             sys.exit(f"CAREamics restores single frames: expected n_frames 1, found {request['n_frames']}")
         started, cpu = time.perf_counter(), time.process_time()
         model, scale = Path(request["model"]), request.get("scale", 1)
-        low, high = pairs(Path(request["low"]), Path(request["high"]), scale)
+        paired = request.get("high") is not None
+        low, high = pairs(Path(request["low"]), Path(request["high"] if paired else request["low"]), scale)
         budget = Budget(cpu, request["cpu_seconds"])
         careamist = CAREamist(
-            configuration(request.get("seed", 0)), work_dir=model, callbacks=[budget], enable_progress_bar=False
+            configuration(request.get("seed", 0), paired=paired),
+            work_dir=model,
+            callbacks=[budget],
+            enable_progress_bar=False,
         )
-        careamist.train(train_data=low, train_data_target=high)
+        careamist.train(train_data=low, **({"train_data_target": high} if paired else {}))
         best = Path(careamist.trainer.checkpoint_callback.best_model_path)
+        if not paired:  # its defaults select no checkpoint, as the loss on masked pixels does not rank models
+            best = model.resolve() / "last.ckpt"
+            careamist.trainer.save_checkpoint(best)
         (model / NOTES).write_text(json.dumps({"checkpoint": str(best.relative_to(model.resolve())), "scale": scale}))
         return {
             "steps": careamist.trainer.global_step,
@@ -89,7 +103,7 @@ class Worker:
             "seconds": time.perf_counter() - started,
             "parameters": parameters(careamist),
             "versions": versions(),
-            "settings": SETTINGS,
+            "settings": SETTINGS if paired else NOISE2VOID,
         }
 
     def load(self, request: dict[str, Any]) -> Answer:
@@ -153,10 +167,12 @@ class Worker:
             next(path for path in store.iterdir() if path.is_dir()).rename(output)
 
 
-def configuration(seed: int) -> Any:
-    """Return the training configuration."""
-    return create_advanced_care_config(
-        experiment_name="care",
+def configuration(seed: int, *, paired: bool = True) -> Any:
+    """Return the training configuration of CARE, or of Noise2Void without pairs."""
+    create = create_advanced_care_config if paired else create_advanced_n2v_config
+    stopping: dict[str, Any] = {"early_stopping_params": {"monitor": "val_loss", "mode": "min", "patience": 10**9}}
+    return create(
+        experiment_name="care" if paired else "n2v",
         data_type="array",
         axes="SYX",
         patch_size=[PATCH, PATCH],
@@ -164,7 +180,7 @@ def configuration(seed: int) -> Any:
         num_epochs=10**6,
         num_workers=0,
         optimizer_params={"lr": LEARNING_RATE},
-        early_stopping_params={"monitor": "val_loss", "mode": "min", "patience": 10**9},
+        **(stopping if paired else {}),
         trainer_params={"enable_model_summary": False},
         seed=seed + 1,  # 0 raises an error
     )

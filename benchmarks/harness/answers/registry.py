@@ -14,6 +14,7 @@ ANSWERS: dict[str, Answer] = {
             restoration.real_noise,
             restoration.in_domain,
             restoration.adaptation,
+            restoration.self_supervised,
             restoration.artifacts,
             restoration.upscaling,
             restoration.stability,

@@ -52,6 +52,14 @@ def in_domain(rows: list[Row]) -> str:
     return f"Training on clean frames of the same movie adds {span(gains)} dB."
 
 
+def self_supervised(rows: list[Row]) -> str:
+    """Return the lead over Noise2Void."""
+    from benchmarks.science.self_supervised import adapted
+
+    lead = [adapted(row)["adapted"]["psnr"] - row["psnr"] for row in rows]
+    return f"It is {min(lead):.1f} to {max(lead):.1f} dB above Noise2Void."
+
+
 def adaptation(rows: list[Row]) -> str:
     """Return the gain of the adaptation."""
     gains = [row["adapted"]["psnr"] - row["shipped"]["psnr"] for row in rows if "adapted" in row]
