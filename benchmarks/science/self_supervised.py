@@ -5,7 +5,7 @@ has no trained model to start from, and is trained on all frames for --minutes o
 them frame by frame. The results of `adapt` (about 5 minutes of CPU time) and of the shipped model are those of
 adaptation.py.
 
-    python benchmarks/science/self_supervised.py --runs FOLDER --environments FOLDER   # 6 rows of 11 minutes on one core
+    python benchmarks/science/self_supervised.py --runs FOLDER --environments FOLDER    # 6 rows of 11 minutes
 """
 
 from __future__ import annotations
@@ -61,11 +61,10 @@ def section(rows: list[Row]) -> str:
     lines = []
     for row in rows:
         own = adapted(row)
-        lines.append(
-            [row["file"], row["level"], own["gaussian"], row["psnr"], own["shipped"]["psnr"], own["adapted"]["psnr"]]
-            + [100 * row["flicker_floor"], 100 * own["adapted"]["flicker_floor"]]
-            + [row["cpu_seconds"], own["adapt_cpu_seconds"]]
-        )
+        ours, given = own["adapted"], own["shipped"]
+        flicker = (100 * row["flicker_floor"], 100 * ours["flicker_floor"])
+        levels = (own["gaussian"], row["psnr"], given["psnr"], ours["psnr"])
+        lines.append([row["file"], row["level"], *levels, *flicker, row["cpu_seconds"], own["adapt_cpu_seconds"]])
     lead = [adapted(row)["adapted"]["psnr"] - row["psnr"] for row in rows]
     return (
         "## Movies without clean data\n\nPSNR in dB against the reference; flicker in % of the range. "
