@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tifffile
 from click.testing import CliRunner
 
 from decrappify.cli import main
@@ -96,3 +97,19 @@ def test_trust_refuses_another_model_before_the_map(files, tiny_models):
     assert refused.exit_code == 2
     assert "was restored with the model" in refused.output
     assert not (files / "out_trust.ome.tif").exists()
+
+
+def test_report_refuses_a_finished_map_of_another_noise_model_or_spot(files, tiny_models):
+    """The result of another program is a plain TIFF; its map is an OME-TIFF."""
+    tifffile.imwrite(files / "other.tif", np.full((3, 64, 64), 140, np.float32), photometric="minisblack")
+    command = ["trust", "other.tif", "cells.ome.tif", "--noise"]
+    done = CliRunner().invoke(main, [*command, "camera.toml"])
+    assert done.output.splitlines()[-1].startswith("other_trust.ome.tif: ")
+    report = ["--report", "trust.html"]
+    NoiseModel(gain=Estimate(3.0), intercept=Estimate(-300.0), levels=(100, 180)).save(files / "other.toml")
+    refused = CliRunner().invoke(main, [*command, "other.toml", *report])
+    assert refused.exit_code == 2
+    assert "was computed with another noise model; replace it with --overwrite" in refused.output
+    refused = CliRunner().invoke(main, [*command, "camera.toml", *report, "--spot-px", "2"])
+    assert "was computed with --spot-px 1.0; replace it" in refused.output
+    assert CliRunner().invoke(main, [*command, "camera.toml", *report]).exit_code == 0

@@ -47,6 +47,13 @@ def test_trust_map_warns_of_a_result_that_contains_the_noise(pair, caplog, share
     assert (text in caplog.text) if percent else not caplog.text
 
 
+@pytest.mark.parametrize(("scale", "gain"), [(0.5, 2.0), (1.0, 1.0)])
+def test_trust_map_warns_of_other_gray_levels_and_of_a_noise_model_with_too_little_noise(pair, caplog, scale, gain):
+    measured, restored = (np.asarray(movie)[:2] for movie in pair)
+    dc.trust_map(measured, scale * restored, NoiseModel(gain=Estimate(gain), intercept=Estimate(-100 * gain)))
+    assert "it has other gray levels than its raw data or lacks structure, or the noise model" in caplog.text
+
+
 def test_trust_map_evaluates_each_channel_with_its_noise_and_replaced_pixels(pair):
     measured, restored = (np.repeat(np.asarray(movie)[2:3], 2, axis=1) for movie in pair)
     measured[0, 1] = 100 + (measured[0, 1] - 100) * 3  # three times the gain

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from decrappify._common.terminal import echo
 from decrappify.cli.common import open_input, progress_bars
@@ -78,7 +79,7 @@ def trust(
     known = noise if model is None else channel_noise(movie, noise)
     run: dict[str, Any] = {"overwrite": overwrite, "resume": not no_resume, "progress": progress_bars()}
     if (report is not None or model is not None) and place.exists() and not overwrite:
-        found = open_trust_map(place, movie, result)
+        found = open_trust_map(place, movie, result, noise=noise, spot_px=_given("spot_px", spot_px))
     else:
         found = trust_map(movie, result, known, place, spot_px=spot_px, **run)
     echo(f"{place}: {found.summary}")
@@ -89,6 +90,12 @@ def trust(
     if report is not None:
         shown = {"spread": spread, "resolution": resolution, "progress": progress_bars()}
         echo(f"{found.report(report, overwrite=overwrite, **shown)}: written")
+
+
+def _given(name: str, value: Any) -> Any:
+    """Return the value of an option that was on the command line, else None."""
+    source = click.get_current_context().get_parameter_source(name)
+    return value if source is ParameterSource.COMMANDLINE else None
 
 
 def _check_model(result: Path, model: str, draws: int | None, method: str) -> None:

@@ -21,7 +21,7 @@ from decrappify.trust.evaluation import FALSE_DISCOVERIES, REGION, Label, evalua
 from decrappify.trust.inputs import channel_noise, excluded_pixels, terms_of
 from decrappify.trust.maps import MAPS, Maps, beside, planes_of
 from decrappify.trust.pair import MoviePair, PlaneMaps, evaluate_pair, opened, opened_maps, opened_pair
-from decrappify.trust.summary import followed_noise, note_of, shares, summary_line
+from decrappify.trust.summary import note_of, shares, summary_line, unusual_residual
 
 if TYPE_CHECKING:
     from decrappify.trust.resolution import ConfirmedResolution
@@ -199,20 +199,15 @@ class _Run:
         for c, name in enumerate(self._pair.restored.channel_names):
             line = summary_line({plane: note for plane, note in notes.items() if plane[1] == c})
             lines.append(line if self._pair.restored.shape[1] == 1 else f"{name}: {line}")
-            self._warn_of_noise(c, [note for plane, note in notes.items() if plane[1] == c])
+            self._warn_of_residual(c, [note for plane, note in notes.items() if plane[1] == c])
         summary = "; ".join(lines)
         entry = self.settings() | {"shares": found, "summary": summary}
         return TrustMap(maps.finish(self._pair.restored.provenance | {"trust": entry}), found, summary, inputs)
 
-    def _warn_of_noise(self, channel: int, notes: list[dict[str, Any]]) -> None:
-        residual = followed_noise(notes)
-        if residual is not None:
-            log.warning(
-                "%s contains noise of its raw data: the difference of both is %.0f %% of the noise, expected about 100 "
-                "%%; noise that was kept is not contradicted by the data",
-                channel_name(self._pair.restored, channel),
-                100 * residual,
-            )
+    def _warn_of_residual(self, channel: int, notes: list[dict[str, Any]]) -> None:
+        problem = unusual_residual(notes)
+        if problem:
+            log.warning("%s was compared with its raw data: %s", channel_name(self._pair.restored, channel), problem)
 
     def settings(self) -> dict[str, Any]:
         """Return what the maps depend on, for their provenance."""
@@ -241,7 +236,14 @@ def trust_path(output: str | os.PathLike[str]) -> Path:
     return beside(output, "trust")
 
 
-def open_trust_map(path: str | os.PathLike[str], measured: Any, restored: Any) -> TrustMap:
+def open_trust_map(
+    path: str | os.PathLike[str],
+    measured: Any,
+    restored: Any,
+    *,
+    noise: Noise | Sequence[Noise] = None,
+    spot_px: float | None = None,
+) -> TrustMap:
     """Open the finished trust map of a result, for its report.
 
     Parameters
@@ -250,11 +252,13 @@ def open_trust_map(path: str | os.PathLike[str], measured: Any, restored: Any) -
         The map.
     measured, restored : path, Movie or array
         As for `trust_map`.
+    noise, spot_px : optional
+        Settings with which the map must have been computed; by default, those with which it was are accepted.
 
     Raises
     ------
     InputError
-        If the file is not a trust map, or that of another result.
+        If the file is not a trust map, or that of another result or other settings.
     """
     from decrappify.io import open_movie
 
@@ -270,7 +274,27 @@ def open_trust_map(path: str | os.PathLike[str], measured: Any, restored: Any) -
                 f"{path} is {what}, expected that of {result.name}; replace it with {setting('overwrite', True)}, or "
                 f"choose another {argument('output')}"
             )
+    _check_settings(entry, path, measured, noise, spot_px)
     return TrustMap(movie, dict(entry["shares"]), str(entry["summary"]), (measured, restored))
+
+
+def _check_settings(
+    entry: Mapping[str, Any], path: str | os.PathLike[str], measured: Any, noise: Any, spot_px: float | None
+) -> None:
+    """Raise InputError if a map was computed with other settings than those that were passed."""
+    other = []
+    if spot_px is not None and entry.get("spot_px") != spot_px:
+        other.append(f"{argument('spot_px')} {entry.get('spot_px')}")
+    if noise is not None:
+        with opened(measured) as (movie,):
+            passed = [_recorded(model) for model in channel_noise(movie, noise)]
+        if entry.get("noise") != passed:
+            other.append("another noise model")
+    if other:
+        raise InputError(
+            f"{path} was computed with {' and '.join(other)}; replace it with {setting('overwrite', True)}, or choose "
+            "another output"
+        )
 
 
 def recorded_summary(provenance: Mapping[str, Any]) -> str:

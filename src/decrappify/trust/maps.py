@@ -148,16 +148,17 @@ class StoredMaps:
 
 
 def beside(output: str | os.PathLike[str], kind: str) -> Path:
-    """Return the path of a map next to a result.
+    """Return the path of a map next to a result; that of a plain TIFF, as other programs write it, is an OME-TIFF.
 
-    >>> beside("out/cells.ome.zarr", "trust").as_posix()
-    'out/cells_trust.ome.zarr'
+    >>> [beside(f"out/{name}", "trust").name for name in ("cells.ome.zarr", "cells.tif")]
+    ['cells_trust.ome.zarr', 'cells_trust.ome.tif']
     """
     path = Path(output)
     lower = path.name.lower()
     suffix = next((end for end in (".ome.zarr", ".ome.tif", ".ome.tiff") if lower.endswith(end)), path.suffix)
     stem = path.name[: len(path.name) - len(suffix)]
-    return path.with_name(f"{stem}_{kind}{path.name[len(stem) :]}")
+    ending = ".ome.tif" if suffix.lower() in (".tif", ".tiff") else path.name[len(stem) :]
+    return path.with_name(f"{stem}_{kind}{ending}")
 
 
 def check_format(path: Path) -> None:

@@ -11,6 +11,7 @@ from decrappify.movie import Array, Plane
 from decrappify.trust.evaluation import REGION, Label, PlaneTrust
 
 _FOLLOWS = 0.5  # residual relative to the noise, below which a result contains most of the noise
+_EXCEEDS = 1.25  # and above which more than noise is in the residual, or the noise model states too little
 
 
 def note_of(trust: PlaneTrust) -> dict[str, Any]:
@@ -59,15 +60,23 @@ def summary_line(notes: Mapping[Plane, Mapping[str, Any]]) -> str:
     return f"{line}, most in frame {t}{f', slice {z}' if several_slices else ''} near y {y}, x {x}"
 
 
-def followed_noise(notes: Iterable[Mapping[str, Any]]) -> float | None:
-    """Return the residual relative to the noise, median of the planes, if the result follows the noise; else None.
+def unusual_residual(notes: Iterable[Mapping[str, Any]]) -> str:
+    """Return what is wrong with a result whose residual, median of the planes, is not that of the noise, else "".
 
-    >>> followed_noise([{"residual": 0.25}, {"residual": 0.25}, {}]), followed_noise([{"residual": 0.97}])
-    (0.25, None)
+    >>> unusual_residual([{"residual": 0.25}, {"residual": 0.25}, {}]).partition(":")[0]
+    'the difference of both is 25 % of the noise, expected about 100 %'
+    >>> unusual_residual([{"residual": 0.97}])
+    ''
     """
     found = [note["residual"] for note in notes if "residual" in note]
     median = float(np.median(found)) if found else 1.0
-    return median if median < _FOLLOWS else None
+    if _FOLLOWS <= median <= _EXCEEDS:
+        return ""
+    if median < _FOLLOWS:
+        why = "it contains noise of its raw data, and noise that was kept is not contradicted by the data"
+    else:
+        why = "it has other gray levels than its raw data or lacks structure, or the noise model is of another camera"
+    return f"the difference of both is {100 * median:.0f} % of the noise, expected about 100 %: {why}"
 
 
 def _percent(share: float) -> str:
