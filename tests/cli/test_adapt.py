@@ -25,10 +25,13 @@ def small(tmp_path):
 def test_adapt_writes_a_model_that_restore_accepts(movie, small, tmp_path, command):
     camera, folder = tmp_path / "camera.toml", tmp_path / "adapted"
     command("calibrate", movie, "-o", camera)
-    result = command("adapt", movie, "--model", small, "-o", folder, "--noise", camera, "--minutes", "0.01")
+    options = ["--channel", "0", "--model", small, "-o", folder, "--noise", camera, "--minutes", "0.01"]
+    result = command("adapt", movie, *options)
     assert "photon thinning" in result.stderr
+    assert "about 10 steps" in result.stderr
     path = folder / "model.safetensors"
-    assert result.stdout == f"{path}: written; use it with 'decrappify restore {movie} --model {path}'\n"
+    use = f"decrappify restore {movie} OUT.ome.zarr --channel 0 --model {path}"
+    assert result.stdout == f"{path}: written; use it with '{use}'\n"
     adapted = load_model(path).card["adapted"]
     assert (adapted["from"], adapted["movies"]) == ("small", ["vesicles.ome.tif"])
     assert adapted["steps"] >= 10

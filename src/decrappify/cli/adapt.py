@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from decrappify._common.terminal import echo
 from decrappify.cli.batch import RECURSIVE, found_sources
@@ -61,12 +63,26 @@ def adapt(
     path = output / "model.safetensors"
     unfinished = adapted.card["adapted"].get("unfinished")
     if unfinished is not None:
-        again = shlex.join(["decrappify", "adapt", *map(str, movies), "--model", model, "-o", str(output), "--resume"])
+        ours = [parameter.name for parameter in adapt.params if parameter.name not in ("resume", "overwrite")]
+        again = shlex.join(["decrappify", "adapt", *map(str, movies), *_given(ours), "--resume"])
         raise Interrupted(
-            f"{unfinished}; resume with '{again}' and the other options ({path} contains the best weights so far; its "
-            "card states that it is unfinished)"
+            f"{unfinished}; resume with '{again}' ({path} contains the best weights so far; its card states that it is "
+            "unfinished)"
         )
-    echo(f"{path}: written; use it with 'decrappify restore {movies[0]} --model {path}'")
+    source = [str(movies[0]), "OUT.ome.zarr", *_given(list(options))]
+    use = shlex.join(["decrappify", "restore", *source, "--model", str(path)])
+    echo(f"{path}: written; use it with '{use}'")
+
+
+def _given(names: Sequence[str | None]) -> list[str]:
+    """Return the options with these names that are on the command line, with their values."""
+    context, words = click.get_current_context(), []
+    for option in context.command.params:
+        is_given = context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+        if option.name in names and is_given and isinstance(option, click.Option):
+            value = context.params[option.name]
+            words += [option.opts[0]] if option.is_flag else [option.opts[0], str(value)]
+    return words
 
 
 def _opened(paths: tuple[Path, ...], options: dict[str, Any], *, recursive: bool) -> Any:

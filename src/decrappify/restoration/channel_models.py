@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 OTHERS = "*"
 """Key of the models for all channels without an entry."""
+_ADAPTED = ("from", "from_sha256", "movies", "kept", "share", "steps")  # of the entry on a model card
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,3 +203,11 @@ def _check_combined(models: Sequence[Model], movie: Movie) -> None:
                 f"model {model.name!r} of channel {channel!r} has scale {model.scale}, {first.name!r} has scale "
                 f"{first.scale}; expected one scale for all channels of an output, or restore the channels separately"
             )
+
+
+def recorded_adaptation(model: Model) -> dict[str, Any]:
+    """Return the entry ``adapted`` on the adaptation of a model to the user's movies; empty if it was not adapted."""
+    adapted = model.card.get("adapted")
+    if not isinstance(adapted, Mapping):
+        return {}
+    return {"adapted": {key: adapted[key] for key in _ADAPTED if key in adapted}}

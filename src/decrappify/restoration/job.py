@@ -25,6 +25,7 @@ from decrappify.restoration.channel_models import (
     combined_multiple,
     combined_name,
     combined_sha256,
+    recorded_adaptation,
 )
 from decrappify.restoration.frames.choice import as_text, beyond_movie, parse_frames
 from decrappify.restoration.frames.missing import (
@@ -399,6 +400,7 @@ class Job:
             "model": self.model_name,
             "model_sha256": self.model_sha256,
             **({} if self.fidelity is None else {"fidelity": self.fidelity}),
+            **(recorded_adaptation(self.channel_models[0]) if len(self.networks) == 1 else {}),
             "n_frames": self.n_frames,
             "scale": self.scale,
             "window_axis": self.window_axis,
@@ -415,6 +417,7 @@ class Job:
         if len(self.networks) > 1:
             entry["models"] = {
                 name: {"model": one.name, "model_sha256": one.sha256, "n_frames": one.n_frames}
+                | recorded_adaptation(one)
                 for name, one in zip(self.movie.channel_names, self.channel_models, strict=True)
             }
         if self.lost:

@@ -75,11 +75,16 @@ def torch_seed():
 def test_adapted_model_is_closer_to_the_movie_without_noise(given, noisy, expected, tmp_path, caplog):
     caplog.set_level(logging.INFO, "decrappify.training.adaptation")
     model = adapt(given, noisy, noise=NOISE, config=CONFIG, output=tmp_path / "run")
-    before, after = (psnr(np.asarray(restore(noisy, one))[:, 0, 0], expected) for one in (given, model))
+    results = [restore(noisy, one) for one in (given, model)]
+    before, after = (psnr(np.asarray(one)[:, 0, 0], expected) for one in results)
     assert after > before + 2
     card = model.card["adapted"]
     assert (card["from"], card["kept"], card["movies"], card["steps"]) == ("untrained", "adapted", ["noisy"], 60)
     assert card["change"] < 0
+    assert card["noise"][0][0]["gain"] == GAIN
+    record = [one.provenance["restoration"].get("adapted") for one in results]
+    keys = ("from", "from_sha256", "movies", "kept", "share", "steps")
+    assert record == [None, {key: card[key] for key in keys}]
     assert "gain 3 ± 0.05 gray levels per photoelectron, independent noise; split by photon thinning" in caplog.text
     assert verdict(card) in caplog.text
     assert load_model(tmp_path / "run" / "model.safetensors").sha256 == model.sha256
@@ -230,6 +235,16 @@ def test_models_of_other_kinds_are_errors(noisy):
         adapt("fluorescence-movie-x2", noisy)
     with pytest.raises(InputError, match="expected a NoiseModel, a Calibration, the path"):
         adapt("fluorescence-movie", noisy, noise=2.0)
+
+
+def test_movies_without_frames_to_hold_out_and_color_movies_are_errors(given, noisy):
+    with pytest.raises(InputError, match=r"too few to keep .*; pass a longer movie, or several$"):
+        adapt(given, noisy[:8], noise=NOISE, config=CONFIG)
+    with pytest.raises(InputError, match=r"if its 20 slices are frames, open it with axes='TYX'$"):
+        adapt(given, Movie.from_array(np.asarray(noisy)[:, 0, 0], "ZYX"), noise=NOISE, config=CONFIG)
+    color = Movie.from_array(np.repeat(np.asarray(noisy), 3, axis=1), channel_names=["R", "G", "B"])
+    with pytest.raises(InputError, match=r"is a color movie .* open it with channel='G' or another one"):
+        adapt(given, color, noise=NOISE, config=CONFIG)
 
 
 def test_number_of_noise_models_must_be_that_of_the_channels(noisy):

@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from decrappify._common.argument_names import setting
 from decrappify._common.checks import check_instance
 from decrappify._common.progress import checked_progress
 from decrappify._version import __version__
@@ -25,6 +26,7 @@ from decrappify.training.data.inputs import as_movies
 from decrappify.training.engine.run_folder import holds_run_folder, prepare_run_folder, refuse_data_folder
 
 if TYPE_CHECKING:
+    from decrappify.datasets.split import Parts
     from decrappify.training.adaptation.dataset import SplitDataset
     from decrappify.training.adaptation.run import AdaptationResult
 
@@ -105,8 +107,10 @@ def adapt(
         refuse_data_folder(Path(output), movie, None, None)
     folder = None if output is None else prepare_run_folder(output, resume=run.resume, overwrite=run.overwrite)
     movies = as_movies(movie)
+    _check_colors(movies)
+    parts = _parts(movies, given, config)
     splitters = splitters_of(movies, [noise_of_channels(one, noise) for one in movies], config.seed)
-    training, validation = _datasets(movies, splitters, given, config)
+    training, validation = _datasets(movies, parts, splitters, given, config)
     settings = {
         "model": given.sha256,
         "content": movie_content((one.name, one) for one in movies),
@@ -129,6 +133,7 @@ def adapt(
         )
     network.to("cpu").load_state_dict(result.weights or given.network.state_dict())
     card = _card(given, result, movies, config, run)
+    card["adapted"]["noise"] = settings["noise"]
     adapted = Model(network, given.normalization, given.crappifier, card)
     if folder is not None and result.is_first:
         adapted.save(folder / "model.safetensors", overwrite=True)
@@ -170,20 +175,44 @@ def _adaptable(model: Model | str | Path) -> Model:
     return given
 
 
+def _check_colors(movies: list[Movie]) -> None:
+    for movie in movies:
+        if movie.channel_names == ("R", "G", "B"):
+            raise InputError(
+                f"{movie.name} is a color movie (channels R, G, B), expected raw channels, each with its own noise; "
+                f"open it with {setting('channel', 'G')} or another one"
+            )
+
+
+def _parts(movies: list[Movie], given: Model, config: AdaptationConfig) -> Parts:
+    """Return the frames to train on, and those that are held out."""
+    from decrappify.datasets.sizes import check_sizes
+    from decrappify.datasets.split import split_parts
+
+    try:
+        parts = split_parts([(movie,) for movie in movies], config.validation_fraction, gap=given.n_frames // 2)
+    except InputError as error:
+        if error.option != "validation":
+            raise
+        n_t, _, n_z = movies[0].shape[:3]
+        advice = "pass a longer movie, or several"
+        if n_t == 1 and n_z > 1:
+            advice += f"; if its {n_z} slices are frames, open it with {setting('axes', 'TYX')}"
+        raise InputError(error.problem, advice=advice) from error
+    check_sizes([movie for (movie,) in parts.train], config.patch_size, given=movies)
+    return parts
+
+
 def _datasets(
-    movies: list[Movie], splitters: list[list[Any]], given: Model, config: AdaptationConfig
+    movies: list[Movie], parts: Parts, splitters: list[list[Any]], given: Model, config: AdaptationConfig
 ) -> tuple[SplitDataset, SplitDataset]:
     """Return split patches of the training frames, and of the held-out ones."""
     from decrappify.datasets.plane_cache import cache_movies
-    from decrappify.datasets.sizes import check_sizes
-    from decrappify.datasets.split import split_parts
     from decrappify.training.adaptation.dataset import SplitDataset
     from decrappify.training.adaptation.validation import PATCHES
     from decrappify.training.data.training_data import validation_side
 
-    parts = split_parts([(movie,) for movie in movies], config.validation_fraction, gap=given.n_frames // 2)
     training = [movie for (movie,) in parts.train]
-    check_sizes(training, config.patch_size, given=movies)
     # Parts of frames or fields have the order of the movies; otherwise, whole movies are held out.
     wholes = movies if len(training) == len(movies) else training
     held_out, held_out_wholes = ([movie for (movie,) in part] for part in (parts.validation, parts.wholes))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +25,15 @@ from decrappify.training.config.adaptation import AdaptationConfig
 from decrappify.training.engine.averaged_run import AveragedRun, BestWeights
 from decrappify.training.engine.trainer import Trainer
 from decrappify.training.engine.training_log import Row
-from decrappify.training.supervised.plan import measure_speed, plan_steps, seconds_left
+from decrappify.training.supervised.plan import Speed, measure_speed, plan_steps, seconds_left
 
 report = logging.getLogger("decrappify.training.adaptation")  # shown by the command line
 
 _VALIDATIONS = 10  # in a run of `max_steps`
 _SHARES = (0.75, 0.5, 0.25)  # of the adapted weights
+_EXTRA = 1 + len(_SHARES)  # comparisons in addition to those between steps: before the first step, and at the end
 _ALMOST = 0.95  # of the largest improvement
+_LONGER = 1.5  # times the given minutes, from which the expected time is stated
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +114,35 @@ def _planned(
         config,
         seconds_left(config, began),
     )
-    steps, every = plan_steps(config, speed, seconds_left(config, began))
+    steps, every = plan_steps(config, speed, seconds_left(config, began) - _EXTRA * speed.validation)
     if trainer.n_processes > 1:
         steps, every = trainer.fabric.broadcast((steps, every))
     if trainer.is_first:
-        minutes = f"{config.minutes:g} minute{'s' * (config.minutes != 1)}"
-        report.info("about %s steps in %s (%.2g s per step)", f"{steps:,}", minutes, speed.step)
+        report.info("%s", plan_in_words(steps, every, speed, config.minutes or 0.0, time.monotonic() - began))
     return [steps, every]
+
+
+def plan_in_words(steps: int, every: int, speed: Speed, minutes: float, elapsed: float) -> str:
+    """Return the plan of a run in one line; `elapsed` are the seconds before its first step.
+
+    Examples
+    --------
+    >>> plan_in_words(121, 18, Speed(0.2, 2.0), 1.0, 10.0)
+    'about 121 steps in 1 minute (0.2 s per step), and 11 comparisons on held-out frames (2 s each)'
+    >>> plan_in_words(10, 10, Speed(0.2, 2.0), 0.1, 10.0)
+    'about 10 steps (0.2 s per step), and 5 comparisons on held-out frames (2 s each): the least, which takes about \
+0.4 minutes'
+    """
+    comparisons = _EXTRA + math.ceil(steps / every)
+    expected = (elapsed + steps * speed.step + comparisons * speed.validation) / 60
+    length = f" in {minutes:g} minute{'s' * (minutes != 1)}"
+    least = ""
+    if expected > _LONGER * minutes:
+        length, least = "", f": the least, which takes about {expected:.1g} minutes"
+    return (
+        f"about {steps:,} steps{length} ({speed.step:.2g} s per step), and {comparisons} comparisons on held-out "
+        f"frames ({speed.validation:.2g} s each){least}"
+    )
 
 
 class _AdaptationRun(AveragedRun[AdaptationScore]):
