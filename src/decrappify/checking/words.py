@@ -8,6 +8,7 @@ from decrappify.checking.comparison import MOST_SHARED, HeldOut
 from decrappify.checking.scores import SHARE
 from decrappify.domain import Deviation
 from decrappify.noise import NoiseModel
+from decrappify.noise.estimate import plain
 from decrappify.restoration.input_check import described
 
 _LARGEST_SHARE = 2 / 3  # standard error of decibels that are stated, relative to them
@@ -58,7 +59,8 @@ def held_out_line(held_out: HeldOut | None, reason: str) -> str:
     parts = [
         f"{held_out.n_regions} regions, {SHARE:.0%} of the photons restored, the others compared".replace("%", " %"),
         f"best Gaussian filter: sigma {held_out.sigma_space:.2g} px{in_time}",
-        f"its squared error minus that of the model: {100 * held_out.change:.2g} ± {100 * held_out.change_error:.1g} % "
+        f"its squared error minus that of the model: {plain(100 * held_out.change, 2)} ± "
+        f"{plain(100 * held_out.change_error, 1)} % "
         "of the variance of the noise",
     ]
     if held_out.bm3d_db is not None:

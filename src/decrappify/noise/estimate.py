@@ -10,6 +10,8 @@ from typing import Any
 from decrappify._common.checks import short
 from decrappify.errors import InputError
 
+_PLAIN = 1e7
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -30,8 +32,8 @@ class Estimate:
     --------
     >>> Estimate(2.2, 0.05).text(3), Estimate(4095.0, 0.0).text(3), unknown("no dark frames").text(3)
     ('2.2 ± 0.05', '4095', 'not determined')
-    >>> Estimate(99.9712, 0.006).text(3)
-    '99.971 ± 0.006'
+    >>> Estimate(99.9712, 0.006).text(3), Estimate(2977.4, 138.0).text(3)
+    ('99.971 ± 0.006', '2980 ± 140')
     """
 
     value: float | None
@@ -62,8 +64,8 @@ class Estimate:
             digits = 6
         elif self.error and self.value:
             digits = max(digits, math.floor(math.log10(abs(self.value))) - math.floor(math.log10(self.error)) + 1)
-        value = f"{self.value:.{digits}g}"
-        return f"{value} ± {self.error:.2g}" if self.error else value
+        value = plain(self.value, digits)
+        return f"{value} ± {plain(self.error, 2)}" if self.error else value
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values; unknown ones are left out."""
@@ -77,6 +79,16 @@ class Estimate:
         if unknown_keys:
             raise InputError(f"an estimate has no key {short(unknown_keys[0])}, expected value, error, valid, note")
         return cls(table.get("value"), table.get("error"), table.get("valid", True), table.get("note", ""))
+
+
+def plain(value: float, digits: int) -> str:
+    """Return a number with significant digits, in plain notation up to ten million.
+
+    >>> plain(2977.4, 3), plain(43.7, 1), plain(6.3e-5, 2), plain(0.25, 3)
+    ('2980', '40', '6.3e-05', '0.25')
+    """
+    text = f"{value:.{digits}g}"
+    return f"{float(text):.0f}" if "e+" in text and abs(value) < _PLAIN else text
 
 
 def unknown(reason: str) -> Estimate:
