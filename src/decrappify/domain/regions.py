@@ -30,7 +30,10 @@ def sampled_regions(movie: Movie, channel: int = 0) -> list[Array]:
     """
     planes = sampled_planes(movie, channel)
     picks = evenly_spaced(len(planes), _PLANES).tolist()
-    return [region for pick in picks for region in plane_regions(movie, planes[pick][0], channel, planes[pick][1])]
+    found = [plane_regions(movie, planes[pick][0], channel, planes[pick][1]) for pick in picks]
+    # The gray level of a constant plane, as of a closed shutter, is not part of the range of the others.
+    used = [regions for regions in found if any(one.min() != one.max() for one in regions)]
+    return [region for regions in used or found for region in regions]
 
 
 def plane_regions(movie: Movie, t: int, c: int, z: int) -> list[Array]:
