@@ -18,6 +18,9 @@ from decrappify._common.saturation import count_outside, saturate
 from decrappify.errors import InputError
 from decrappify.movie import Array, Movie
 
+WITHOUT_NAN = "crop the movie or omit these frames (docs/faulty-data.md)"
+"""Advice on NaN for methods that cannot fill it."""
+
 _LARGEST = 1e100  # squares of values beyond 1e154 overflow
 _FINEST = 1e-3  # share of the range to which float64 must resolve gray levels; their arithmetic is in float64
 _EXACT_SIZE = 128  # pixels: the sum of as many 16-bit values squared fits into 32 bits
@@ -324,7 +327,7 @@ def finite_frame(movie: Movie, t: int, c: int, z: int, *, nan: str = "error") ->
         if nan == "error":
             raise InputError(
                 f"frame {t} of {movie.name} contains NaN or infinity",
-                advice=pass_setting("nan", "fill", otherwise="repair the file"),
+                advice=pass_setting("nan", "fill", otherwise=WITHOUT_NAN),
                 option="nan",
             )
         frame = np.where(np.isfinite(frame), frame, frame.dtype.type(np.nan))

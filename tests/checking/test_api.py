@@ -124,6 +124,13 @@ def test_check_names_features_outside_of_the_learned_range(still):
     assert "the median is bright within the range of gray levels" in result.text()
 
 
+def test_check_states_what_to_do_about_nan_which_it_cannot_fill(movie, still):
+    pixels = np.asarray(movie).astype(np.float32)
+    pixels[..., 0] = np.nan
+    with pytest.raises(InputError, match=r"contains NaN or infinity; crop the movie or omit these frames"):
+        dc.check(pixels, still, CAMERA)
+
+
 def test_check_refuses_several_channels_and_stops_when_cancelled(movie, still):
     with pytest.raises(InputError, match=r"has 2 channels .*open it with channel=0"):
         dc.check(np.repeat(np.asarray(movie), 2, axis=1), still)

@@ -100,7 +100,7 @@ def test_trust_refuses_another_model_before_the_map(files, tiny_models):
 
 
 def test_report_refuses_a_finished_map_of_another_noise_model_or_spot(files, tiny_models):
-    """The result of another program is a plain TIFF; its map is an OME-TIFF."""
+    """Write the map of a plain TIFF, as of another program, as an OME-TIFF."""
     tifffile.imwrite(files / "other.tif", np.full((3, 64, 64), 140, np.float32), photometric="minisblack")
     command = ["trust", "other.tif", "cells.ome.tif", "--noise"]
     done = CliRunner().invoke(main, [*command, "camera.toml"])

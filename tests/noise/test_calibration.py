@@ -173,6 +173,15 @@ def test_gain_has_no_value_if_the_correction_for_correlation_is_not_exact(neighb
     assert "correlation of the noise is not exact enough" in fit.gain.note
 
 
+def test_calibrate_states_that_a_smoothed_movie_is_not_raw():
+    from scipy.ndimage import gaussian_filter
+
+    raw = np.random.default_rng(0).normal(100, 30, (8, 128, 128)) + np.linspace(0, 60, 128)
+    gain = calibrate(np.rint(gaussian_filter(raw, (0, 1, 1))).astype(np.uint16)).noise.gain
+    assert gain.value is None
+    assert "correlates by 0.78, as in filtered, denoised, resampled or compressed data" in gain.note
+
+
 def test_calibrate_returns_no_gain_if_read_noise_dominates():
     flat = np.random.default_rng(0).normal(100, 3, (8, 128, 128))
     noise = calibrate(np.rint(flat).astype(np.uint16)).noise
@@ -238,7 +247,7 @@ def test_damaged_noise_model_raises(moving, tmp_path, old, new, message):
     ("movie", "message"),
     [
         (np.full((3, 64, 64), 7, np.uint16), "every sampled pixel"),
-        (np.full((3, 64, 64), np.nan), "NaN"),
+        (np.full((3, 64, 64), np.nan), "NaN or infinity in the sampled frames; crop the movie or omit"),
         (np.repeat(np.random.default_rng(0).integers(0, 99, (1, 64, 64)), 3, 0), "frames are identical"),
         (np.ones((3, 16, 64), np.uint16), "at least 32"),
         (np.ones((3, 2, 1, 64, 64), np.uint16), "2 channels"),

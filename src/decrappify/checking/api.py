@@ -29,6 +29,7 @@ from decrappify.noise import NoiseModel
 from decrappify.noise.channels import Noise, noise_of_channels
 from decrappify.noise.pixels.splitting import axes_beyond_kernel
 from decrappify.noise.pixels.variance import MovieSplitter
+from decrappify.normalization import WITHOUT_NAN
 
 if TYPE_CHECKING:
     from decrappify.checking.forward import Forward
@@ -169,6 +170,10 @@ def check(
         _check_channels(opened, loaded)
         one = opened.z_as_time() if window_axis == "Z" else opened
         return _Check(one, loaded, noise, seed, inference).run(bars, cancel)
+    except InputError as error:
+        if error.option != "nan":
+            raise
+        raise InputError(error.problem, advice=WITHOUT_NAN) from error  # check cannot fill NaN
     finally:
         if isinstance(movie, str | os.PathLike):
             opened.close()

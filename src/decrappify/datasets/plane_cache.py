@@ -8,7 +8,7 @@ import numpy as np
 
 from decrappify.errors import InputError
 from decrappify.movie import Array, ArraySource, Movie
-from decrappify.normalization import NormalizationRule, finite_frame, measure
+from decrappify.normalization import WITHOUT_NAN, NormalizationRule, finite_frame, measure
 from decrappify.windows import recorded_window
 
 
@@ -68,7 +68,7 @@ class NormalizedMovie:
         """Read a (Y, X) float32 region of one plane in network units."""
         pixels = self.movie.region(t, c, z, rows, columns)
         if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
-            raise InputError(f"frame {t} of {self.movie.name} contains NaN or infinity; repair the file")
+            raise InputError(f"frame {t} of {self.movie.name} contains NaN or infinity; {WITHOUT_NAN}")
         return self.normalizations[c].apply(pixels)
 
 

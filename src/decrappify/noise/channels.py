@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from decrappify._common.argument_names import argument
+from decrappify._common.argument_names import setting
 from decrappify._common.counting import counted
 from decrappify.errors import InputError
 from decrappify.movie import Movie
@@ -52,7 +52,8 @@ def _model(movie: Movie, noise: Any, channel: int) -> NoiseModel:
         try:
             return calibrate(movie.select(channels=channel)).noise
         except InputError as error:
-            raise InputError(f"{error}; or pass the noise of the camera as {argument('noise')}") from error
+            camera = setting("noise", "camera.toml")
+            raise InputError(f"{error}; or pass {camera}, a file of calibrate for the camera") from error
     if isinstance(noise, Calibration):
         return noise.noise
     if isinstance(noise, NoiseModel):

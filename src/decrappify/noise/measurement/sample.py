@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from decrappify._common.sampling import evenly_spaced, spaced_windows
 from decrappify.errors import InputError
 from decrappify.movie import Movie
+from decrappify.normalization import WITHOUT_NAN
 
 Array = NDArray[Any]
 PIXELS = 6_000_000  # of all regions together
@@ -86,12 +87,12 @@ def sample_images(movie: Movie, at_most: int = IMAGES, side: int = _IMAGE_SIDE) 
     chosen = [planes[k] for k in evenly_spaced(len(planes), at_most)] if planes else []
     images = [movie.region(t, 0, z, rows, columns).astype(np.float32)[None] for t, z in chosen]
     if not all(np.isfinite(one).all() for one in images):
-        raise InputError(f"{movie.name} contains NaN or infinity in the sampled frames; repair it before calibrating")
+        raise InputError(f"{movie.name} contains NaN or infinity in the sampled frames; {WITHOUT_NAN}")
     return [one for one in images if one.min() < one.max()]
 
 
 def _check_values(regions: list[Array], name: str) -> None:
     if any(region.dtype.kind == "f" and not np.isfinite(region).all() for region in regions):
-        raise InputError(f"{name} contains NaN or infinity in the sampled frames; repair it before calibrating")
+        raise InputError(f"{name} contains NaN or infinity in the sampled frames; {WITHOUT_NAN}")
     if all(region.min() == region.max() for region in regions):
         raise InputError(f"every sampled pixel of {name} is {regions[0].flat[0]:g}, expected a movie with noise")
