@@ -10,10 +10,12 @@ PACKAGE ?= .venv-package
 LOCKED ?=
 OUTPUT ?= demo
 MOVIE ?=
+# The source folder is the root, so that links between docs/ and benchmarks/ are those of the repository.
+SPHINX := $(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -c docs
 PYSIDE_TESTS := $(addprefix tests/napari_plugin/widgets/,about choices trust test_batch.py test_export.py test_restore_choices.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-napari test-pyside test-cpu test-slow test-faults test-fuzz test-compat test-lowest dist lock lint format screenshots clean
+.PHONY: help demo test test-napari test-pyside test-cpu test-slow test-faults test-fuzz test-compat test-lowest dist lock docs docs-serve linkcheck lint format screenshots clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -67,11 +69,22 @@ lock: $(PACKAGE)/build  ## Write dist/requirements.txt: versions and checksums o
 	  $(if $(LOCKED),$(addprefix --extra ,$(LOCKED)),--all-extras) pyproject.toml --output-file dist/requirements.txt
 	@echo "dist/requirements.txt: $$(grep -c == dist/requirements.txt) packages; install with pip install --require-hashes -r dist/requirements.txt"
 
-lint: $(VENV)/.installed-dev  ## Check style, formatting, spelling and types
+docs: $(VENV)/.installed-dev  ## Build the documentation site into docs/_build/html
+	$(SPHINX) -d docs/_build/doctrees . docs/_build/html
+	@echo "open docs/_build/html/index.html in a browser"
+
+docs-serve: docs  ## Build the site and serve it at http://localhost:8000
+	$(BIN)/python -m http.server --bind localhost --directory docs/_build/html 8000
+
+linkcheck: $(VENV)/.installed-dev  ## Check the links of the site to other sites (needs the internet)
+	$(SPHINX) -b linkcheck -d docs/_build/lint/doctrees -t lint . docs/_build/linkcheck
+
+lint: $(VENV)/.installed-dev  ## Check style, formatting, spelling, types, and the pages and links of the site
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 	$(BIN)/mypy
+	$(SPHINX) -b dummy -d docs/_build/lint/doctrees -t lint . docs/_build/lint
 
 format: $(VENV)/.installed-dev  ## Format the code
 	$(BIN)/ruff check --fix .
@@ -81,7 +94,7 @@ screenshots: $(VENV)/.installed-dev  ## Create the screenshots of docs/napari.md
 	QT_API=pyqt6 xvfb-run -a -s "-screen 0 1280x800x24 +extension GLX" $(BIN)/python napari_plugin/screenshots.py docs/images
 
 clean:  ## Remove the environment and caches
-	rm -rf $(VENV) $(LOWEST) $(PACKAGE) dist src/decrappify/_build_version.py .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) $(PACKAGE) dist docs/_build docs/gallery src/decrappify/_build_version.py .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -56,11 +56,6 @@ class FeatureLoss(nn.Module):
     features : nn.Sequential
         The trunk of VGG16-BN, up to its last ReLU.
 
-    Shape
-    -----
-    Two images (N, C, H, W) of at least 16 x 16 pixels; scalar, float32 for half precision. If C is not 3, each channel
-    is compared separately, as a gray image.
-
     Raises
     ------
     InputError
@@ -69,6 +64,11 @@ class FeatureLoss(nn.Module):
         If the weights do not exist.
     ModelFileError
         If the file cannot be read or does not contain these weights.
+
+    Notes
+    -----
+    Shapes: two images (N, C, H, W) of at least 16 x 16 pixels; scalar, float32 for half precision. If C is not 3, each
+    channel is compared separately, as a gray image.
 
     Examples
     --------

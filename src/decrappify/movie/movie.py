@@ -287,11 +287,13 @@ class Movie:
         ----------
         function : callable
             ``function(t, c, z, rows, columns)`` returns a region of a plane, of the `dtype` of the result.
-        shape, dtype, others, **changes
+        shape, dtype, others
             As for `map_planes`.
         keeps_versions : bool
             Whether a plane is computed only from the same plane of this movie, identically in every run, so that its
             `version` is valid.
+        **changes
+            As for `map_planes`.
         """
         sources = [other._source for other in others]
         view = ComputedView(

@@ -44,15 +44,15 @@ class Critic(nn.Sequential):
     smallest : int
         Smallest height and width of an image, in pixels.
 
-    Shape
-    -----
-    Image (N, in_channels, H, W); logits (N, patches), above zero for real. With 3 blocks there are
-    ``(H // 16 - 3) * (W // 16 - 3)`` patches: 1 in 64 x 64 pixels, 9 x 9 in 192 x 192.
-
     Raises
     ------
     InputError
         If a setting is out of range or an image is too small.
+
+    Notes
+    -----
+    Shapes: image (N, in_channels, H, W); logits (N, patches), above zero for real. With 3 blocks there are
+    ``(H // 16 - 3) * (W // 16 - 3)`` patches: 1 in 64 x 64 pixels, 9 x 9 in 192 x 192.
 
     Examples
     --------

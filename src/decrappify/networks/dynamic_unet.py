@@ -122,14 +122,14 @@ class DynamicUNet(RestorationNetwork):
     encoder_weights : str or Path, optional
         Initial weights of the encoder, see `build_encoder`; not part of the architecture.
 
-    Shape
-    -----
-    Source (N, n_frames * in_channels, H, W), H and W even; prediction (N, out_channels, H, W).
-
     Raises
     ------
     InputError
         If a setting is out of range.
+
+    Notes
+    -----
+    Shapes: source (N, n_frames * in_channels, H, W), H and W even; prediction (N, out_channels, H, W).
 
     Examples
     --------
@@ -286,10 +286,10 @@ class UpsampledUNet(RestorationNetwork):
     **settings
         Settings of `DynamicUNet`.
 
-    Shape
+    Notes
     -----
-    Source (N, n_frames * in_channels, H, W), H and W even if `scale` is odd; prediction (N, out_channels, H * scale, W
-    * scale).
+    Shapes: source (N, n_frames * in_channels, H, W), H and W even if `scale` is odd; prediction (N, out_channels, H *
+    scale, W * scale).
     """
 
     def __init__(self, *, scale: int = 4, **settings: Any) -> None:

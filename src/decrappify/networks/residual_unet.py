@@ -61,9 +61,9 @@ class ResidualUNet(RestorationNetwork):
     bias : bool
         Whether convolutions have biases.
 
-    Shape
+    Notes
     -----
-    Source (N, n_frames * in_channels, H, W), frame after frame, H and W multiples of ``spec.size_multiple``;
+    Shapes: source (N, n_frames * in_channels, H, W), frame after frame, H and W multiples of ``spec.size_multiple``;
     prediction (N, out_channels, H * scale, W * scale).
 
     Examples

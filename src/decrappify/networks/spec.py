@@ -77,9 +77,9 @@ class RestorationNetwork(nn.Module):
         ``name``, as registered, and all settings that `decrappify.networks.create` needs to rebuild the network: plain
         values, stored in model files.
 
-    Shape
+    Notes
     -----
-    Source (N, n_frames * in_channels, H, W), frame after frame, H and W multiples of ``spec.size_multiple``;
+    Shapes: source (N, n_frames * in_channels, H, W), frame after frame, H and W multiples of ``spec.size_multiple``;
     prediction (N, out_channels, H * scale, W * scale).
     """
 

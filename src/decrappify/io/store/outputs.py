@@ -98,9 +98,13 @@ def check_early(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pat
 def atomic_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
     """Yield a temporary name next to `path` to write to; it is renamed on success and deleted on failure.
 
-    The temporary name has the suffix of `path`, for writers that choose the format by suffix. The lock on the output is
-    held meanwhile. If an earlier run was killed just after renaming its output, an equal output counts as written, even
-    without `overwrite`.
+    The lock on the output is held meanwhile. If an earlier run was killed just after renaming its output, an equal
+    output counts as written, even without `overwrite`.
+
+    Yields
+    ------
+    path : Path
+        The temporary name, with the suffix of `path`, for writers that choose the format by suffix.
     """
     path = check_output(path, overwrite=True)
     with output_errors(path), locked(path) as lock:

@@ -1,0 +1,14 @@
+"""Help texts of commands as plain text: without it, patterns such as *.czi would be markup."""
+
+
+def escape(_app, _context, lines):
+    """Escape the asterisks of a description, in place."""
+    lines[:] = [line.replace("*", r"\*") for line in lines]
+
+
+def setup(app):
+    """Connect to the events of sphinx-click."""
+    app.setup_extension("sphinx_click")
+    for event in ("description", "epilog"):
+        app.connect(f"sphinx-click-process-{event}", escape)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
