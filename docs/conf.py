@@ -54,8 +54,10 @@ myst_links_external_new_tab = False
 autodoc_typehints = "none"  # the numpydoc sections contain them, with shapes and units
 autodoc_member_order = "bysource"
 autosummary_generate = False
+autodoc_preserve_defaults = True
 numpydoc_show_class_members = False
 numpydoc_validation_checks = {"PR02", "PR03", "PR05", "YD01", "GL03", "SS01"}
+smartquotes = False  # options begin with two hyphens
 copybutton_exclude = ".linenos, .gp, .go"
 
 # Scripts that `make docs` runs; `make lint` does not (-t lint).
@@ -70,7 +72,6 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "plot_gallery": not tags.has("lint"),  # noqa: F821, defined by Sphinx
 }
-suppress_warnings = ["toc.empty_glob"]  # no gallery
 
 html_theme = "pydata_sphinx_theme"
 html_title = "decrappify"
@@ -94,3 +95,15 @@ html_sidebars = {"docs/index": []}
 
 linkcheck_timeout = 20
 linkcheck_anchors_ignore_for_url = [r"https://github\.com/.*"]
+
+
+def add_gallery(_app, page, source):
+    """Add the gallery to the contents of the guides."""
+    if page == "docs/guides":
+        source[0] += "\n```{toctree}\n:hidden:\n:caption: Examples\n\ngallery/index\n```\n"
+
+
+def setup(app):
+    """Connect the events of Sphinx."""
+    if HAS_GALLERY:
+        app.connect("source-read", add_gallery)

@@ -40,7 +40,13 @@ class PublicNames(SphinxDirective):
     def run(self):
         """Return the nodes of the table and of the docstrings."""
         paths = [line.strip() for line in self.content if line.strip()]
-        lines = [".. autosummary::", "", *(f"   {path}" for path in paths if is_documented(resolved(path))), ""]
+        lines = [
+            ".. autosummary::",
+            "   :nosignatures:",
+            "",
+            *(f"   {path}" for path in paths if is_documented(resolved(path))),
+            "",
+        ]
         for path in paths:
             lines += directive(path)
         source, line = self.get_source_info()
