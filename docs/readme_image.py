@@ -43,7 +43,7 @@ def main() -> None:
 
     slope, level = np.polyfit(reference.ravel(), source.ravel(), 1)
     scores = [si_psnr(image, reference, data_range=data_range) for image in (source, filtered, restored)]
-    titles = ["input, 5 ms", "best Gaussian filter", "restored", "reference, 111 ms"]
+    titles = ["input, 5 ms", "best Gaussian", "restored", "reference, 111 ms"]
     titles = [f"{title}\n{score:.1f} dB" for title, score in zip(titles, scores, strict=False)] + [f"{titles[-1]}\n"]
     draw([source, filtered, restored, slope * reference + level], titles, labels)
 
@@ -57,15 +57,15 @@ def draw(images: list[np.ndarray], titles: list[str], labels: np.ndarray) -> Non
     shares = [100 * np.mean(labels == label) for label in COLORS]
     titles.insert(3, "trust map\n{:.0f} % confirmed".format(*shares))
     y, x = place(images[-1])
-    figure, axes = plt.subplots(2, 5, figsize=(10, 4.45), dpi=130)
+    figure, axes = plt.subplots(2, 5, figsize=(10, 4.55), dpi=130)
     for column, (image, title) in enumerate(zip(shown, titles, strict=True)):
         axes[0, column].imshow(image, interpolation="nearest")
         axes[0, column].add_patch(Rectangle((x, y), DETAIL, DETAIL, fill=False, edgecolor="white", linewidth=0.8))
-        axes[0, column].set_title(title, fontsize=10)
+        axes[0, column].set_title(title, fontsize=13)
         axes[1, column].imshow(image[y : y + DETAIL, x : x + DETAIL], interpolation="nearest")
     for each in axes.flat:
         each.set_axis_off()
-    figure.subplots_adjust(0, 0, 1, 0.9, 0.02, 0.02)
+    figure.subplots_adjust(0, 0, 1, 0.88, 0.02, 0.02)
     figure.savefig(Path(__file__).parent / "images" / "readme.png", facecolor="white")
 
 

@@ -54,7 +54,7 @@ def _is_error(value):
         ("decrappify.restore", [".. autofunction:: decrappify.restore"]),
         ("decrappify.Movie", [".. autoclass:: decrappify.Movie", "   :members:"]),
         ("decrappify.errors.InputError", [".. autoclass:: decrappify.errors.InputError"]),
-        ("decrappify.movie.AXES", [".. py:data:: decrappify.movie.AXES", "   :value: 'TCZYX'"]),
+        ("decrappify.movie.AXES", [".. py:data:: AXES", "   :module: decrappify.movie", "   :value: 'TCZYX'"]),
     ],
 )
 def test_api_directive_selects_autodoc_by_kind(path, lines):

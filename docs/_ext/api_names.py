@@ -29,7 +29,8 @@ def directive(path):
     if inspect.isroutine(public):
         return [f".. autofunction:: {path}", ""]
     value = repr(public).replace("decrappify.crappify.part.", "").replace("typing.", "")
-    return [f".. py:data:: {path}", f"   :value: {value}", ""]
+    module, _, name = path.rpartition(".")
+    return [f".. py:data:: {name}", f"   :module: {module}", f"   :value: {value}", ""]
 
 
 class PublicNames(SphinxDirective):
