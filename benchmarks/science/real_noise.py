@@ -3,7 +3,8 @@
 FMD (Zhang et al. 2019): wide-field exposures whose camera noise is correlated between neighboring pixels, against the
 average of 50; PSNR on 0 to 255 without a fit of gray levels. ACsN and GigaDB: SI-PSNR (with a fit of one gain and
 offset), since the gray levels of the reference differ. Baselines are oracles: the Gaussian filter and BM3D (if bm3d is
-installed) with the strength of the highest score against the reference. Images are written to results/real_noise_*.png.
+installed) with the strength of the highest score against the reference. Images are written to
+results/real_noise_*.png, with the reference at the gray levels of the source.
 
     python benchmarks/science/real_noise.py                             # about 10 minutes
     python benchmarks/science/real_noise.py --model model.safetensors   # another model of 1 frame
@@ -51,9 +52,9 @@ def measure(label: str, model: str, folder: Path) -> Row:
     score = partial(si_psnr if fit else psnr, data_range=data_range)
     gaussian = best_gaussian(source, truth, data_range=data_range, fit_levels=fit)
     results = {"source": source, "gaussian": gaussian.restored}
+    slope, level = np.polyfit(truth.ravel(), source.ravel(), 1) if fit else (1.0, 0.0)
+    target = slope * truth + level
     if is_installed():
-        slope, level = np.polyfit(truth.ravel(), source.ravel(), 1) if fit else (1.0, 0.0)
-        target = slope * truth + level
         results["bm3d"] = best_bm3d(source, target, 0.0, 0.0, float(np.std(source - target)))[0]
     results["still"] = np.clip(restore_array(source, model), 0, None)
     row: Row = {method: float(score(result, truth)) for method, result in results.items()}
@@ -63,7 +64,7 @@ def measure(label: str, model: str, folder: Path) -> Row:
         "sigma_space": gaussian.sigma_space,
         "models": {"still": f"{load_model(model).name} ({identity(model)})"},
     }
-    shown = {METHODS[method]: result for method, result in results.items()} | {"truth": truth}
+    shown = {METHODS[method]: result for method, result in results.items()} | {"truth": target}
     name = label.replace(",", "").replace(" ", "_").lower()
     row["image"] = save_panel(folder / f"real_noise_{name}.png", shown)
     return row
