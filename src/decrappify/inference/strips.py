@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from decrappify.inference.runtimes import Predict
-from decrappify.networks.residual_unet import ResidualBlock, ResidualUNet
+from decrappify.networks.plain_residual_unet import ResidualBlock
+from decrappify.networks.residual_unet import ResidualUNet
 
 _LEAST_PIXELS = 128 * 128  # of the finest level; smaller maps fit into the caches
 # Bytes of a map of one strip in float32. Measured with 48 channels: a quarter takes 8 % more time, as the rows beyond

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
-import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from decrappify._common.checks import check_whole, short
 from decrappify._common.counting import counted
 from decrappify.errors import InputError
+from decrappify.networks.plain_residual_unet import PlainResidualUNet, level_widths
 from decrappify.networks.registry import register_network
 from decrappify.networks.spec import NetworkSpec, RestorationNetwork
 from decrappify.windows import check_n_frames
 
 
-class ResidualBlock(nn.Module):
-    """``x + conv(relu(conv(x)))``, 3x3, without normalization: an output pixel depends on its neighborhood only."""
-
-    def __init__(self, channels: int, *, bias: bool) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=bias)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply the block: (N, C, H, W) to the same shape."""
-        residual: Tensor = self.conv2(F.relu(self.conv1(x), inplace=True))
-        return residual.add_(x)  # in place: large images are limited by memory
-
-
 @register_network("residual-unet")
-class ResidualUNet(RestorationNetwork):
+class ResidualUNet(PlainResidualUNet, RestorationNetwork):
     """Residual U-Net that predicts the middle frame of a window, at 1, 2 or 4 times its resolution.
 
     All layers operate on the grid of the source (or a 2x coarser one, `stem` = 2), and one pixel shuffle at the end
@@ -68,6 +53,7 @@ class ResidualUNet(RestorationNetwork):
 
     Examples
     --------
+    >>> import torch
     >>> network = ResidualUNet(n_frames=3, scale=2, base_channels=16, depth=1)
     >>> network(torch.zeros(1, 3, 32, 48)).shape
     torch.Size([1, 1, 64, 96])
@@ -87,7 +73,6 @@ class ResidualUNet(RestorationNetwork):
         stem: int = 1,
         bias: bool = False,
     ) -> None:
-        super().__init__()
         check_whole(1, 1024, in_channels=in_channels, out_channels=out_channels)
         check_whole(1, 4096, base_channels=base_channels)
         check_whole(0, 10, depth=depth)
@@ -102,19 +87,10 @@ class ResidualUNet(RestorationNetwork):
             raise InputError(
                 f"out_channels is {short(out_channels)}, expected {in_channels} like in_channels, or a divisor of it"
             )
-        self.stem = stem
-        multiple = stem * 2**depth
-        self.spec = NetworkSpec(
-            n_frames=check_n_frames(n_frames),
-            in_channels=in_channels,
-            out_channels=out_channels,
-            scale=scale,
-            size_multiple=multiple,
-            margin=5 * multiple,  # seams below 2e-4 of the range with the shipped weights
-            homogeneous=not bias,
-        )
-        self.architecture: dict[str, Any] = {
-            "name": "residual-unet",
+        check_n_frames(n_frames)
+        widest = max(level_widths(base_channels, depth, growth))
+        check_whole(1, 65536, **{"the widest level (base_channels * growth**depth)": widest})
+        settings: dict[str, Any] = {
             "n_frames": n_frames,
             "in_channels": in_channels,
             "out_channels": out_channels,
@@ -126,34 +102,18 @@ class ResidualUNet(RestorationNetwork):
             "stem": stem,
             "bias": bias,
         }
-        widths = [max(16, 16 * round(base_channels * growth**level / 16)) for level in range(depth + 1)]
-        widths[0] = base_channels
-        check_whole(1, 65536, **{"the widest level (base_channels * growth**depth)": max(widths)})
-
-        def level(width: int) -> nn.Sequential:
-            return nn.Sequential(*(ResidualBlock(width, bias=bias) for _ in range(blocks)))
-
-        self.head = nn.Conv2d(n_frames * in_channels * stem**2, widths[0], 3, padding=1, bias=bias)
-        self.encoder = nn.ModuleList(level(width) for width in widths)
-        self.down = nn.ModuleList(nn.Conv2d(fine, coarse, 2, stride=2, bias=bias) for fine, coarse in pairwise(widths))
-        self.up = nn.ModuleList(
-            nn.ConvTranspose2d(coarse, fine, 2, stride=2, bias=bias) for fine, coarse in pairwise(widths)
+        super().__init__(**settings)
+        multiple = stem * 2**depth
+        self.spec = NetworkSpec(
+            n_frames=n_frames,
+            in_channels=in_channels,
+            out_channels=out_channels,
+            scale=scale,
+            size_multiple=multiple,
+            margin=5 * multiple,  # seams below 2e-4 of the range with the shipped weights
+            homogeneous=not bias,
         )
-        self.decoder = nn.ModuleList(level(width) for width in widths[:-1])
-        self.tail = nn.Conv2d(widths[0], out_channels * (stem * scale) ** 2, 3, padding=1, bias=bias)
-        self._initialise()
-
-    def _initialise(self) -> None:
-        """Initialize as the identity: zero residual, and zero weights for the neighbors of the middle frame."""
-        nn.init.zeros_(self.tail.weight)
-        if self.tail.bias is not None:
-            nn.init.zeros_(self.tail.bias)
-        per_frame = self.in_channels * self.stem**2
-        middle = self.n_frames // 2 * per_frame
-        with torch.no_grad():
-            self.head.weight[:, :middle] = 0
-            self.head.weight[:, middle + per_frame :] = 0
-            self.head.weight.mul_(self.n_frames**0.5)  # keep the output variance of a one-frame network
+        self.architecture = {"name": "residual-unet", **settings}
 
     def forward(self, source: Tensor) -> Tensor:
         """Predict the middle frame; see the class for shapes."""
@@ -164,21 +124,7 @@ class ResidualUNet(RestorationNetwork):
                 f"source of {height} x {width} pixels does not fit the network, expected multiples of {multiple}; pad "
                 f"it to {-(-height // multiple) * multiple} x {-(-width // multiple) * multiple}"
             )
-        base = self.middle_frame(source)
-        if self.scale > 1:
-            base = F.interpolate(base, scale_factor=self.scale, mode="bilinear", align_corners=False)
-        x = self.head(F.pixel_unshuffle(source, self.stem) if self.stem > 1 else source)
-        skips = []
-        for encode, down in zip(self.encoder, self.down, strict=False):
-            x = encode(x)
-            skips.append(x)
-            x = down(x)
-        x = self.encoder[-1](x)
-        for up, decode in zip(reversed(self.up), reversed(self.decoder), strict=True):
-            x = decode(up(x).add_(skips.pop()))
-        factor = self.stem * self.scale
-        residual = self.tail(x)
-        return base + (F.pixel_shuffle(residual, factor) if factor > 1 else residual)
+        return super().forward(source)
 
     def widened(self, state: dict[str, Tensor], n_frames: int) -> dict[str, Tensor]:
         """Extend weights for fewer frames by zero weights for the new neighbors; see `RestorationNetwork`."""
