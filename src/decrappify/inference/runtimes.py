@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from decrappify._common.argument_names import setting
 from decrappify.errors import InputError
+from decrappify.inference.onnx_export import onnx_model
 from decrappify.limits.reached import is_out_of_memory
 
 Predict = Callable[[Tensor], Tensor]
@@ -44,13 +45,10 @@ def for_onnxruntime(network: nn.Module, source: Tensor, precision: str) -> Predi
     """
     onnxruntime = _imported("onnxruntime", "onnx")
     _imported("onnxscript", "onnx")
-    program = torch.onnx.export(network, (source,), input_names=["source"], dynamo=True, verbose=False)
-    if program is None:
-        raise RuntimeError("torch.onnx.export returned no program")
+    model = onnx_model(network, source).SerializeToString()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3  # errors only: its warnings are about single operators
-    model = program.model_proto.SerializeToString()
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     def predict(source: Tensor) -> Tensor:
