@@ -15,7 +15,7 @@ SPHINX := $(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -c docs
 PYSIDE_TESTS := $(addprefix tests/napari_plugin/widgets/,about choices trust test_batch.py test_export.py test_restore_choices.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-napari test-pyside test-cpu test-slow test-faults test-fuzz test-compat test-lowest dist lock docs docs-serve linkcheck lint format screenshots clean
+.PHONY: help demo test test-napari test-pyside test-cpu test-slow test-faults test-fuzz test-compat test-bioimageio test-lowest dist lock docs docs-serve linkcheck lint format screenshots clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ test-faults: $(VENV)/.installed-dev  ## Kill runs at every file event, run two a
 
 test-compat:  ## Test the aicsimageio adapter with the real package, in a separate environment
 	$(PYTHON) tests/compat/aicsimageio_check.py
+
+test-bioimageio: $(VENV)/.installed-dev  ## Test exported models with bioimageio.core, in a separate environment (6 GB)
+	$(BIN)/python tests/compat/bioimageio_check.py
 
 test-lowest: $(LOWEST)/.installed  ## Test with the lowest versions of pyproject.toml, in a separate environment (6 GB)
 	$(LOWEST)/bin/python -m pytest
@@ -121,5 +124,5 @@ $(LOWEST)/.installed: pyproject.toml tests/lowest_bounds.py
 	$(LOWEST)/bin/python -m pip install --quiet --upgrade pip
 	$(LOWEST)/bin/python tests/lowest_bounds.py > $(LOWEST)/constraints.txt
 	$(LOWEST)/bin/python -m pip install --quiet --no-compile --constraint $(LOWEST)/constraints.txt \
-	  --editable ".[bioio,dask,onnx,openvino,remote,tensorboard]" --group test-library
+	  --editable ".[bioimageio,bioio,dask,onnx,openvino,remote,tensorboard]" --group test-library
 	@touch $@

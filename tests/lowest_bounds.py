@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
-EXTRAS = ("bioio", "dask", "onnx", "openvino", "remote", "tensorboard")
+EXTRAS = ("bioimageio", "bioio", "dask", "onnx", "openvino", "remote", "tensorboard")
 _REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)(?:\[[\w,-]+\])?>=(?P<bound>[\w.]+)")
 
 

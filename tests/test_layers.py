@@ -26,7 +26,8 @@ LAYERS = [
     {"inference"},
     {"losses", "metrics"},
     {"io", "crappify"},
-    {"samples", "model", "datasets", "noise", "domain"},
+    {"samples"},
+    {"model", "datasets", "noise", "domain"},
     {"trust"},  # below the restoration, which ends with a trust map if required
     {"restoration"},
     {"batch"},

@@ -36,6 +36,7 @@ NAMES = {
     "colorize",
     "confirmed_resolution",
     "crappifier_preset",
+    "export_model",
     "follow",
     "interval_map",
     "load_model",

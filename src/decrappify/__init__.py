@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from decrappify.io import save_movie as save_movie
     from decrappify.io import scenes as scenes
     from decrappify.model import Model as Model
+    from decrappify.model import export_model as export_model
     from decrappify.model import load_model as load_model
     from decrappify.movie import Movie as Movie
     from decrappify.noise import Calibration as Calibration
@@ -77,6 +78,7 @@ _HOMES = {
     "colorize": "colorization",
     "confirmed_resolution": "restoration",
     "crappifier_preset": "crappify",
+    "export_model": "model",
     "follow": "restoration.follow.api",
     "interval_map": "trust",
     "load_model": "model",

@@ -127,7 +127,7 @@ def _about(model: Model, given: Model | str | Path) -> dict[str, Any]:
         "summary": str(model.card.get("summary", "")),
         "weights_sha256": model.sha256,
         "file": None if path is None else str(path),
-        "file_sha256": None if path is None else hashlib.sha256(path.read_bytes()).hexdigest(),
+        "file_sha256": None if path is None or path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest(),
     }
 
 

@@ -37,6 +37,7 @@ _KEPT = {
     "benchmark": "no report was written",
     "crappify": "no output was written",
     "import-weights": "no model was written",
+    "export": "no file was written",
 }
 _LONG_VALUE = re.compile(r"'([^']{60})[^']{60,}'|(\S{60})\S{200,}")
 

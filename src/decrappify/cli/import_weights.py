@@ -17,9 +17,9 @@ from decrappify.cli.options import PATH
 @click.option("--preset", help="Name of the published network, such as video, if the file does not determine it.")
 @click.option("--overwrite", is_flag=True, help="Replace MODEL.")
 def import_weights(weights: Path, output: Path, preset: str | None, overwrite: bool) -> None:
-    """Convert published weights (DeOldify, PSSR, fastai v1) to a model file.
+    """Convert published weights (DeOldify, PSSR, fastai v1) or a BioImage Model Zoo package to a model file.
 
-    FILE is a downloaded .pth file; this command downloads nothing.
+    FILE is a downloaded .pth file, or a package with the network of decrappify; this command downloads nothing.
     """
     from decrappify.model import importing
 

@@ -19,6 +19,7 @@ from decrappify.cli.check import check
 from decrappify.cli.colorize import colorize
 from decrappify.cli.crappify import crappify
 from decrappify.cli.demo import demo
+from decrappify.cli.export import export
 from decrappify.cli.group import CommandGroup, global_options, is_verbose
 from decrappify.cli.import_weights import import_weights
 from decrappify.cli.info import info
@@ -98,6 +99,7 @@ COMMANDS = [
     adapt,
     colorize,
     import_weights,
+    export,
     benchmark,
     models,
     presets,

@@ -1,4 +1,4 @@
-"""Models: network, normalization, crappifier and model card in one .safetensors file; import of published weights."""
+"""Models: network, normalization, crappifier and model card in one .safetensors file; import and export."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from decrappify.model.catalog import find_model as find_model
     from decrappify.model.catalog import named_models as named_models
     from decrappify.model.catalog import shipped_models as shipped_models
+    from decrappify.model.exchange.export import export_model as export_model
     from decrappify.model.header import has_fidelity as has_fidelity
     from decrappify.model.header import read_card as read_card
     from decrappify.model.loading import load_model as load_model
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Model": "model",
     "check_unused": "model",
+    "export_model": "exchange.export",
     "find_model": "catalog",
     "has_fidelity": "header",
     "load_model": "loading",

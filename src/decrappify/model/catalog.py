@@ -7,6 +7,7 @@ from pathlib import Path
 from decrappify._common.checks import nearest
 from decrappify.errors import MissingFileError
 from decrappify.limits.files import check_regular
+from decrappify.model.exchange.kinds import is_package
 from decrappify.model.shared import IN_RUN_FOLDER, shared_models
 
 _SHIPPED = Path(__file__).parent / "shipped"
@@ -31,7 +32,7 @@ def named_models() -> dict[str, Path]:
 
 
 def find_model(name_or_path: str | Path) -> Path:
-    """Return the file of a shipped or shared model by name, or check the path of a model file.
+    """Return the file of a shipped or shared model by name, or check the path of a model file or package.
 
     Raises
     ------
@@ -45,7 +46,7 @@ def find_model(name_or_path: str | Path) -> Path:
         return shipped[name_or_path]
     path = Path(name_or_path)
     check_regular(path)
-    if not path.is_file():
+    if not path.is_file() and not is_package(path):
         shared = shared_models()
         if isinstance(name_or_path, str) and name_or_path in shared:
             return shared[name_or_path]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from decrappify._common.checks import json_value, reason, short
 from decrappify._version import __version__
 from decrappify.errors import ModelFileError
+from decrappify.model.exchange.kinds import is_package
 from decrappify.model.fastai_import.kinds import what_it_is
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ def read_card(path: Path) -> dict[str, Any]:
     """Read a model file's header (format version, architecture, normalization, crappifier, card), not its weights."""
     from safetensors import SafetensorError, safe_open
 
+    if is_package(path):
+        raise ModelFileError(
+            f"{path} is a package of the BioImage Model Zoo, expected a model file; convert it with "
+            "'decrappify import-weights'"
+        )
     try:
         with safe_open(path, framework="numpy") as file:
             text = (file.metadata() or {}).get("decrappify")
@@ -35,7 +41,7 @@ def read_card(path: Path) -> dict[str, Any]:
     if text is None:
         raise ModelFileError(f"{path} is a safetensors file but not a decrappify model: it has no 'decrappify' header")
     try:
-        header: dict[str, Any] = _header_of(json_value(text))
+        header: dict[str, Any] = checked_header(json_value(text))
     except ValueError as error:
         raise ModelFileError(
             f"{path} has a damaged 'decrappify' header ({reason(error)}); copy or download it again"
@@ -49,7 +55,7 @@ def read_card(path: Path) -> dict[str, Any]:
     return header
 
 
-def _header_of(value: Any) -> dict[str, Any]:
+def checked_header(value: Any) -> dict[str, Any]:
     """Return a header if all its entries have the expected type; raise ValueError otherwise."""
     if not isinstance(value, dict):
         raise ValueError(f"it is a {type(value).__name__}, expected a table")

@@ -13,6 +13,7 @@ from decrappify.errors import DeviceMemoryError, InputError, ModelFileError, pri
 from decrappify.limits.reached import raise_if_limit
 from decrappify.limits.weights import check_loading
 from decrappify.model.catalog import find_model
+from decrappify.model.exchange.kinds import is_package
 from decrappify.model.fastai_import.kinds import is_checkpoint
 from decrappify.model.fidelity import StoredWeights
 from decrappify.model.header import check_finite, check_intact, check_shapes, has_fidelity, read_card
@@ -24,12 +25,13 @@ if TYPE_CHECKING:
 
 
 def load_model(name_or_path: str | Path | Model, *, preset: str | None = None) -> Model:
-    """Load a shipped or shared model by name, a model file by path, or published weights of fastai v1 by path.
+    """Load a shipped or shared model by name, or a model file, package or published weights of fastai v1 by path.
 
     Parameters
     ----------
     name_or_path : str, Path or Model
-        Such as ``"fluorescence-movie"``, ``"runs/mine/model.safetensors"`` or ``"ColorizeArtistic_gen.pth"`` (see
+        Such as ``"fluorescence-movie"``, ``"runs/mine/model.safetensors"``, ``"mine.zip"`` (a package of the BioImage
+        Model Zoo with the network of decrappify) or ``"ColorizeArtistic_gen.pth"`` (see
         `decrappify.model.fastai_import`); a Model is returned unchanged.
     preset : str, optional
         Name of the published network, required if the file does not identify it, such as ``"video"``.
@@ -42,16 +44,21 @@ def load_model(name_or_path: str | Path | Model, *, preset: str | None = None) -
         If `preset` is unknown, or passed for a file that does not contain published weights.
     ModelFileError
         If the file is neither a decrappify model nor known weights, is damaged, or has another format version.
+    MissingExtraError
+        If it is a package, and the extra "bioimageio" is not installed.
     """
     if not isinstance(name_or_path, Model):
         path = find_model(name_or_path)
-        if is_checkpoint(path):
+        is_zoo_package = is_package(path)
+        if not is_zoo_package and is_checkpoint(path):
             return _from_checkpoint(path, preset)
     if preset is not None:
         raise InputError(
             f"{name_or_path} is a model and needs no preset; {setting('preset', preset)} is for published weights"
         )
-    return name_or_path if isinstance(name_or_path, Model) else _read_model(path)
+    if isinstance(name_or_path, Model):
+        return name_or_path
+    return _from_package(path) if is_zoo_package else _read_model(path)
 
 
 def _from_checkpoint(path: Path, preset: str | None) -> Model:
@@ -69,6 +76,12 @@ def _from_checkpoint(path: Path, preset: str | None) -> Model:
         "notes": list(imported.notes),
     }
     return Model(imported.network, imported.statistics, None, card)
+
+
+def _from_package(path: Path) -> Model:
+    from decrappify.model.exchange.reading import read_package
+
+    return read_package(path)
 
 
 def _read_model(path: Path) -> Model:

@@ -157,7 +157,7 @@ class Model:
         stored = dict(self.pretrained or {})
         complete = {key: stored.get(key, weight).to(weight) for key, weight in now.items()}
         if isinstance(self.pretrained, StoredWeights):
-            check_intact(self._header() | {"sha256": self.pretrained.sha256}, complete, self.pretrained.path)
+            check_intact(self.header() | {"sha256": self.pretrained.sha256}, complete, self.pretrained.path)
         return complete
 
     def save(self, path: str | Path, *, overwrite: bool = False, half_precision: bool = False) -> Path:
@@ -190,7 +190,7 @@ class Model:
 
         path = check_unused(path, overwrite=overwrite)
         tensors = _stored(self.network.state_dict(), path, half_precision=half_precision)
-        header = self._header()
+        header = self.header()
         header["sha256"] = digest(header["architecture"], header["normalization"], tensors)
         if self.pretrained is not None:
             before = _stored(self._complete_pretrained(), path, half_precision=half_precision)
@@ -206,7 +206,8 @@ class Model:
             temporary.write_bytes(save(tensors, {"decrappify": json.dumps(header)}))
         return path
 
-    def _header(self) -> dict[str, Any]:
+    def header(self) -> dict[str, Any]:
+        """Return all of a model file but the weights: architecture, normalization, crappifier and card."""
         return {
             "format_version": FORMAT_VERSION,
             "written_by": f"decrappify {__version__}",

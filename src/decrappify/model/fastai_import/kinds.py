@@ -23,6 +23,8 @@ def is_checkpoint(path: Path) -> bool:
     ...     is_checkpoint(file)
     True
     """
+    if path.is_dir():  # a package of the BioImage Model Zoo
+        return False
     head = _head(path)
     if _is_safetensors(head):
         return False
