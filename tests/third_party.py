@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sys
 import tomllib
-from importlib.metadata import PackageNotFoundError, metadata
+from importlib.metadata import PackageNotFoundError, files, metadata
 from pathlib import Path
 
 from decrappify.model import read_card, shipped_models
@@ -80,7 +80,13 @@ def license_of(name: str) -> str:
     if named and "\n" not in named and len(named) < 60:
         return named
     classified = [each.rpartition(" :: ")[2] for each in stated.get_all("Classifier", []) if each.startswith("License")]
-    return ", ".join(classified) or named.partition("\n")[0].strip() or "not stated"
+    return ", ".join(classified) or named.partition("\n")[0].strip() or _title_of_file(name) or "not stated"
+
+
+def _title_of_file(name: str) -> str:
+    """Return the first line of the license file of a package."""
+    found = [each for each in files(name) or () if each.name in ("LICENSE", "LICENSE.md", "LICENSE.txt")]
+    return found[0].read_text().strip().partition("\n")[0] if found else ""
 
 
 if __name__ == "__main__":
