@@ -3,9 +3,9 @@
 python examples/train_colorizer.py                                   # on photographs included in scikit-image
 python examples/train_colorizer.py --photos holiday --hold-out holiday/beach.jpg --items 50000 --output runs/holiday
 
-A demonstration of the mechanism: a few photographs are enough to learn tonal statistics but not object colors, so expect
-visible, mostly warm colors that are not usable. The run folder takes up to 1.1 GB. For usable colors, train on thousands
-of photographs with a GPU and the "artistic" schedule of `decrappify.training.train_nogan`.
+A demonstration of the mechanism: a few photographs are enough to learn tonal statistics but not object colors, so
+expect visible, mostly warm colors that are not usable. The run folder has up to 1.1 GB. For usable colors, train on
+thousands of photographs with a GPU and the "artistic" schedule of `decrappify.training.train_nogan`.
 """
 
 from __future__ import annotations
