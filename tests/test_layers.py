@@ -29,7 +29,7 @@ LAYERS = [
     {"samples"},
     {"model", "datasets", "noise", "domain"},
     {"trust"},  # below the restoration, which ends with a trust map if required
-    {"restoration"},
+    {"restoration", "plot"},
     {"batch"},
     {"colorization", "training"},
     {"benchmarking"},

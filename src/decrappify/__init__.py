@@ -109,6 +109,7 @@ _SUBPACKAGES = frozenset(
         "metrics",
         "networks",
         "noise",
+        "plot",
     }
     | {"restoration", "samples", "training", "trust"}
 )
