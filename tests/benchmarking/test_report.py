@@ -375,3 +375,13 @@ def test_benchmark_command_writes_a_report(tmp_path, tiny_models, reference, noi
     assert "not known" in command("benchmark", tmp_path, *single, "--baselines", "magic", exit_code=2).stderr
     unmatched = command("benchmark", low, high, *single, "--group-by", "fov", exit_code=2).stderr
     assert "--group-by fov does not match 'a'" in unmatched
+
+
+def test_report_html_is_a_table_of_means_with_the_best_in_bold(report):
+    html = report._repr_html_()
+    best = max(report.names, key=lambda name: report.mean(name, "psnr"))
+    text = get_metric("psnr").format(report.mean(best, "psnr"))
+    assert f"<b>{text}</b>" in html
+    assert html.count("<tr>") == 1 + len(report.names)
+    assert report.basis() in html
+    assert len(html) < 10_000

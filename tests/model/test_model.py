@@ -305,3 +305,17 @@ def test_load_model_builds_networks_with_tensors_that_are_not_weights(tmp_path):
         register_network("with-kernel")(WithKernel)
         path = Model(WithKernel(base_channels=16)).save(tmp_path / "model.safetensors")
         assert load_model(path).network.kernel.tolist() == [1, 1, 1]
+
+
+def test_model_html_summarizes_the_card_and_escapes_it(model):
+    card = {"name": "<b>mine", "summary": "for nuclei", "scores": [f"score {i}" for i in range(9)], "limits": "none"}
+    html = Model(model.network, card=card)._repr_html_()
+    for text in ("&lt;b&gt;mine", "for nuclei", "window of 3 frames", "2 times the sampling", "score 5", "and 3 more"):
+        assert text in html
+    assert Model(model.network).sha256[:12] in html
+    assert "score 6" not in html
+    assert "fidelity" not in html
+
+
+def test_model_html_states_the_fidelity(nogan_model):
+    assert "0, or any up to 1 by with_fidelity()" in load_model(nogan_model)._repr_html_()

@@ -290,3 +290,11 @@ def test_noise_below_the_step_between_gray_levels_is_not_determined(sigma):
     found = calibrate(Movie.from_array(frames)).noise.noise_sd
     assert (found.value, found.valid) == (None, False)
     assert "below the step between gray levels" in found.note
+
+
+def test_calibration_html_lists_the_determined_quantities(moving):
+    result = calibrate(moving)
+    html = result._repr_html_()
+    assert f"{result.noise.gain.text()} gray levels per photoelectron" in html
+    assert "bidirectional offset" not in html
+    assert result.noise.source in html

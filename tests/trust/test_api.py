@@ -37,6 +37,7 @@ def test_trust_map_labels_the_false_spot_and_summarizes(pair):
     assert trust.shares["contradicted"] == np.mean(labels == 3)
     assert "contradicted, most in frame 2 near y 40, x 24" in trust.summary
     assert trust.movie.provenance["trust"]["summary"] == trust.summary
+    assert f">{100 * trust.shares['confirmed']:.0f} %<" in trust._repr_html_()
 
 
 @pytest.mark.parametrize(("share", "percent"), [(0.0, None), (0.7, "30"), (1.0, "0")])

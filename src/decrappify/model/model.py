@@ -223,6 +223,12 @@ class Model:
             f"parameters={self.n_parameters:,})"
         )
 
+    def _repr_html_(self) -> str:
+        """Return a summary of the card for notebooks."""
+        from decrappify.model.display import model_html
+
+        return model_html(self)
+
 
 def check_unused(path: str | Path, *, overwrite: bool = False) -> Path:
     """Return the path of a model file that may be written.

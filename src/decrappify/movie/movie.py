@@ -405,3 +405,9 @@ class Movie:
             f"Movie({self.name!r}, shape={self.shape}, dtype={self.dtype}, pixel_size_um={self.pixel_size_um}, "
             f"frame_interval_s={self.frame_interval_s}, channels={list(self.channel_names)})"
         )
+
+    def _repr_html_(self) -> str:
+        """Return metadata and a thumbnail of the first recorded frame for notebooks."""
+        from decrappify.movie.display import movie_html
+
+        return movie_html(self)

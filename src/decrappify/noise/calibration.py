@@ -28,7 +28,7 @@ from decrappify.noise.model import NoiseModel
 from decrappify.noise.optics.measure import measure_optics
 from decrappify.noise.optics.optics import Optics
 from decrappify.noise.optics.scale import Spacing
-from decrappify.noise.table import calibration_table
+from decrappify.noise.table import calibration_table, quantities, remark
 from decrappify.noise.validity import warn_of_values
 
 Array = NDArray[Any]
@@ -84,6 +84,14 @@ class Calibration:
     def table(self) -> str:
         """Return all quantities with standard errors and notes as text, one per line."""
         return calibration_table(self.noise, self.optics)
+
+    def _repr_html_(self) -> str:
+        """Return the quantities with a value for notebooks."""
+        from decrappify._common.pages.cards import html_table
+
+        known = [line for line in quantities(self.noise, self.optics) if line[1].value is not None]
+        rows = [[label, f"{one.text()} {unit}".strip(), remark(one)] for label, one, unit in known]
+        return html_table(["quantity", "value", "note"], rows, note=self.noise.source)
 
     def report(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write a report as one self-contained HTML file.

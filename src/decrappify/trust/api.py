@@ -100,6 +100,14 @@ class TrustMap:
                 overwrite=overwrite,
             )
 
+    def _repr_html_(self) -> str:
+        """Return the shares of the labels for notebooks."""
+        from decrappify._common.pages.cards import html_card
+        from decrappify.trust.summary import percent
+
+        rows = [(name, percent(share)) for name, share in self.shares.items()]
+        return html_card("TrustMap", self.movie.name, rows, note=self.summary)
+
 
 def trust_map(
     measured: Any,

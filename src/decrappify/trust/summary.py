@@ -49,8 +49,8 @@ def summary_line(notes: Mapping[Plane, Mapping[str, Any]]) -> str:
     found = shares(notes.values())
     limit = float(np.median([note["limit"] for note in notes.values()])) if notes else float("nan")
     line = (
-        f"{_percent(found['confirmed'])} confirmed, {_percent(found['untestable'])} below the detection limit of "
-        f"{limit:.2g} photons, {_percent(found['contradicted'])} contradicted"
+        f"{percent(found['confirmed'])} confirmed, {percent(found['untestable'])} below the detection limit of "
+        f"{limit:.2g} photons, {percent(found['contradicted'])} contradicted"
     )
     places = {plane: note["densest"] for plane, note in notes.items() if "densest" in note}
     if not places:
@@ -79,7 +79,12 @@ def unusual_residual(notes: Iterable[Mapping[str, Any]]) -> str:
     return f"the difference of both is {100 * median:.0f} % of the noise, expected about 100 %: {why}"
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """Return a share as text.
+
+    >>> percent(0.00123), percent(0.976), percent(0.0)
+    ('0.12 %', '98 %', '0 %')
+    """
     text = f"{100 * share:.2g}" if share < 0.1 else f"{100 * share:.0f}"
     return f"{'0' if share == 0 else '< 0.01' if share < 1e-4 else text} %"
 

@@ -60,3 +60,9 @@ class Report(Results):
         from decrappify.benchmarking.report.files import save_folder
 
         return save_folder(self, folder, overwrite=overwrite)
+
+    def _repr_html_(self) -> str:
+        """Return a compact table of means for notebooks."""
+        from decrappify.benchmarking.report.text import html_means
+
+        return html_means(self)

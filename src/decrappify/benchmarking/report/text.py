@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from decrappify._common.pages.cards import html_table
 from decrappify.benchmarking.report.results import Results
 from decrappify.errors import printable
 from decrappify.metrics.bootstrap import Interval
@@ -22,6 +23,19 @@ def table(results: Results) -> str:
             cells = (_cell(interval, metric, name == best) for name, interval in intervals.items())
             rows.append((f"  {metric.title}", *cells))
     return "\n".join([*_aligned(rows), "", results.basis(), *_differences(results), *_groups(results)])
+
+
+def html_means(results: Results) -> str:
+    """Return the means of all methods as an HTML table for notebooks; the best values are bold."""
+    metrics = results.headlines or results.metrics
+    rows = [[name, *(metric.format(results.mean(name, metric.key)) for metric in metrics)] for name in results.names]
+    bold = []
+    for column, metric in enumerate(metrics, 1):
+        best = metric.best({name: results.mean(name, metric.key) for name in results.names})
+        bold += [(number, column) for number, name in enumerate(results.names) if name == best]
+    warnings = "".join(f"\n{warning}" for warning in results.warnings)
+    note = f"{results.basis()}{warnings}"
+    return html_table(["", *(metric.title for metric in metrics)], rows, bold=bold, note=note)
 
 
 def signed(interval: Interval, metric: Metric) -> str:
