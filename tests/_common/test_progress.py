@@ -1,5 +1,7 @@
 """Progress bars and cancellation."""
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -13,6 +15,19 @@ def test_checked_progress_accepts_true_false_and_none(capsys):
     with progress_bar(checked_progress(True), total=3, desc="restoring", unit="plane", initial=1) as bar:
         bar.update(2)
     assert "restoring: 100%" in capsys.readouterr().err
+
+
+def test_checked_progress_selects_the_bar_of_a_notebook_without_a_warning():
+    pytest.importorskip("ipykernel")  # installed with napari
+    code = """
+import IPython, ipykernel.zmqshell
+from decrappify._common.progress import checked_progress
+bars = checked_progress(True)
+from tqdm.auto import tqdm
+print(bars is tqdm)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (result.stdout.split(), result.stderr) == (["True"], "")
 
 
 def test_checked_progress_raises_for_other_types_and_other_bars():

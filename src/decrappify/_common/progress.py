@@ -65,7 +65,8 @@ def checked_progress(progress: Progress | bool | None) -> Progress | None:
     Parameters
     ----------
     progress : bool, callable or None
-        True for bars of tqdm; or a callable like ``tqdm`` that returns bars with ``update(n)`` and ``close()``.
+        True for bars of tqdm, which are widgets in notebooks; or a callable like ``tqdm`` that returns bars with
+        ``update(n)`` and ``close()``.
 
     Raises
     ------
@@ -75,10 +76,7 @@ def checked_progress(progress: Progress | bool | None) -> Progress | None:
     if progress is None or progress is False:
         return None
     if progress is True:
-        from tqdm import tqdm
-
-        bars: Progress = tqdm
-        return bars
+        return _automatic_bars()
     if not callable(progress):
         raise InputError(f"progress has type {type(progress).__name__}, expected True or a callable such as tqdm.tqdm")
 
@@ -86,6 +84,17 @@ def checked_progress(progress: Progress | bool | None) -> Progress | None:
         return _checked_bar(progress, words)
 
     return checked
+
+
+def _automatic_bars() -> Progress:
+    """Return tqdm for the interface in use: a widget in notebooks with ipywidgets, else a line of text."""
+    import warnings
+
+    with warnings.catch_warnings():  # tqdm.auto warns of a notebook without ipywidgets on import
+        warnings.simplefilter("ignore")
+        from tqdm.auto import tqdm
+    bars: Progress = tqdm
+    return bars
 
 
 def _checked_bar(progress: Progress, words: dict[str, Any]) -> Bar:
