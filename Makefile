@@ -15,7 +15,7 @@ SPHINX := $(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -c docs
 PYSIDE_TESTS := $(addprefix tests/napari_plugin/widgets/,about choices trust test_batch.py test_export.py test_restore_choices.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-napari test-pyside test-cpu test-slow test-faults test-fuzz test-compat test-bioimageio test-lowest dist lock docs docs-serve linkcheck lint format screenshots clean
+.PHONY: help demo test test-napari test-pyside test-cpu test-slow test-faults test-fuzz test-compat test-bioimageio test-lowest test-notebooks dist lock docs docs-serve linkcheck lint format screenshots clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -56,6 +56,10 @@ test-bioimageio: $(VENV)/.installed-dev  ## Test exported models with bioimageio
 
 test-lowest: $(LOWEST)/.installed  ## Test with the lowest versions of pyproject.toml, in a separate environment (6 GB)
 	$(LOWEST)/bin/python -m pytest
+
+test-notebooks: $(VENV)/.installed-dev  ## Run the notebooks of examples/notebooks from top to bottom (minutes)
+	$(BIN)/python -m pip install --quiet --group notebooks
+	$(BIN)/python -m jupyter execute --timeout=900 examples/notebooks/*.ipynb
 
 dist: $(PACKAGE)/build  ## Build sdist and wheel into dist/, check them, install the wheel in a fresh environment and run the demo with it
 	rm -rf dist/*.whl dist/*.tar.gz $(PACKAGE)/installed

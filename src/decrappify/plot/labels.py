@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-_SIDE = 4.0  # inches
+_WIDTH = 4.4  # inches, that of the legend
 
 
 def trust_overlay(
@@ -89,7 +89,7 @@ def trust_overlay(
         labels = labels_movie.region(t, len(MAPS) * channel, z, *part)
         low, high = levels([image], contrast)
         height, width = image.shape
-        size = (_SIDE * min(1.0, width / height), _SIDE * min(1.0, height / width) + 0.5)
+        size = (_WIDTH, _WIDTH * min(1.0, height / width) + 0.5)
         ((panel,),) = axes_grid(axes, figure, 1, 1, size)
         show_image(panel, overlay(image, labels, low, high), low, high, title)
         add_scale_bar(panel, width, height, movie.pixel_size_um[2])
