@@ -100,7 +100,8 @@ config = NoganConfig.from_dict(
         "max_gradient_norm": 1.0,
     }
 )
-folder = Path(tempfile.mkdtemp()) / "run"
+temporary = tempfile.TemporaryDirectory()
+folder = Path(temporary.name) / "run"
 data = dc.DataOptions(validation=[photographs[1][:96, :96]])
 model = dc.train_nogan(crops, config=config, output=folder, data=data)
 
@@ -122,4 +123,5 @@ luma = np.asarray(Image.fromarray(colorized).convert("L")).astype(int)
 print("largest difference of the luma in gray levels:", np.abs(luma - gray).max())
 print("mean chroma (largest minus smallest of red, green and blue):", np.ptp(colorized, axis=-1).mean().round(1))
 
+temporary.cleanup()
 plt.show()

@@ -51,7 +51,8 @@ config = NoganConfig.from_dict(
 # The verdict is either a checkpoint, or "no useful GAN phase". It depends on the processor, since a GAN phase amplifies
 # rounding errors.
 
-folder = Path(tempfile.mkdtemp()) / "run"
+temporary = tempfile.TemporaryDirectory()
+folder = Path(temporary.name) / "run"
 model = dc.train_nogan(movies, crappifier, config=config, output=folder, start_from="fluorescence-still")
 print(model.card["verdict"])
 
@@ -114,4 +115,5 @@ if path:
 # %%
 # Use ``pretrained.safetensors``, or fidelity 1, for measurements.
 
+temporary.cleanup()
 plt.show()

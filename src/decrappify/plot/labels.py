@@ -46,10 +46,12 @@ def trust_overlay(
         The restored movie.
     trust : TrustMap, path or Movie
         Result of `trust_map`, or the file or movie of its maps.
-    t, z : int
-        Frame and slice.
+    t : int
+        Frame.
     c : int or str
         Channel of the restored movie, by number or name.
+    z : int
+        Slice of a stack.
     crop : (y, x, height, width) or (slice, slice), optional
         Displayed rows and columns in pixels.
     contrast : 0 or (float, float)
