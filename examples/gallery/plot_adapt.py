@@ -7,6 +7,8 @@ are needed: the photons of each frame are split at random into two parts, and th
 the other.
 """
 
+# sphinx_gallery_thumbnail_number = 2
+
 import matplotlib.pyplot as plt
 import numpy as np
 import skimage.data
@@ -58,8 +60,9 @@ dc.plot.compare(
     labels=["noisy", "fluorescence-movie", "adapted", "reference"],
     t=12,
     contrast=-1,
-    figure=plt.figure(figsize=(11, 3.1)),
+    figure=plt.figure(figsize=(9, 2.6)),
 )
+plt.show()
 
 # %%
 # The errors of the same frame, result minus reference in gray levels:
@@ -69,6 +72,7 @@ for panel, title, result in zip(axes, ("fluorescence-movie", "adapted"), (before
     image = panel.imshow(result.frame(12) - reference[12], cmap="PuOr_r", vmin=-12, vmax=12)
     panel.set(xticks=[], yticks=[], title=title)
 figure.colorbar(image, ax=axes)
+plt.show()
 
 # %%
 # Scores against the reference, which is not available in practice. The Gaussian filter has the best widths for it.
@@ -78,5 +82,3 @@ results = {"noisy": noisy, "best Gaussian": best_gaussian(noisy, reference).rest
 results |= {"fluorescence-movie": np.asarray(before)[:, 0, 0], "adapted": np.asarray(after)[:, 0, 0]}
 for name, result in results.items():
     print(f"{name:20} {psnr(result, reference):.2f} dB")
-
-plt.show()

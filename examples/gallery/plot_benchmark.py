@@ -7,6 +7,8 @@ movies are used here; ``dc.benchmark(methods, "folder")`` reads ``folder/low`` a
 with other seeds were among the training data of the models, so their scores on real movies are lower.
 """
 
+# sphinx_gallery_thumbnail_number = 2
+
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.ndimage import median_filter
@@ -55,6 +57,7 @@ for name in names:
     axes.plot(range(len(values)), values, "o", label=name)
 axes.set(ylabel="PSNR (dB)", xticks=range(len(kinds)), xticklabels=kinds)
 axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+plt.show()
 
 # %%
 # The first movie, one frame. Inspect images as well: equal scores can have different errors.
@@ -69,7 +72,6 @@ dc.plot.compare(
     labels=["noisy", "median", "fluorescence-still", "fluorescence-movie", "reference"],
     t=3,
     contrast=-1,
-    figure=plt.figure(figsize=(11, 2.6)),
+    figure=plt.figure(figsize=(9.5, 2.3)),
 )
-
 plt.show()

@@ -6,6 +6,8 @@ Gain, offset, read noise and correlation of the noise are measured in a movie of
 used for training data with the same noise, trust maps and adaptation.
 """
 
+# sphinx_gallery_thumbnail_number = 2
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -45,6 +47,7 @@ axes.plot(ends, curve.gain * ends + curve.intercept, label=f"fit: {curve.gain:.2
 axes.plot(ends, 2.2 * (ends - 100) + (2.2 * 1.6) ** 2, "--", color="black", linewidth=1, label="simulated camera")
 axes.set(xlabel="mean gray level", ylabel="variance (gray levels²)")
 axes.legend(frameon=False)
+plt.show()
 
 # %%
 # A crappifier with the measured noise
@@ -66,9 +69,8 @@ dc.plot.compare(
     crop=(40, 60, 96, 112),
     figure=plt.figure(figsize=(8, 3.6)),
 )
+plt.show()
 
 # %%
 # ``calibration.save("camera.toml")`` writes a file that ``trust="camera.toml"``, ``adapt(noise="camera.toml")`` and the
 # command line accept.
-
-plt.show()

@@ -58,6 +58,7 @@ def draw(panels: dict[str, np.ndarray]) -> None:
 
 
 draw({"gray": gray, "colors of 48 × 48 pixels": enlarged, "with the luma of the photograph": best})
+plt.show()
 
 # %%
 # Training a tiny network
@@ -115,6 +116,7 @@ model = dc.train_nogan(crops, config=config, output=folder, data=data)
 
 colorized = dc.colorize(gray, model=model, render_factor=3)
 draw({"gray": gray, "colorized": colorized, "original": original})
+plt.show()
 
 # %%
 # The luma of the result is that of the photograph, except for rounding and clipping:
@@ -124,4 +126,3 @@ print("largest difference of the luma in gray levels:", np.abs(luma - gray).max(
 print("mean chroma (largest minus smallest of red, green and blue):", np.ptp(colorized, axis=-1).mean().round(1))
 
 temporary.cleanup()
-plt.show()

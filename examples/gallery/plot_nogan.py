@@ -7,6 +7,8 @@ adds texture, of which the monitors on held-out data show how much the reference
 demonstrates the mechanism; it is not a useful model.
 """
 
+# sphinx_gallery_thumbnail_number = 2
+
 import tempfile
 from pathlib import Path
 
@@ -66,6 +68,7 @@ print(model.card["verdict"])
 figure = plt.figure(figsize=(10, 4.8), layout="constrained")
 figure.add_subplot().imshow(plt.imread(folder / "monitors.png"))
 figure.axes[0].set_axis_off()
+plt.show()
 
 # %%
 # Before and after
@@ -79,7 +82,7 @@ noisy = dc.crappify.crappify_movie(simulated.truth, crappifier, seed=0)
 pretrained = dc.load_model(folder / "pretrained.safetensors")
 options = dc.RestorationOptions(dtype="float32")
 before, after = (dc.restore(noisy, each, options=options) for each in (pretrained, model))
-axes = plt.subplots(1, 5, figsize=(11, 2.7), layout="constrained")[1]
+axes = plt.subplots(1, 5, figsize=(9.5, 2.4), layout="constrained")[1]
 dc.plot.compare(
     noisy,
     before,
@@ -94,6 +97,7 @@ difference = (after.frame(0) - before.frame(0))[25:105, 75:155]
 axes[4].imshow(difference, cmap="PuOr_r", vmin=-5, vmax=5)
 axes[4].set(xticks=[], yticks=[])
 axes[4].set_title("after − pretrained (±5 levels)", fontsize=9)
+plt.show()
 
 # %%
 # Fidelity
@@ -104,16 +108,16 @@ axes[4].set_title("after − pretrained (±5 levels)", fontsize=9)
 
 path = model.card.get("fidelity_path", [])
 if path:
-    figure, axes = plt.subplots(1, 3, figsize=(9.5, 2.8), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(8.5, 2.6), layout="constrained")
     names = {"psnr_db": "PSNR (dB)", "noise_dependence": "noise dependence", "kid": "KID"}
     for panel, (key, label) in zip(axes, names.items(), strict=True):
         panel.plot([row["fidelity"] for row in path], [row[key] for row in path], "o-")
         panel.set(xlabel="fidelity", title=label)
         panel.invert_xaxis()
     axes[0].set_ylim(path[0]["psnr_db"] - 0.5, path[0]["psnr_db"] + 0.5)
+plt.show()
 
 # %%
 # Use ``pretrained.safetensors``, or fidelity 1, for measurements.
 
 temporary.cleanup()
-plt.show()

@@ -7,6 +7,8 @@ image without noise, which is known because the movie is simulated. Simulated mo
 training data of the model: on real movies, expect smaller gains.
 """
 
+# sphinx_gallery_thumbnail_number = 2
+
 import matplotlib.pyplot as plt
 
 import decrappify as dc
@@ -48,8 +50,9 @@ dc.plot.compare(
     labels=["noisy", "restored", "reference"],
     t=12,
     contrast=-1,
-    figure=plt.figure(figsize=(10, 2.9)),
+    figure=plt.figure(figsize=(8.5, 2.5)),
 )
+plt.show()
 
 # %%
 # A detail of two successive frames: filaments that are dimmer than the noise are restored only in part, or are absent.
@@ -62,8 +65,9 @@ dc.plot.compare(
     t=[12, 13],
     crop=(40, 20, 60, 80),
     contrast=-1,
-    figure=plt.figure(figsize=(10, 5.4)),
+    figure=plt.figure(figsize=(8.5, 4.6)),
 )
+plt.show()
 
 # %%
 # A kymograph shows motion along a line, and flicker as horizontal stripes.
@@ -76,8 +80,9 @@ dc.plot.kymograph(
     width=3,
     labels=["noisy", "restored", "reference"],
     contrast=-1,
-    figure=plt.figure(figsize=(10, 3.4)),
+    figure=plt.figure(figsize=(8.5, 3)),
 )
+plt.show()
 
 # %%
 # Scores
@@ -87,5 +92,3 @@ dc.plot.kymograph(
 
 for metric, value, interpretation in score_movie(restored, reference=reference, source=movie).rows():
     print(f"{metric:24} {value:14} {interpretation}")
-
-plt.show()

@@ -40,9 +40,10 @@ trust
 # Green: confirmed. The data agree with the result. Yellow: faint structure that the noise would hide; it may be true or
 # false. Red: the data and the result differ by more than noise.
 
-axes = plt.subplots(1, 3, figsize=(11, 3.2), layout="constrained")[1]
+axes = plt.subplots(1, 3, figsize=(9.5, 2.9), layout="constrained")[1]
 dc.plot.compare(movie, wrong, labels=["measured", "restored, with three false spots"], t=6, contrast=1, axes=axes[:2])
 dc.plot.trust_overlay(wrong, trust, t=6, title="labels", axes=axes[2])
+plt.show()
 
 # %%
 # Score and detection limit
@@ -57,6 +58,7 @@ for panel, channel, options in ((axes[0], 1, {"cmap": "PuOr_r", "vmin": -8, "vma
     image = panel.imshow(trust.movie.frame(6, channel), **options)
     panel.set(xticks=[], yticks=[], title=["score (standard deviations)", "detection limit (photons)"][channel - 1])
     figure.colorbar(image, ax=panel)
+plt.show()
 
 # %%
 # Shares over time
@@ -71,5 +73,4 @@ figure, axes = plt.subplots(figsize=(6, 2.6), layout="constrained")
 axes.plot(contradicted, "o-", color="#d55e00")
 axes.set(xlabel="frame", ylabel="contradicted (% of pixels)")
 print(trust.summary)
-
 plt.show()
