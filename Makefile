@@ -59,7 +59,7 @@ test-lowest: $(LOWEST)/.installed  ## Test with the lowest versions of pyproject
 
 test-notebooks: $(VENV)/.installed-dev  ## Run the notebooks of examples/notebooks from top to bottom (minutes)
 	$(BIN)/python -m pip install --quiet --group notebooks
-	$(BIN)/python -m jupyter execute --timeout=900 examples/notebooks/*.ipynb
+	$(BIN)/jupyter execute --timeout=900 examples/notebooks/*.ipynb
 
 dist: $(PACKAGE)/build  ## Build sdist and wheel into dist/, check them, install the wheel in a fresh environment and run the demo with it
 	rm -rf dist/*.whl dist/*.tar.gz $(PACKAGE)/installed
