@@ -165,3 +165,19 @@ def test_closing_during_a_run_leaves_no_thread(viewer, qtbot, rng):
     running = widget._runner._running
     viewer.close()
     qtbot.waitUntil(lambda: running._thread is None, timeout=TIMEOUT)
+
+
+def test_result_of_a_channel_is_compared_with_that_channel(qtbot, rng):
+    scene = ViewerModel()
+    pixels = rng.integers(90, 4000, (3, 2, 32, 40), dtype=np.uint16)
+    axes = {"axis_labels": ("t", "c", "y", "x")}
+    scene.add_image(pixels, name="cells", **axes)
+    recorded = {"restored_from": "cells", "source": {"channel": 1}}
+    scene.add_image(pixels[:, 1:], name="result", translate=(0, 1, 0, 0), metadata={"decrappify": recorded}, **axes)
+    compare = shown(qtbot, CompareWidget, scene, "compare")
+    assert compare["input"].layer.name == "cells"
+    compare.click("difference")
+    compare.wait_for_end()
+    difference = scene.layers[-1]
+    assert difference.translate[1] == 1
+    np.testing.assert_array_equal(np.asarray(difference.data), np.zeros((3, 1, 32, 40)))

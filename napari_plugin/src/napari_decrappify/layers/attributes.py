@@ -41,13 +41,13 @@ def restored_attributes(
     image : LayerImage
         The input.
     axes : str
-        Axes of the new layer, a subset of those of the input, without C.
+        Axes of the new layer, a subset of those of the input, without the C of RGB.
     scale : float
         Upsampling factor in Y and X, below 1 for larger pixels; the new pixels cover the same area.
     start : mapping of str to int, optional
         First pixel of the used part on each axis, in the input; 0 by default.
     """
-    old_axes = image.axes.replace("C", "") if image.is_rgb else image.axes
+    old_axes = image.layer_axes
     count = len(old_axes)
     old = {
         "scale": list(image.attributes.get("scale", np.ones(count))),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,21 @@ def channels_of(layers: Iterable[Any], layer: Any) -> list[Any]:
 def channel_name(image: LayerImage) -> str:
     """Return the name of the channel of a layer in its file; that of the layer if unknown."""
     return str(image.recorded.get("channel_name") or image.name)
+
+
+def channel_names(images: Sequence[LayerImage]) -> tuple[str, ...]:
+    """Return the unique names of the channels that layers contain: one per layer, or those along axis C of one layer.
+
+    >>> import numpy as np
+    >>> image = LayerImage(np.zeros((2, 8, 9)), "cells", "CYX", False, {})
+    >>> channel_names([image]), channel_names([LayerImage(np.zeros((8, 9)), name, "YX", False, {}) for name in "ab"])
+    (('C0', 'C1'), ('a', 'b'))
+    """
+    if len(images) == 1 and not images[0].is_rgb and images[0].sizes.get("C", 1) > 1:
+        with closing(images[0].movie()) as movie:
+            return tuple(movie.channel_names)
+    names = tuple(channel_name(image) for image in images)
+    return names if len(set(names)) == len(names) else tuple(image.name for image in images)
 
 
 def common_name(images: Sequence[LayerImage]) -> str:

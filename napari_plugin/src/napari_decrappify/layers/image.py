@@ -77,6 +77,11 @@ class LayerImage:
         return cls(data, name, axes_of(data, attributes, axes), is_rgb, dict(attributes))
 
     @property
+    def layer_axes(self) -> str:
+        """Axes of the layer for napari, which does not count the C of RGB as one."""
+        return self.axes.removesuffix("C") if self.is_rgb else self.axes
+
+    @property
     def sizes(self) -> dict[str, int]:
         """Length of each axis."""
         return dict(zip(self.axes, self.data.shape, strict=True))
@@ -150,7 +155,7 @@ class LayerImage:
         return None if scale is None or factor is None else scale * factor
 
     def _scale_and_unit(self, axis: str) -> tuple[float | None, str]:
-        axes = self.axes.replace("C", "") if self.is_rgb else self.axes
+        axes = self.layer_axes
         scale = self.attributes.get("scale")
         if axis not in axes or scale is None:
             return None, "pixel"

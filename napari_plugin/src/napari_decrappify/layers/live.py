@@ -19,6 +19,9 @@ from napari_decrappify.layers.scenes import origin_of
 class LiveResult:
     """Layers of one run, one per channel; only the displayed planes are in memory.
 
+    If the input has an axis C, each layer has one, too, of length 1, so that napari, which aligns the last axes of all
+    layers, shows it at the place of its channel.
+
     The layer data are lazy views without dask, whose cache would show outdated pixels.
 
     Parameters
@@ -74,7 +77,7 @@ class LiveResult:
         """Show the finished store under its final name."""
         movie = open_movie(output)
         for layer, (view, channel) in zip(self.layers, self._views, strict=True):
-            view.show(movie)
+            view.show(self._of_view(movie, channel))
             layer.metadata = {METADATA: self._metadata(view, channel, output, provenance)}
             layer.name = self._name(channel)
             layer.refresh(extent=False)
@@ -87,13 +90,29 @@ class LiveResult:
             layer.refresh(extent=False)
 
     def _create_views(self, movie: Movie) -> list[tuple[MovieArray, int]]:
-        axes = self._images[0].axes.replace("C", "")
-        if self._images[0].is_rgb and is_rgb(movie):
-            return [(MovieArray(movie, f"{axes}C"), 0)]
-        return [(MovieArray(movie, axes, channel), channel) for channel in range(movie.shape[1])]
+        image = self._images[0]
+        if image.is_rgb and is_rgb(movie):
+            return [(MovieArray(movie, image.axes), 0)]
+        channels = range(movie.shape[1])
+        if self._has_channel_axis:
+            return [(MovieArray(self._of_view(movie, channel), image.axes), channel) for channel in channels]
+        return [(MovieArray(movie, image.layer_axes, channel), channel) for channel in channels]
+
+    @property
+    def _has_channel_axis(self) -> bool:
+        return "C" in self._images[0].layer_axes
+
+    def _of_view(self, movie: Movie, channel: int) -> Movie:
+        """Return the movie of a view, which is one channel if the view has an axis C."""
+        return movie.select(channels=channel) if self._has_channel_axis else movie
+
+    def _input_channel(self, channel: int) -> int:
+        """Return the channel of the input for one of the result."""
+        return int(self._recorded.get("restored_channel", channel))
 
     def _add(self, view: MovieArray, channel: int, movie: Movie) -> Any:
-        axes, start = view.axes.replace("C", ""), {"T": self._first}
+        axes = self._image(channel).layer_axes
+        start = {"T": self._first, "C": self._input_channel(channel)}
         attributes = restored_attributes(self._image(channel), axes=axes, scale=self._store.scale, start=start)
         if self._is_split:
             attributes.pop("colormap", None)
@@ -101,7 +120,7 @@ class LiveResult:
         return self._viewer.add_image(
             view,
             name=f"{self._name(channel)} (running)",
-            rgb=view.axes.endswith("C"),
+            rgb=self._is_rgb(view),
             multiscale=False,
             metadata={METADATA: recorded},
             **attributes,
@@ -111,6 +130,9 @@ class LiveResult:
     def _is_split(self) -> bool:
         """Whether one layer of several channels is restored into several layers."""
         return len(self._images) == 1 and len(self._views) > 1
+
+    def _is_rgb(self, view: MovieArray) -> bool:
+        return view.axes.endswith("C")
 
     def _image(self, channel: int) -> LayerImage:
         return self._images[channel if len(self._images) > 1 else 0]
@@ -128,21 +150,22 @@ class LiveResult:
             "model": self._model(channel),
             "path": str(path.absolute()),
             "scene": 0,
-            "channel": None if view.axes.endswith("C") else channel,
+            "channel": None if self._is_rgb(view) else channel,
             "array": view.name,
             "restored_from": image.name,
-            "source": origin_of(image) | ({"channel": channel} if self._is_split else {}),
+            "source": origin_of(image) | ({"channel": self._input_channel(channel)} if self._has_channel_axis else {}),
             "channel_name": self._channel_names[channel],
             "provenance": provenance,
         }
 
     def _is_shown(self, layer: Any, view: MovieArray, channel: int, changed: set[PlaneDone]) -> bool:
-        axes = view.axes.replace("C", "")
+        axes = self._image(channel).layer_axes
         position = current_position(self._viewer, layer, axes)
         t, z = position.get("T", 0), position.get("Z", 0)
-        channels = range(3) if view.axes.endswith("C") else (channel,)
+        channels = range(3) if self._is_rgb(view) else (channel,)
         if self._viewer.dims.ndisplay == 3:  # reading a volume is slow: once, when its last plane is finished
-            return axes == "TZYX" and self._completes_volume(t, channels, view.shape[1], changed)
+            n_slices = self._image(channel).sizes.get("Z", 1)
+            return {"T", "Z"} <= set(axes) and self._completes_volume(t, channels, n_slices, changed)
         return any(plane.t == t and plane.z == z and plane.c in channels for plane in changed)
 
     def _completes_volume(self, t: int, channels: Sequence[int], n_slices: int, changed: set[PlaneDone]) -> bool:

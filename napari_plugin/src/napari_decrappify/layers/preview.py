@@ -71,9 +71,8 @@ class RestoredPreview(_Preview):
     def is_displayed(self, image: LayerImage, region: Region) -> bool:
         """Return whether the plane of a region of a layer is displayed."""
         source = self._layer_of(image)
-        axes = image.axes.removesuffix("C") if image.is_rgb else image.axes
-        position = {} if source is None else current_position(self._viewer, source, axes)
-        return (position.get("T", region.t), position.get("Z", region.z)) == (region.t, region.z)
+        position = {} if source is None else current_position(self._viewer, source, image.layer_axes)
+        return all(position.get(axis, region.start[axis]) == region.start[axis] for axis in "TCZ")
 
     def remove(self) -> None:
         """Remove the layer, its outline, and the link of the contrast."""
@@ -104,7 +103,7 @@ class RestoredPreview(_Preview):
         """
         self.remove()
         self._scale = scale
-        axes = image.axes.replace("C", "")
+        axes = image.layer_axes
         is_rgb = image.is_rgb and len(pixels) == 3
         plane = np.moveaxis(pixels, 0, -1) if is_rgb else pixels[0]
         # Axes other than Y and X have length 1, so that the layer is shown on its frame only.
@@ -157,7 +156,7 @@ class CrappifiedPreview(_Preview):
 
     def show(self, image: LayerImage, region: Region, pixels: NDArray[Any], crappifier: Crappifier) -> None:
         """Show a region crappified with seed 0 on the canvas, replacing the previous one."""
-        axes = image.axes.replace("C", "")
+        axes = image.layer_axes
         pixels = pixels.reshape((1,) * (len(axes) - 2) + pixels.shape)
         attributes = restored_attributes(image, axes=axes, scale=1 / crappifier.scale, start=region.start)
         name = f"{image.name} [crappified: {crappifier.name}]"

@@ -35,8 +35,8 @@ class Region:
 
     @property
     def start(self) -> dict[str, int]:
-        """First pixel on each axis except C."""
-        return {"T": self.t, "Z": self.z, "Y": self.rows.start, "X": self.columns.start}
+        """First pixel on each axis."""
+        return {"T": self.t, "C": self.c, "Z": self.z, "Y": self.rows.start, "X": self.columns.start}
 
     def middle(self, pixels: int) -> Region:
         """Crop to the middle with at most `pixels`, at least 32 × 32 if the region is that large.
@@ -96,7 +96,7 @@ def displayed_region(viewer: Any, layer: Any, image: LayerImage, channel: int | 
     channel : int, optional
         Channel of the region; the displayed one by default.
     """
-    position = current_position(viewer, layer, image.axes.removesuffix("C") if image.is_rgb else image.axes)
+    position = current_position(viewer, layer, image.layer_axes)
     rows, columns = _visible_part(layer, image)
     c = position.get("C", 0) if channel is None else channel
     return Region(position.get("T", 0), c, position.get("Z", 0), rows, columns)
@@ -119,6 +119,14 @@ def current_position(viewer: Any, layer: Any, axes: str) -> dict[str, int]:
         axis: int(np.clip(round(float(value)), 0, size - 1))
         for axis, size, value in zip(axes, shape, coordinates, strict=False)
     }
+
+
+def show_channel(viewer: Any, layer: Any, image: LayerImage, channel: int) -> None:
+    """Move the slider of axis C to a channel of a layer that has this axis."""
+    if "C" in image.layer_axes:
+        axis = image.axes.index("C")
+        coordinate = float(layer.translate[axis]) + channel * float(layer.scale[axis])
+        viewer.dims.set_point(viewer.dims.ndim - layer.ndim + axis, coordinate)
 
 
 def _visible_part(layer: Any, image: LayerImage) -> tuple[slice, slice]:

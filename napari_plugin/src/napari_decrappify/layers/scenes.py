@@ -9,6 +9,7 @@ from typing import Any
 
 from decrappify import Movie
 from decrappify.errors import InputError
+from napari_decrappify.layers.channels import channel_names
 from napari_decrappify.layers.image import LayerImage
 
 _COLORS = {"red": "FF0000", "green": "00FF00", "blue": "0000FF", "cyan": "00FFFF", "magenta": "FF00FF"}
@@ -96,9 +97,7 @@ def _together(images: Sequence[LayerImage], movies: Sequence[Movie]) -> Movie:
                 f"layer {image.name!r} has shape {movie.shape} (T, C, Z, Y, X) and dtype {movie.dtype}, expected "
                 f"{(first.shape[0], 1, *first.shape[2:])} and {first.dtype} like {images[0].name!r}; save it separately"
             )
-    names = [movie.channel_names[0] for movie in movies]
-    if len(set(names)) < len(names):
-        names = [image.name for image in images]
+    names = channel_names(images)
     return first.map_regions(
         lambda t, c, z, rows, columns: movies[c].region(t, 0, z, rows, columns),
         shape=(first.shape[0], len(movies), *first.shape[2:]),

@@ -98,10 +98,11 @@ def trust_layers(
     for channel in range(n_c // _MAPS):
         title = _title(names, channel, n_c // _MAPS)
         first = _MAPS * channel
+        parts = [movie.select(channels=first + number) for number in range(_MAPS)]
         if with_score:
-            layers.append(_score(movie, axes, first + 1, title, common))
-        layers.append(_limit(movie, axes, first + 2, title, common))
-        layers.append(_labels(movie, axes, first, title, common))
+            layers.append(_score(parts[1], axes, title, common))
+        layers.append(_limit(parts[2], axes, title, common))
+        layers.append(_labels(parts[0], axes, title, common))
     return layers
 
 
@@ -148,10 +149,9 @@ def _of_result(path: Path, beside: Path) -> list[LayerData]:
     return [] if record is None else trust_layers(movie, record, path.name)
 
 
-def _labels(movie: Movie, axes: str, channel: int, name: str, common: Mapping[str, Any]) -> LayerData:
+def _labels(labels: Movie, axes: str, name: str, common: Mapping[str, Any]) -> LayerData:
     from napari.utils.colormaps import DirectLabelColormap  # napari is not loaded by an import of the readers
 
-    labels = movie.select(channels=channel)
     whole = labels.map_planes(lambda t, c, z: np.rint(labels.frame(t, c, z)), dtype=np.uint8)
     colors: dict[int | None, tuple[float, ...]] = dict.fromkeys((None, 0), (0.0, 0.0, 0.0, 0.0))
     colors |= {value: (*_rgb(COLORS[value]), _OPACITIES[value]) for value in LABELS}
@@ -164,10 +164,10 @@ def _labels(movie: Movie, axes: str, channel: int, name: str, common: Mapping[st
     return as_dask(MovieArray(whole, axes)), {**common, **attributes}, "labels"
 
 
-def _limit(movie: Movie, axes: str, channel: int, name: str, common: Mapping[str, Any]) -> LayerData:
+def _limit(movie: Movie, axes: str, name: str, common: Mapping[str, Any]) -> LayerData:
     n_t, _, n_z, height, width = movie.shape
     rows, columns = (slice((side - part) // 2, (side + part) // 2) for side, part in _middle(height, width))
-    levels = np.nan_to_num(movie.region(n_t // 2, channel, n_z // 2, rows, columns))
+    levels = np.nan_to_num(movie.region(n_t // 2, 0, n_z // 2, rows, columns))
     high = max(float(np.percentile(levels, 99.5)), 1.0)
     attributes = {
         "name": f"detection limit (photons) · {name}",
@@ -175,7 +175,7 @@ def _limit(movie: Movie, axes: str, channel: int, name: str, common: Mapping[str
         "contrast_limits": (0.0, high),
         "visible": False,
     }
-    return as_dask(MovieArray(movie, axes, channel)), {**common, **attributes}, "image"
+    return as_dask(MovieArray(movie, axes)), {**common, **attributes}, "image"
 
 
 def _middle(height: int, width: int) -> list[tuple[int, int]]:
@@ -183,14 +183,14 @@ def _middle(height: int, width: int) -> list[tuple[int, int]]:
     return [(side, min(side, _CONTRAST_PX)) for side in (height, width)]
 
 
-def _score(movie: Movie, axes: str, channel: int, name: str, common: Mapping[str, Any]) -> LayerData:
+def _score(movie: Movie, axes: str, name: str, common: Mapping[str, Any]) -> LayerData:
     attributes = {
         "name": f"trust score · {name}",
         "colormap": "PiYG",
         "contrast_limits": (-_SCORES, _SCORES),
         "visible": False,
     }
-    return as_dask(MovieArray(movie, axes, channel)), {**common, **attributes}, "image"
+    return as_dask(MovieArray(movie, axes)), {**common, **attributes}, "image"
 
 
 def _rgb(color: str) -> tuple[float, float, float]:

@@ -144,7 +144,7 @@ class ColorizeWidget(RunWidget):
         image = self._image(layer)
         if image is None or model is None:
             return None
-        axes = image.axes.removesuffix("C") if image.is_rgb else image.axes
+        axes = image.layer_axes
         position = current_position(self._viewer, layer, axes)
         displayed = ((position.get("T", 0), position.get("Z", 0)),)
         n_t, n_z = image.sizes.get("T", 1), image.sizes.get("Z", 1)

@@ -13,6 +13,7 @@ from napari_decrappify.layers.attributes import restored_attributes
 from napari_decrappify.layers.image import METADATA
 from napari_decrappify.layers.lazy import MovieArray, as_dask
 from napari_decrappify.layers.region import current_position
+from napari_decrappify.layers.scenes import origin_of
 from napari_decrappify.widgets.choices.layer import LayerChoice, is_gray
 from napari_decrappify.widgets.metric_table import MetricTable
 from napari_decrappify.widgets.running.forms import button, form, row, scrolled
@@ -134,7 +135,9 @@ class CompareWidget(RunWidget):
         restored, reference, source = (image for _, image in pairs)
         if restored is None or any(layer is not None and image is None for layer, image in pairs):
             return None
-        position = current_position(self._viewer, layers[0], restored.axes)
+        position = current_position(self._viewer, layers[0], restored.layer_axes)
+        if restored.sizes.get("C", 1) == 1:
+            position["C"] = origin_of(restored).get("channel", 0)  # of the other layers, if they have several
         return CompareSettings(restored=restored, reference=reference, source=source, position=position)
 
     def _command(self) -> str:
@@ -166,8 +169,10 @@ class CompareWidget(RunWidget):
         settings = difference.settings
         other = settings.reference or settings.source
         names = [settings.restored.name, "" if other is None else other.name]
-        axes = settings.restored.axes.replace("C", "")
-        attributes = restored_attributes(settings.restored, axes=axes)
+        axes = settings.restored.layer_axes
+        has_channels = settings.restored.sizes.get("C", 1) > 1
+        start = {"C": settings.position.get("C", 0)} if has_channels else {}
+        attributes = restored_attributes(settings.restored, axes=axes, start=start)
         attributes |= {"colormap": _DIFFERENCE, "contrast_limits": (-difference.limit, difference.limit)}
         self._viewer.add_image(
             as_dask(MovieArray(difference.movie, axes)),

@@ -181,7 +181,7 @@ class ExportPage(RunWidget):
 
     def _slice(self, layer: Any) -> int:
         image = LayerImage.of(layer)
-        axes = image.axes.removesuffix("C") if image.is_rgb else image.axes
+        axes = image.layer_axes
         return current_position(self._viewer, layer, axes).get("Z", 0)
 
     def _show_result(self, result: Exported) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,10 @@ from qtpy.QtWidgets import QLabel, QTabWidget, QVBoxLayout, QWidget
 
 from decrappify.errors import DecrappifyError, InputError
 from napari_decrappify.commands.restore import restore_command
-from napari_decrappify.layers.channels import channel_name
-from napari_decrappify.layers.image import METADATA, LayerImage
+from napari_decrappify.layers.channels import channel_name, channel_names
+from napari_decrappify.layers.image import LayerImage
 from napari_decrappify.layers.model_fit import caution, obstacle, window_length
-from napari_decrappify.layers.region import displayed_region
+from napari_decrappify.layers.region import displayed_region, show_channel
 from napari_decrappify.layers.scene_listing import SceneListing, scene_like
 from napari_decrappify.widgets.about.page import ModelPage
 from napari_decrappify.widgets.choices.device import DeviceChoice
@@ -128,7 +129,9 @@ class RestoreWidget(RunWidget):
 
     def _connect(self) -> None:
         self._input.chosen.connect(self._on_input)
+        self._input.channel_chosen.connect(self._show_channel_models)
         self._model.model_changed.connect(self._on_model)
+        self._channel_models.changed.connect(self._update_buttons)
         self._model.refused.connect(self._panel.show_error)
         self._preview.start.clicked.connect(lambda: self._start_preview())
         self._panel.run_clicked.connect(self._start)
@@ -156,9 +159,14 @@ class RestoreWidget(RunWidget):
         self._input.follow_image(image)
         if image is not None:
             self._model.follow(is_still=window_length(image) == 1)
-        channels = [layer.metadata[METADATA].get("channel_name", layer.name) for layer in self._input.channels]
-        self._channel_models.show_channels(channels)
+        self._show_channel_models()
         self._update_buttons()
+
+    def _show_channel_models(self) -> None:
+        try:
+            self._channel_models.show_channels(self._input.channel_names())
+        except DecrappifyError:  # the axes do not fit, as the status line states
+            self._channel_models.show_channels(())
 
     def _obstacle(self) -> str:
         """Return why nothing can be restored, empty if it can."""
@@ -176,8 +184,7 @@ class RestoreWidget(RunWidget):
     def _update_buttons(self) -> None:
         reason = self._obstacle()
         self._panel.allow(not reason, reason)
-        layer = self._input.layer
-        self._preview.keep_for(self._model.chosen, "" if layer is None else layer.name)
+        self._preview.keep_for(self._previewed_choices())
         self._preview.start.setEnabled(not reason and not self._runner.is_running)
         self._queue.update_buttons(may_add=not reason, is_running=self._runner.is_running)
         self._show_count()
@@ -243,7 +250,7 @@ class RestoreWidget(RunWidget):
             image=channels[0] if channels else image,
             channels=channels,
             model=model,
-            models=self._channel_models.models if channels else {},
+            models=self._channel_models.models if self._has_channel_models(channels or (image,)) else {},
             folder=self._folder.path,
             first=first,
             stop=stop,
@@ -251,6 +258,10 @@ class RestoreWidget(RunWidget):
             device=self._device.device,
             fidelity=self._fidelity.fidelity,
         )
+
+    def _has_channel_models(self, images: Sequence[LayerImage]) -> bool:
+        """Return whether layers contain the channels whose models are chosen."""
+        return bool(self._channel_models.names) and channel_names(images) == self._channel_models.names
 
     def _entries(self, layer: Any) -> list[Entry]:
         """Return the restorations of a layer, with its channels and scenes as chosen."""
@@ -329,19 +340,27 @@ class RestoreWidget(RunWidget):
 
     # Preview
 
+    def _previewed_choices(self) -> tuple[Any, ...]:
+        layer = self._input.layer
+        return self._model.chosen, self._channel_models.models, "" if layer is None else layer.name
+
     def _start_preview(self) -> None:
         layer, model = self._input.layer, self._model.chosen
         image = self._image(layer, self._input.axes)
         if image is None or model is None:
             return
-        model = self._channel_models.models.get(channel_name(image), model)
         if self._viewer.dims.ndisplay != 2:
             self._panel.show_error("the preview requires the 2D view; switch the canvas to 2D")
             return
+        if self._input.channel is not None:
+            show_channel(self._viewer, layer, image, self._input.channel)
         region = displayed_region(self._viewer, layer, image, self._input.channel)
+        places = [number for number, each in enumerate(self._input.channels) if each == layer]
+        model = self._channel_models.model(places[0] if places else region.c) or model
         settings = PreviewSettings(
             image=image, model=model, device=self._device.device, region=region, fidelity=self._fidelity.fidelity
         )
+        self._preview.begin(self._previewed_choices())
         self._runner.start(self._previewer.preview, settings)
 
     def _show_preview(self, previewed: Previewed) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from decrappify import Model, Movie, load_model
 from decrappify.errors import OutputExistsError
 from decrappify.io import partial_path
-from napari_decrappify.layers.channels import channel_name, common_name
+from napari_decrappify.layers.channels import channel_names, common_name
 from napari_decrappify.layers.growing import GrowingStore, PlaneDone
 from napari_decrappify.layers.image import LayerImage
 from napari_decrappify.layers.scenes import movie_of
@@ -38,7 +38,7 @@ class RestoreSettings:
     channels : tuple of LayerImage
         Layers that are the channels of one movie and become those of one result; empty for one layer.
     models : mapping of str to (str or Path)
-        Models of single channels by name, instead of `model`.
+        Models of single channels by name, instead of `model`; see `channel_names`.
     first, stop : int
         Frames ``first:stop``.
     channel : int or None
@@ -80,12 +80,14 @@ class RestoreSettings:
     @property
     def model_name(self) -> str:
         """Short name of the model, or names of different models, for files."""
-        names = [self.model_of(image) for image in self.images] if self.channels else [*map(short_name, self._used())]
-        return "+".join(dict.fromkeys(names))
+        return "+".join(dict.fromkeys(self.model_names))
 
-    def model_of(self, image: LayerImage) -> str:
-        """Return the short name of the model for one of the layers."""
-        return short_name(self.models.get(channel_name(image), self.model))
+    @property
+    def model_names(self) -> list[str]:
+        """Short name of the model of each channel; a single one if all channels have the same model."""
+        if not self.models:
+            return [short_name(self.model)]
+        return [short_name(self.models.get(name, self.model)) for name in channel_names(self.images)]
 
     @property
     def all_models(self) -> Any:
@@ -99,9 +101,6 @@ class RestoreSettings:
         recorded |= {"model_file": str(self.model)}
         further = {"restored_channel": self.channel, "fidelity": self.fidelity}
         return recorded | {name: value for name, value in further.items() if value is not None}
-
-    def _used(self) -> list[str | Path]:
-        return list(self.models.values()) or [self.model]
 
     @contextmanager
     def opened(self) -> Iterator[Movie]:

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QComboBox
 from tests.napari_plugin.clicking import TIMEOUT, Driver, shown
 from tests.napari_plugin.restoring import noisy
 from tests.napari_plugin.scene_files import write_scenes
 
-from decrappify import open_movie
+from decrappify import Movie, open_movie, restore
 from decrappify.cli import main
+from napari_decrappify.layers.image import LayerImage
 from napari_decrappify.readers import get_reader
 from napari_decrappify.widgets.restore import RestoreWidget
 
@@ -73,6 +74,37 @@ def test_channels_are_restored_into_one_store_with_a_model_each(qtbot, scene, dr
         np.testing.assert_array_equal(np.asarray(stored), pixels)
         assert stored.channel_names == ("ChA-T1", "ChS2")
         assert stored.provenance["restoration"]["model_sha256"] == stored_models["model_sha256"]
+
+
+def test_channels_of_one_layer_are_restored_with_a_model_each(qtbot, scene, driver, tiny_models, rng):
+    pixels = noisy(rng, (3, 2, 32, 40))
+    scene.add_image(pixels, name="cells", axis_labels=("t", "c", "y", "x"))
+    assert not driver["channels"].isEnabled()
+    qtbot.waitUntil(driver["model_0"].isVisible)
+    driver["model_1"].setCurrentText("still")
+    scene.dims.set_current_step(1, 1)
+    driver.click("preview")
+    qtbot.waitUntil(lambda: driver.status.startswith("preview of"), timeout=TIMEOUT)
+    preview = scene.layers["cells [preview still]"]
+    assert (preview.data.shape, preview.translate[1]) == ((1, 1, 32, 40), 1)
+    driver["model_1"].setCurrentText("As above")
+    assert [layer.name for layer in scene.layers] == ["cells"]
+    driver["model_1"].setCurrentText("still")
+    driver.run()
+    assert driver.status.startswith("restored in"), driver.status
+    results = list(scene.layers)[1:]
+    assert [each.name for each in results] == ["cells C0 [movie]", "cells C1 [still]"]
+    assert [(each.data.shape, each.translate[1]) for each in results] == [((3, 1, 32, 40), 0), ((3, 1, 32, 40), 1)]
+    models = {"C1": tiny_models["still"], "*": tiny_models["movie"]}
+    expected = np.asarray(restore(Movie.from_array(pixels, "TCYX"), models))
+    for number, layer in enumerate(results):
+        np.testing.assert_array_equal(np.asarray(layer.data), expected[:, [number], 0])
+        assert LayerImage.of(layer).recorded["source"] == {"channel": number}
+    driver["channel"].setCurrentText("1")
+    assert driver.widget.findChild(QComboBox, "restore_model_0") is None
+    driver["channel"].setCurrentText("All")
+    driver["axes"].setCurrentText("TZYX")
+    assert driver.widget.findChild(QComboBox, "restore_model_0") is None
 
 
 def test_queue_is_reordered_and_runs_to_the_end(qtbot, scene, driver, tmp_path, rng):

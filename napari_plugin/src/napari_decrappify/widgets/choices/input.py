@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QSignalBlocker, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QSpinBox
 
-from napari_decrappify.layers.channels import channels_of
+from napari_decrappify.layers.channels import channel_names, channels_of
 from napari_decrappify.layers.image import METADATA, LayerImage
 from napari_decrappify.widgets.choices.layer import AxesChoice, LayerChoice, is_image, is_restorable
 from napari_decrappify.widgets.running.forms import named, row
@@ -28,6 +28,7 @@ class InputChoice(QObject):
     """
 
     chosen = Signal()  # layer or axes
+    channel_chosen = Signal()
 
     def __init__(self, viewer: Any, name: str) -> None:
         super().__init__()
@@ -56,6 +57,7 @@ class InputChoice(QObject):
         self._layer.layer_changed.connect(self.follow_layer)
         self._together.toggled.connect(lambda _: self.chosen.emit())
         self._axes.currentTextChanged.connect(lambda _: self.chosen.emit())
+        self._channel.currentTextChanged.connect(lambda _: self.channel_chosen.emit())
         self._first.valueChanged.connect(self._last.setMinimum)
 
     def add_to(self, fields: QFormLayout) -> None:
@@ -134,10 +136,26 @@ class InputChoice(QObject):
             box.setEnabled(n_frames > 1)
         self._first.setValue(0)
         self._last.setValue(n_frames - 1)
-        self._channel.clear()
         several = n_channels > 1 and image is not None and not image.is_rgb
-        self._channel.addItems([_ALL_CHANNELS, *map(str, range(n_channels))] if several else [_ALL_CHANNELS])
+        with QSignalBlocker(self._channel):
+            self._channel.clear()
+            self._channel.addItems([_ALL_CHANNELS, *map(str, range(n_channels))] if several else [_ALL_CHANNELS])
         self._channel.setEnabled(several)
+
+    def channel_names(self) -> tuple[str, ...]:
+        """Return the names of the channels that are restored together; empty for one channel, and for RGB.
+
+        Raises
+        ------
+        InputError
+            If the axes of the layer are not valid.
+        """
+        if self.channels:
+            return channel_names([LayerImage.of(layer) for layer in self.channels])
+        if self.layer is None or self.channel is not None:
+            return ()
+        names = channel_names([LayerImage.of(self.layer, self.axes)])
+        return names if len(names) > 1 else ()
 
     def _siblings(self, layer: Any) -> list[Any]:
         found = [] if layer is None else channels_of(filter(is_image, self._viewer.layers), layer)

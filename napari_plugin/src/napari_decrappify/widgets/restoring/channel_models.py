@@ -1,11 +1,11 @@
-"""Models of the channels of a scene that are restored together."""
+"""Models of the channels that are restored together."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from qtpy.QtCore import QObject, Qt
+from qtpy.QtCore import QObject, QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QFormLayout, QLabel
 
 from napari_decrappify.widgets.choices.model import ModelChoice
@@ -26,6 +26,8 @@ class ChannelModels(QObject):
         Prefix of the objectNames; channels are numbered from 0.
     """
 
+    changed = Signal()
+
     def __init__(self, models: ModelChoice, name: str) -> None:
         super().__init__(models)
         self._models, self._name = models, name
@@ -37,7 +39,7 @@ class ChannelModels(QObject):
         self._form = fields
 
     def show_channels(self, names: Sequence[str]) -> None:
-        """List the channels, if they are others than before; none if one layer is restored."""
+        """List the channels, if they are others than before; none if one channel is restored."""
         if list(self._boxes) == list(names) or self._form is None:
             return
         for box in self._boxes.values():
@@ -49,6 +51,7 @@ class ChannelModels(QObject):
             box = ElidedBox()
             named(box, f"{self._name}_{number}", f"Model of channel {channel}; by default the model above")
             shrinkable(box, 12)
+            box.currentIndexChanged.connect(lambda _: self.changed.emit())
             self._boxes[channel] = box
             label = QLabel(channel)
             label.setTextFormat(Qt.TextFormat.PlainText)
@@ -60,11 +63,21 @@ class ChannelModels(QObject):
         """Update the models on offer."""
         for box in self._boxes.values():
             chosen = box.currentText()
-            box.clear()
-            box.addItem(SAME, None)
-            for text, kept in self._models.entries():
-                box.addItem(text, kept)
-            box.setCurrentIndex(max(0, box.findText(chosen)))
+            with QSignalBlocker(box):
+                box.clear()
+                box.addItem(SAME, None)
+                for text, kept in self._models.entries():
+                    box.addItem(text, kept)
+                box.setCurrentIndex(max(0, box.findText(chosen)))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the listed channels."""
+        return tuple(self._boxes)
+
+    def model(self, number: int) -> str | Path | None:
+        """Return the model of a channel; None for that of the others."""
+        return self.models.get(self.names[number]) if number < len(self._boxes) else None
 
     @property
     def models(self) -> dict[str, str | Path]:

@@ -109,5 +109,6 @@ class RestoreRuns:
         run = self._settings
         if run is None:
             return None
-        names = [run.model_of(image) for image in run.images] if run.channels else [run.model_name]
-        return LiveResult(self._viewer, run.images, store, models=names, first=run.first, recorded=run.recorded)
+        return LiveResult(
+            self._viewer, run.images, store, models=run.model_names, first=run.first, recorded=run.recorded
+        )

@@ -29,7 +29,8 @@ class PreviewControls(QGroupBox):
         super().__init__("Preview of the displayed frame")
         self._viewer = viewer
         self._layer = RestoredPreview(viewer)
-        self._shown_for: tuple[Any, str] = (None, "")
+        self._started_for: Any = None
+        self._shown_for: Any = None
         self.start = button(f"{name}_preview", "Preview", "Restore the displayed part of the frame")
         clear = button(f"{name}_clear", "Clear", "Remove the preview layer")
         split = named(
@@ -53,9 +54,13 @@ class PreviewControls(QGroupBox):
         """Disconnect from the viewer; for a widget that closes."""
         self._viewer.dims.events.current_step.disconnect(self._remove_outdated)
 
-    def keep_for(self, model: Any, layer_name: str) -> None:
-        """Remove the preview if it is that of another model or layer."""
-        if self._layer.is_shown and self._shown_for != (model, layer_name):
+    def begin(self, choices: Any) -> None:
+        """Record the choices of layer and models of a preview that starts."""
+        self._started_for = choices
+
+    def keep_for(self, choices: Any) -> None:
+        """Remove the preview if it is that of another choice of layer and models."""
+        if self._layer.is_shown and self._shown_for != choices:
             self._layer.remove()
 
     def show_preview(self, previewed: Previewed) -> bool:
@@ -63,7 +68,7 @@ class PreviewControls(QGroupBox):
         settings = previewed.settings
         if not self._layer.is_displayed(settings.image, settings.region):
             return False
-        self._shown_for = (settings.model, settings.image.name)
+        self._shown_for = self._started_for
         name = Path(settings.model).name.removesuffix(".safetensors")
         self._layer.show(settings.image, settings.region, previewed.pixels, scale=previewed.scale, model_name=name)
         return True

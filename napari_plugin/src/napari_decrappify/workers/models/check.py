@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from decrappify import Movie, check, load_model
 from decrappify.errors import InputError
-from napari_decrappify.layers.channels import channel_name
+from napari_decrappify.layers.channels import channel_names
 from napari_decrappify.workers.names import safe_name
 from napari_decrappify.workers.restore import RestoreSettings, window_axis
 from napari_decrappify.workers.task import Task
@@ -54,7 +54,7 @@ def check_model(checked: CheckSettings, task: Task) -> Checked:
     settings = checked.run
     started = time.monotonic()
     task.report("loading the model …")
-    model = load_model(settings.models.get(channel_name(settings.image), settings.model))
+    model = load_model(settings.models.get(channel_names(settings.images)[0], settings.model))
     with closing(settings.image.movie()) as movie:
         measured = _selected(movie, settings)
         task.report("measuring the noise …")
