@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from collections import Counter
 
+import av
 import numpy as np
 import pytest
 import tifffile
 import zarr
 from napari.layers import Image
 from pylibCZIrw import czi
+from tests.io.formats.tiff.tiff_files import write_lsm
 
 from decrappify import Movie, save_movie
 from decrappify.errors import FormatError
@@ -80,6 +82,44 @@ def test_reader_returns_interval_of_imagej_tiff(tmp_path, pixels):
     )
     (layer,) = read(path)
     np.testing.assert_allclose(layer.scale, (2, 0.2, 0.2))
+
+
+def test_reader_returns_gray_film_with_its_interval(tmp_path, rng):
+    frames = np.repeat(np.repeat(rng.integers(0, 255, (5, 8, 10), dtype=np.uint8), 4, axis=1), 4, axis=2)
+    (layer,) = read(save_movie(Movie.from_array(frames, frame_interval_s=0.25), tmp_path / "film.mp4"))
+    assert (layer.data.shape, layer.rgb, layer.axis_labels) == ((5, 32, 40), False, ("t", "y", "x"))
+    np.testing.assert_allclose(layer.scale, (0.25, 1, 1))
+    assert [str(unit) for unit in layer.units] == ["second", "pixel", "pixel"]
+    assert np.abs(np.asarray(layer.data[3]).astype(int) - frames[3]).mean() < 12
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mov", ".avi", ".mkv"])
+def test_reader_returns_color_film_as_rgb(scene, tmp_path, ending):
+    path = tmp_path / f"film{ending}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 40, 32, "yuv420p"
+        for t in range(4):
+            frame = np.full((32, 40, 3), (50 * t, 40, 200), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    (layer,) = read(path)
+    scene.add_layer(layer)
+    assert (layer.data.shape, layer.rgb) == ((4, 32, 40, 3), True)
+    scene.dims.set_current_step(0, 2)
+    np.testing.assert_allclose(np.asarray(layer.data[2]).mean(axis=(0, 1)), (100, 40, 200), atol=8)
+    with LayerImage.of(layer).movie() as opened:
+        assert opened.frame_interval_s == pytest.approx(0.1)
+
+
+def test_reader_returns_channels_and_scale_of_lsm(tmp_path, rng):
+    pixels = rng.integers(0, 255, (2, 3, 24, 32), dtype=np.uint8)
+    size = {"VoxelSizeX": 2e-7, "VoxelSizeY": 2e-7, "TimeIntervall": 1.5}
+    layers = read(write_lsm(tmp_path / "cells.lsm", pixels, names=["GFP", "DAPI", "DIC"], **size))
+    assert [layer.name for layer in layers] == [f"cells.lsm · {name}" for name in ("GFP", "DAPI", "DIC")]
+    for channel, layer in enumerate(layers):
+        np.testing.assert_allclose(layer.scale, (1.5, 0.2, 0.2))
+        np.testing.assert_array_equal(np.asarray(layer.data), pixels[:, channel])
 
 
 def test_reader_returns_multiscale_layer(tmp_path, rng):

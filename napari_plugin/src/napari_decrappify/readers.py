@@ -1,4 +1,8 @@
-"""Readers: CZI, TIFF, OME-Zarr and folders of images as lazy layers, through `decrappify.io.open_pyramid`."""
+"""Readers: CZI, TIFF (LSM and STK, too), OME-Zarr, films and folders of images as lazy layers.
+
+They use `decrappify.io.open_pyramid`. A film is a layer of gray levels or an RGB layer, of which only the displayed
+frames are decoded.
+"""
 
 from __future__ import annotations
 
