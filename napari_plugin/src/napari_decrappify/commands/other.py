@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from decrappify.errors import InputError
-from napari_decrappify.commands.words import command_line, input_options, options, path_of, same_file
+from napari_decrappify.commands.words import command_line, device_option, input_options, options, path_of, same_file
 from napari_decrappify.layers.image import LayerImage
 from napari_decrappify.workers.colorize import ColorizeSettings
 from napari_decrappify.workers.compare import CompareSettings
@@ -48,7 +48,7 @@ def colorize_command(settings: ColorizeSettings) -> str:
             render_factor=settings.render_factor,
             fidelity=settings.fidelity,
             watermark=settings.watermark,
-            device=None if settings.device == "auto" else settings.device,
+            device=device_option(settings.device),
         ),
     )
 

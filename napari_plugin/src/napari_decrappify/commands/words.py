@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from decrappify import open_movie
 from decrappify.errors import InputError
 from napari_decrappify.layers.image import LayerImage
 from napari_decrappify.layers.lazy import token
@@ -62,6 +63,40 @@ def input_options(image: LayerImage, *, all_channels: bool = False, all_scenes: 
         scene = recorded["scene"]  # with indices along further dimensions
     channel = None if all_channels else recorded.get("channel")
     return options(scene="all" if all_scenes else scene, channel=channel)
+
+
+def device_option(device: str) -> str | None:
+    """Return the value of --device; None for the automatic choice.
+
+    >>> device_option("auto"), device_option("cpu")
+    (None, 'cpu')
+    """
+    return None if device == "auto" else device
+
+
+def window_option(image: LayerImage, n_frames: int) -> str | None:
+    """Return the value of --window-axis: Z for a single stack and a model of several frames; None for the default."""
+    is_stack = image.sizes.get("T", 1) == 1 and image.sizes.get("Z", 1) > 1
+    return "Z" if is_stack and n_frames > 1 else None
+
+
+def all_channels_of(images: Sequence[LayerImage]) -> Path:
+    """Return the file of layers that are all channels of its scene.
+
+    Raises
+    ------
+    InputError
+        If the layers are of several files, or the scene has further channels.
+    """
+    path = same_file(images)
+    with open_movie(path, scene=images[0].recorded.get("scene", 0)) as movie:
+        n_channels = movie.shape[1]
+    if n_channels != len(images):
+        raise InputError(
+            f"{len(images)} of the {n_channels} channels of {path.name} are layers, and a command line uses one or "
+            "all; open the file again, or choose one channel"
+        )
+    return path
 
 
 def same_file(images: Iterable[LayerImage]) -> Path:

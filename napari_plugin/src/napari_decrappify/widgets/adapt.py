@@ -8,7 +8,8 @@ from typing import Any
 
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QLabel, QLineEdit, QVBoxLayout, QWidget
 
-from decrappify.errors import DecrappifyError
+from decrappify.errors import DecrappifyError, InputError
+from napari_decrappify.commands.movies import adapt_command
 from napari_decrappify.widgets.adaptation.decision import Decision
 from napari_decrappify.widgets.adaptation.score import AdaptationScore
 from napari_decrappify.widgets.choices.device import DeviceChoice
@@ -141,12 +142,36 @@ class AdaptWidget(RunWidget):
         reason = self._obstacle()
         self._panel.allow(not reason, reason)
 
-    def _start(self) -> None:
+    def _settings(self) -> AdaptSettings | None:
+        """Return the values of the controls; None without layer or model, or after an error, which is shown."""
         image, model = self._image(self._layer.layer), self._model.chosen
         if image is None or model is None:
+            return None
+        text = self._channel.currentText()
+        return AdaptSettings(
+            image=image,
+            model=model,
+            channel=int(text) if text.isdecimal() else None,
+            minutes=self._minutes.value(),
+            noise=self._noise.path,
+            device=self._device.device,
+            name=safe_name(self._name.text()),
+            folder=self._folder.path,
+        )
+
+    def _command(self) -> str:
+        settings = self._settings()
+        if settings is None:
+            raise InputError(self._obstacle() or self._panel.text)
+        create_folder(settings.folder)
+        return adapt_command(settings)
+
+    def _start(self) -> None:
+        settings = self._settings()
+        if settings is None:
             return
         try:
-            create_folder(self._folder.path)
+            create_folder(settings.folder)
         except DecrappifyError as error:
             self._panel.show_error(one_line(error))
             return
@@ -154,21 +179,8 @@ class AdaptWidget(RunWidget):
         if waiting is not None:
             self._keep(waiting)  # a model is deleted only by the button
             self._decision.ask(None)
-        text = self._channel.currentText()
         self._score.clear()
-        self._runner.start(
-            adapt_model,
-            AdaptSettings(
-                image=image,
-                model=model,
-                channel=int(text) if text.isdecimal() else None,
-                minutes=self._minutes.value(),
-                noise=self._noise.path,
-                device=self._device.device,
-                name=safe_name(self._name.text()),
-                folder=self._folder.path,
-            ),
-        )
+        self._runner.start(adapt_model, settings)
 
     def _on_report(self, item: Any) -> None:
         if isinstance(item, Compared):

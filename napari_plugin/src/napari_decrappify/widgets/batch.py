@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from decrappify.batch import Row
+from napari_decrappify.commands.movies import batch_command
 from napari_decrappify.widgets.choices.device import DeviceChoice
 from napari_decrappify.widgets.choices.model import ModelChoice, restores
 from napari_decrappify.widgets.choices.preferences import remember
@@ -106,8 +107,8 @@ class BatchWidget(RunWidget):
         self._panel.allow(not reason, reason)
         self._estimate.setEnabled(not reason and not self._runner.is_running)
 
-    def _start(self, *, is_estimate: bool) -> None:
-        settings = BatchSettings(
+    def _settings(self) -> BatchSettings:
+        return BatchSettings(
             paths=self._inputs.paths,
             recursive=self._inputs.recursive,
             all_scenes=self._inputs.all_scenes,
@@ -117,6 +118,12 @@ class BatchWidget(RunWidget):
             suffix=str(self._format.currentData()),
             device=self._device.device,
         )
+
+    def _command(self) -> str:
+        return batch_command(self._settings())
+
+    def _start(self, *, is_estimate: bool) -> None:
+        settings = self._settings()
         self._table.clear_rows()
         self._runner.start(restore_files, settings.estimate() if is_estimate else settings)
 

@@ -299,6 +299,8 @@ class RestoreWidget(RunWidget):
             all_frames=self._input.all_frames,
             all_scenes=self._input.all_scenes,
             n_frames=int(header.get("architecture", {}).get("n_frames", 1)),
+            trust=self._trust.is_on,
+            noise=self._trust.noise,
         )
 
     def _on_report(self, item: Any) -> None:

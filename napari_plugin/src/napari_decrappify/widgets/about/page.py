@@ -9,7 +9,8 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout
 
 from decrappify.batch import RunEstimate
-from decrappify.errors import DecrappifyError
+from decrappify.errors import DecrappifyError, InputError
+from napari_decrappify.commands.movies import check_command
 from napari_decrappify.widgets.about.card import card_html
 from napari_decrappify.widgets.choices.model import ModelChoice
 from napari_decrappify.widgets.choices.noise import NoiseChoice
@@ -22,6 +23,7 @@ from napari_decrappify.workers.models.check import Checked, CheckSettings, check
 from napari_decrappify.workers.progress import clock
 from napari_decrappify.workers.restore import RestoreSettings
 
+_INCOMPLETE = "no layer or no model; choose both on the page Restore"
 _CAPTIONS = ("80 % of the light", "Gaussian", "restored")
 
 
@@ -131,6 +133,14 @@ class ModelPage(RunWidget):
         if settings is not None:
             self._runner.start(check_model, CheckSettings(run=settings, noise=self._noise.path))
 
+    def _command(self) -> str:
+        settings = self._choices()
+        if settings is None:
+            raise InputError(_INCOMPLETE)
+        checked = CheckSettings(run=settings, noise=self._noise.path)
+        network = self._model().header.get("architecture", {})
+        return check_command(checked, n_frames=int(network.get("n_frames", 1)))
+
     def _complete_choices(self) -> RestoreSettings | None:
         """Return the choices and remove earlier results; state what is missing if they are incomplete."""
         try:
@@ -139,7 +149,7 @@ class ModelPage(RunWidget):
             self._panel.show_error(one_line(error))
             return None
         if settings is None:
-            self._panel.show_error("no layer or no model; choose both on the page Restore")
+            self._panel.show_error(_INCOMPLETE)
         else:
             self._clear()
         return settings

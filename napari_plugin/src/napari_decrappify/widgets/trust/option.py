@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from qtpy.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
@@ -54,10 +55,15 @@ class TrustOption(QWidget):
         """Whether a map is computed after the restoration."""
         return self._box.isChecked()
 
+    @property
+    def noise(self) -> Path | None:
+        """Noise model of the camera; None for the noise of the movie."""
+        return self._noise.path
+
     def job(self, restore: Callable[..., Restored]) -> Callable[..., Restored]:
         """Return the job of a run: the restoration, with the map if the box is ticked."""
         self._legend.show_record(None)
-        return with_trust(restore, self._noise.path) if self.is_on else restore
+        return with_trust(restore, self.noise) if self.is_on else restore
 
     def show_result(self, layers: Sequence[Any], result: Restored) -> str:
         """Show the map of a result, and return what to add to the status line."""

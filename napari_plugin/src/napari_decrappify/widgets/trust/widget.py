@@ -7,7 +7,9 @@ from typing import Any
 
 from qtpy.QtWidgets import QLabel, QVBoxLayout
 
+from decrappify.errors import InputError
 from decrappify.trust import trust_path
+from napari_decrappify.commands.movies import trust_command
 from napari_decrappify.layers.image import METADATA
 from napari_decrappify.widgets.choices.layer import LayerChoice, is_image, is_source
 from napari_decrappify.widgets.choices.noise import NoiseChoice
@@ -105,17 +107,26 @@ class TrustWidget(RunWidget):
         self._panel.allow(not reason, reason)
 
     def _start(self) -> None:
+        settings = self._settings()
+        if settings is not None:
+            self._runner.start(map_trust, settings)
+
+    def _command(self) -> str:
+        settings = self._settings()
+        if settings is None:
+            raise InputError(self._obstacle() or self._panel.text)
+        return trust_command(settings)
+
+    def _settings(self) -> TrustSettings | None:
+        """Return the values of the controls; None without a layer, or after an error, which is shown."""
         layer, measured = self._restored.layer, self._image(self._measured.layer)
         path = _path_of(layer)
         if measured is None or path is None:
-            return
+            return None
         recorded = layer.metadata.get(METADATA, {})
         channel = recorded.get("restored_channel") if "C" in measured.axes else None
         sources = tuple(image for layer in self._sources() if (image := self._image(layer)) is not None)
-        settings = TrustSettings(
-            measured=sources or (measured,), restored=path, channel=channel, noise=self._noise.path
-        )
-        self._runner.start(map_trust, settings)
+        return TrustSettings(measured=sources or (measured,), restored=path, channel=channel, noise=self._noise.path)
 
     def _sources(self) -> list[Any]:
         """Return the raw layers of the channels of the result, in their order; empty if it was restored from one."""

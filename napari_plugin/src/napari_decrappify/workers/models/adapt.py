@@ -112,7 +112,7 @@ class Adapted:
 def adapt_model(settings: AdaptSettings, task: Task) -> Adapted:
     """Adapt for `settings.minutes`; a cancelled run ends early with the best model so far."""
     started = time.monotonic()
-    folder = _free_folder(settings)
+    folder = free_folder(settings)
     latest = started + _LATEST * settings.minutes * 60
 
     def on_validation(step: int, score: Any) -> None:
@@ -167,7 +167,8 @@ def reject_model(path: Path) -> None:
         raise OutputError(f"cannot delete {folder} ({error.strerror}); delete it yourself") from error
 
 
-def _free_folder(settings: AdaptSettings) -> Path:
+def free_folder(settings: AdaptSettings) -> Path:
+    """Return the first run folder of the name that does not exist; raises OutputExistsError if there is none."""
     for name in numbered(settings.name):
         if not (settings.folder / name).exists():
             return settings.folder / name
