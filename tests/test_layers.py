@@ -98,19 +98,44 @@ def test_plugin_imports_only_public_names(path):
         assert public in getattr(module, "__all__", [public]), f"{name} is not in __all__ of {module.__name__}"
 
 
-PLUGIN_LAYERS = ["layers", "workers", "commands", "widgets"]  # from the lowest to the highest
+# From the lowest to the highest package; a module belongs to the longest that contains it.
+PLUGIN_LAYERS = [
+    "layers",
+    "layers.files",
+    "layers.canvas",
+    "layers.results",
+    "workers",
+    "workers.running",
+    "workers.movies",
+    "workers.models",
+    "commands",
+    "widgets",
+]
 
 
-@pytest.mark.parametrize("package", PLUGIN_LAYERS)
-def test_packages_of_the_plugin_import_only_from_lower_ones(package):
-    higher = PLUGIN_LAYERS[PLUGIN_LAYERS.index(package) + 1 :]
-    names = [
-        f"{path.name} imports {node.module}"
-        for path in sorted((PLUGIN / package).rglob("*.py"))
-        for node in import_statements(path)
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[1:2] in [[name] for name in higher]
-    ]
-    assert names == []
+def plugin_layer(module: str) -> int | None:
+    """Return the place of a module, relative to the plugin, in `PLUGIN_LAYERS`; None if it is in none of them."""
+    packages = [package for package in PLUGIN_LAYERS if f"{module}.".startswith(f"{package}.")]
+    return PLUGIN_LAYERS.index(max(packages, key=len)) if packages else None
+
+
+def test_packages_of_the_plugin_import_only_from_lower_ones():
+    wrong = []
+    for path in PLUGIN_MODULES:
+        own = plugin_layer(".".join(path.relative_to(PLUGIN).with_suffix("").parts))
+        for node in import_statements(path):
+            if own is None or not isinstance(node, ast.ImportFrom):
+                continue
+            package, _, module = (node.module or "").partition(".")
+            other = plugin_layer(module) if package == "napari_decrappify" else None
+            if other is not None and other > own:
+                wrong.append(f"{path.relative_to(PLUGIN)} imports {module}")
+    assert wrong == []
+
+
+def test_folders_of_the_plugin_have_few_modules():
+    folders = {path.parent for path in PLUGIN_MODULES}
+    assert max(len(list(folder.glob("*.py"))) for folder in folders) <= 12
 
 
 def test_jobs_and_layers_of_the_plugin_import_no_qt():

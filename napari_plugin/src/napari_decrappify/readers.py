@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from napari_decrappify.layers.files.listing import SceneListing
 from napari_decrappify.layers.image import LayerData
-from napari_decrappify.layers.scene_listing import SceneListing
-from napari_decrappify.layers.trust import with_trust_layers
-from napari_decrappify.workers.words import control_names
+from napari_decrappify.layers.results.trust import with_trust_layers
+from napari_decrappify.workers.running.words import control_names
 
 SCENES_SHOWN = 12  # largest number of scenes of a file or folder that are all opened as layers
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from decrappify import save_movie
 from napari_decrappify.layers.axes import is_guessed_as_time
+from napari_decrappify.layers.files.scenes import movie_of
 from napari_decrappify.layers.image import LayerData, LayerImage
-from napari_decrappify.layers.scenes import movie_of
 
 
 def write_images(path: str, layer_data: list[LayerData]) -> list[str]:

@@ -12,7 +12,7 @@ from decrappify import Movie
 from decrappify.metrics.scorecard import score_movie
 from napari_decrappify.layers.image import LayerImage
 from napari_decrappify.widgets.compare import CompareWidget
-from napari_decrappify.workers.compared_movies import matching_frames, subtract
+from napari_decrappify.workers.movies.compared_movies import matching_frames, subtract
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from decrappify.samples import simulate
 from napari_decrappify.widgets.choices.preferences import recent_models
 from napari_decrappify.widgets.restore import RestoreWidget
 from napari_decrappify.widgets.train import TrainWidget
-from napari_decrappify.workers.train import movies_in
+from napari_decrappify.workers.models.train import movies_in
 
 MINUTES = 0.05
 

@@ -12,7 +12,7 @@ from napari_decrappify.commands.words import (
     path_of,
     window_option,
 )
-from napari_decrappify.layers.channels import channel_names
+from napari_decrappify.layers.files.channels import channel_names
 from napari_decrappify.workers.models.adapt import AdaptSettings, free_folder
 from napari_decrappify.workers.models.check import CheckSettings
 from napari_decrappify.workers.movies.batch import SUMMARY, BatchSettings

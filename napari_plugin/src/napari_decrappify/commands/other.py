@@ -8,8 +8,8 @@ from pathlib import Path
 from decrappify.errors import InputError
 from napari_decrappify.commands.words import command_line, device_option, input_options, options, path_of, same_file
 from napari_decrappify.layers.image import LayerImage
-from napari_decrappify.workers.colorize import ColorizeSettings
-from napari_decrappify.workers.compare import CompareSettings
+from napari_decrappify.workers.movies.colorize import ColorizeSettings
+from napari_decrappify.workers.movies.compare import CompareSettings
 from napari_decrappify.workers.names import safe_name
 
 

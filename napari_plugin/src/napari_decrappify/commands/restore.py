@@ -14,8 +14,8 @@ from napari_decrappify.commands.words import (
     path_of,
     window_option,
 )
+from napari_decrappify.workers.movies.restore import RestoreSettings
 from napari_decrappify.workers.names import numbered, safe_name
-from napari_decrappify.workers.restore import RestoreSettings
 
 
 def restore_command(

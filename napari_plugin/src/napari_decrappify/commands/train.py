@@ -8,9 +8,9 @@ from pathlib import Path
 from decrappify.errors import InputError
 from napari_decrappify.commands.words import command_line, input_options, path_of
 from napari_decrappify.layers.image import LayerImage
-from napari_decrappify.workers.calibrate import CalibrationSettings
+from napari_decrappify.workers.models.calibrate import CalibrationSettings
+from napari_decrappify.workers.models.train import TrainSettings
 from napari_decrappify.workers.names import numbered, safe_name
-from napari_decrappify.workers.train import TrainSettings
 
 
 def train_command(settings: TrainSettings) -> tuple[str, Path]:

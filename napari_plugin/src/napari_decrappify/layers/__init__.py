@@ -1,1 +1,1 @@
-"""Layers of a viewer: conversion from and to movies, and layers for results."""
+"""Layers of a viewer: axes, units and scale, and conversion from and to movies."""

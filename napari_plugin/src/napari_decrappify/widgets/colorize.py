@@ -12,8 +12,8 @@ from qtpy.QtWidgets import QCheckBox, QFileDialog, QSpinBox, QVBoxLayout, QWidge
 from decrappify.errors import InputError
 from napari_decrappify.commands.other import colorize_command
 from napari_decrappify.layers.attributes import restored_attributes
+from napari_decrappify.layers.canvas.region import current_position
 from napari_decrappify.layers.image import METADATA
-from napari_decrappify.layers.region import current_position
 from napari_decrappify.widgets.choices.device import DeviceChoice
 from napari_decrappify.widgets.choices.fidelity import FidelityChoice
 from napari_decrappify.widgets.choices.layer import LayerChoice
@@ -22,8 +22,8 @@ from napari_decrappify.widgets.choices.preferences import remember
 from napari_decrappify.widgets.running.forms import button, form, named, row, scrolled
 from napari_decrappify.widgets.running.run_panel import RunPanel
 from napari_decrappify.widgets.running.run_widget import RunWidget
-from napari_decrappify.workers.colorize import Colorized, ColorizeSettings, colorize_layer, import_weights
-from napari_decrappify.workers.runner import warm_up
+from napari_decrappify.workers.movies.colorize import Colorized, ColorizeSettings, colorize_layer, import_weights
+from napari_decrappify.workers.running.runner import warm_up
 
 _HINT = "choose or import a colorization model; the README of DeOldify links to published weights"
 _AUTOMATIC = 1  # below the lowest render factor

@@ -10,23 +10,23 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from decrappify.errors import InputError
 from napari_decrappify.commands.other import compare_command
 from napari_decrappify.layers.attributes import restored_attributes
+from napari_decrappify.layers.canvas.region import current_position
+from napari_decrappify.layers.files.scenes import origin_of
 from napari_decrappify.layers.image import METADATA
 from napari_decrappify.layers.lazy import MovieArray, as_dask
-from napari_decrappify.layers.region import current_position
-from napari_decrappify.layers.scenes import origin_of
 from napari_decrappify.widgets.choices.layer import LayerChoice, is_gray
 from napari_decrappify.widgets.metric_table import MetricTable
 from napari_decrappify.widgets.running.forms import button, form, row, scrolled
 from napari_decrappify.widgets.running.run_panel import RunPanel
 from napari_decrappify.widgets.running.run_widget import RunWidget
-from napari_decrappify.workers.compare import (
+from napari_decrappify.workers.movies.compare import (
     Compared,
     CompareSettings,
     Difference,
     compute_difference,
     compute_scorecard,
 )
-from napari_decrappify.workers.task import Job
+from napari_decrappify.workers.running.task import Job
 
 _HINT = "choose a reference or an input to compare with"
 # Blue: too dark; black: equal; orange: too bright.

@@ -10,19 +10,19 @@ from qtpy.QtWidgets import QComboBox, QLineEdit, QVBoxLayout, QWidget
 
 from decrappify.errors import DecrappifyError, InputError
 from napari_decrappify.commands.other import export_command
+from napari_decrappify.layers.canvas.region import current_position
+from napari_decrappify.layers.files.scenes import scenes_of
 from napari_decrappify.layers.image import METADATA, LayerImage
-from napari_decrappify.layers.region import current_position
-from napari_decrappify.layers.scenes import scenes_of
 from napari_decrappify.widgets.choices.layer import is_exportable
 from napari_decrappify.widgets.choices.layer_ticks import LayerTicks
 from napari_decrappify.widgets.choices.preferences import remember
 from napari_decrappify.widgets.running.forms import FolderBox, folder_box, form, named, scrolled, shrinkable
 from napari_decrappify.widgets.running.run_panel import RunPanel
 from napari_decrappify.widgets.running.run_widget import RunWidget, confirmed, create_folder
-from napari_decrappify.workers.export import Exported, ExportSettings, export_layers
-from napari_decrappify.workers.messages import one_line
+from napari_decrappify.workers.movies.export import Exported, ExportSettings, export_layers
 from napari_decrappify.workers.names import safe_name
-from napari_decrappify.workers.progress import clock
+from napari_decrappify.workers.running.messages import one_line
+from napari_decrappify.workers.running.progress import clock
 
 FORMATS = {"OME-Zarr": ".ome.zarr", "OME-TIFF": ".ome.tif", "Film for viewing (MP4)": ".mp4"}
 

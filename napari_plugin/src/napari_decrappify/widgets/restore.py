@@ -12,11 +12,11 @@ from qtpy.QtWidgets import QLabel, QTabWidget, QVBoxLayout, QWidget
 
 from decrappify.errors import DecrappifyError, InputError
 from napari_decrappify.commands.restore import restore_command
-from napari_decrappify.layers.channels import channel_name, channel_names
+from napari_decrappify.layers.canvas.region import displayed_region, show_channel
+from napari_decrappify.layers.files.channels import channel_name, channel_names
+from napari_decrappify.layers.files.listing import SceneListing, scene_like
 from napari_decrappify.layers.image import LayerImage
 from napari_decrappify.layers.model_fit import caution, obstacle, window_length
-from napari_decrappify.layers.region import displayed_region, show_channel
-from napari_decrappify.layers.scene_listing import SceneListing, scene_like
 from napari_decrappify.widgets.about.page import ModelPage
 from napari_decrappify.widgets.choices.device import DeviceChoice
 from napari_decrappify.widgets.choices.fidelity import FidelityChoice
@@ -34,12 +34,12 @@ from napari_decrappify.widgets.running.preview_controls import PreviewControls
 from napari_decrappify.widgets.running.run_panel import RunPanel
 from napari_decrappify.widgets.running.run_widget import RunWidget, confirmed, create_folder
 from napari_decrappify.widgets.trust.option import TrustOption
-from napari_decrappify.workers.devices import device_words
-from napari_decrappify.workers.messages import one_line
-from napari_decrappify.workers.outcome import Failed, Outcome, Stopped
-from napari_decrappify.workers.preview import Previewed, Previewer, PreviewSettings
-from napari_decrappify.workers.progress import Step, clock
-from napari_decrappify.workers.restore import Restored, RestoreSettings, finished_output, restore_layer
+from napari_decrappify.workers.movies.preview import Previewed, Previewer, PreviewSettings
+from napari_decrappify.workers.movies.restore import Restored, RestoreSettings, finished_output, restore_layer
+from napari_decrappify.workers.running.devices import device_words
+from napari_decrappify.workers.running.messages import one_line
+from napari_decrappify.workers.running.outcome import Failed, Outcome, Stopped
+from napari_decrappify.workers.running.progress import Step, clock
 
 
 class RestoreWidget(RunWidget):

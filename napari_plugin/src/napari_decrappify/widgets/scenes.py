@@ -12,14 +12,14 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QLineEdit, QListWidget, QList
 from decrappify.errors import DecrappifyError, InputError
 from decrappify.io import readable_suffixes
 from napari_decrappify.commands.other import info_command
+from napari_decrappify.layers.files.listing import SceneListing
 from napari_decrappify.layers.image import METADATA
-from napari_decrappify.layers.scene_listing import SceneListing
 from napari_decrappify.widgets.running.forms import button, form, named, row, scrolled
 from napari_decrappify.widgets.running.run_panel import RunPanel
 from napari_decrappify.widgets.running.run_widget import RunWidget
-from napari_decrappify.workers.messages import one_line
-from napari_decrappify.workers.scenes import THUMBNAIL, ScenePreview, list_scenes
-from napari_decrappify.workers.words import control_names
+from napari_decrappify.workers.movies.scenes import THUMBNAIL, ScenePreview, list_scenes
+from napari_decrappify.workers.running.messages import one_line
+from napari_decrappify.workers.running.words import control_names
 
 _CHECKED, _UNCHECKED = Qt.CheckState.Checked, Qt.CheckState.Unchecked
 

@@ -18,11 +18,11 @@ from napari_decrappify.widgets.training.crappifier_preview import CrappifierPrev
 from napari_decrappify.widgets.training.images import TrainingImages
 from napari_decrappify.widgets.training.options import TrainingOptions
 from napari_decrappify.widgets.training.progress import TrainingProgress
-from napari_decrappify.workers.messages import one_line
-from napari_decrappify.workers.outcome import Outcome
-from napari_decrappify.workers.progress import clock
-from napari_decrappify.workers.runner import warm_up
-from napari_decrappify.workers.train import Trained, TrainSettings, Validated, train_model
+from napari_decrappify.workers.models.train import Trained, TrainSettings, Validated, train_model
+from napari_decrappify.workers.running.messages import one_line
+from napari_decrappify.workers.running.outcome import Outcome
+from napari_decrappify.workers.running.progress import clock
+from napari_decrappify.workers.running.runner import warm_up
 
 _CALIBRATE, _PROGRESS = 1, 2  # pages
 

@@ -1,1 +1,1 @@
-"""Threads: the runner, and the jobs that it starts, which use neither Qt nor the viewer."""
+"""Jobs that the runner starts in a thread, without Qt and viewer, and the runner."""

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from napari_decrappify.widgets.choices.device import DeviceChoice
-from napari_decrappify.workers import devices
+from napari_decrappify.workers.running import devices
 
 
 def items(box):

@@ -12,7 +12,7 @@ from decrappify.crappify import crappifier_preset, crappify_movie
 from decrappify.samples import simulate
 from napari_decrappify.layers.image import METADATA
 from napari_decrappify.widgets.train import TrainWidget
-from napari_decrappify.workers.train import Trained
+from napari_decrappify.workers.models.train import Trained
 
 
 @pytest.fixture(scope="module")

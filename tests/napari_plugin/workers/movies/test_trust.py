@@ -6,9 +6,9 @@ import pytest
 from decrappify import open_movie
 from decrappify.errors import InputError
 from napari_decrappify.layers.image import LayerImage
+from napari_decrappify.workers.movies.restore import RestoreSettings, restore_layer
 from napari_decrappify.workers.movies.trust import TrustSettings, map_trust, with_trust
-from napari_decrappify.workers.restore import RestoreSettings, restore_layer
-from napari_decrappify.workers.task import Task
+from napari_decrappify.workers.running.task import Task
 
 
 @pytest.fixture

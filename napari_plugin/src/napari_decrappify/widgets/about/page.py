@@ -18,10 +18,10 @@ from napari_decrappify.widgets.running.forms import button, form, named
 from napari_decrappify.widgets.running.run_panel import RunPanel
 from napari_decrappify.widgets.running.run_widget import RunWidget
 from napari_decrappify.widgets.training.patch_strip import PatchStrip
-from napari_decrappify.workers.messages import one_line
 from napari_decrappify.workers.models.check import Checked, CheckSettings, check_model, estimate_run
-from napari_decrappify.workers.progress import clock
-from napari_decrappify.workers.restore import RestoreSettings
+from napari_decrappify.workers.movies.restore import RestoreSettings
+from napari_decrappify.workers.running.messages import one_line
+from napari_decrappify.workers.running.progress import clock
 
 _INCOMPLETE = "no layer or no model; choose both on the page Restore"
 _CAPTIONS = ("80 % of the light", "Gaussian", "restored")

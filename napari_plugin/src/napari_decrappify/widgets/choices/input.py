@@ -7,7 +7,7 @@ from typing import Any
 from qtpy.QtCore import QObject, QSignalBlocker, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QSpinBox
 
-from napari_decrappify.layers.channels import channel_names, channels_of
+from napari_decrappify.layers.files.channels import channel_names, channels_of
 from napari_decrappify.layers.image import METADATA, LayerImage
 from napari_decrappify.widgets.choices.layer import AxesChoice, LayerChoice, is_image, is_restorable
 from napari_decrappify.widgets.running.forms import named, row

@@ -17,7 +17,7 @@ from napari_decrappify.layers.model_fit import caution
 from napari_decrappify.widgets.choices.preferences import add_recent_model, keep, recall, recent_models
 from napari_decrappify.widgets.running.elided import ElidedBox
 from napari_decrappify.widgets.running.forms import named, shrinkable
-from napari_decrappify.workers.messages import one_line
+from napari_decrappify.workers.running.messages import one_line
 
 logger = logging.getLogger("napari_decrappify")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from napari_decrappify.workers.restore import RestoreSettings
+from napari_decrappify.workers.movies.restore import RestoreSettings
 
 
 class State(Enum):

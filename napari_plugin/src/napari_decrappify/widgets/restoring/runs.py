@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from decrappify.errors import DecrappifyError
-from napari_decrappify.layers.growing import GrowingStore, PlaneDone
-from napari_decrappify.layers.live import LiveResult
+from napari_decrappify.layers.results.growing import GrowingStore, PlaneDone
+from napari_decrappify.layers.results.live import LiveResult
 from napari_decrappify.widgets.restoring.queue import RunQueue, State
 from napari_decrappify.widgets.running.run_widget import create_folder
-from napari_decrappify.workers.messages import one_line
-from napari_decrappify.workers.restore import Restored, RestoreSettings, restore_layer
-from napari_decrappify.workers.runner import Runner
-from napari_decrappify.workers.task import Job
+from napari_decrappify.workers.movies.restore import Restored, RestoreSettings, restore_layer
+from napari_decrappify.workers.running.messages import one_line
+from napari_decrappify.workers.running.runner import Runner
+from napari_decrappify.workers.running.task import Job
 
 
 class RestoreRuns:

@@ -8,10 +8,10 @@ from typing import Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QGroupBox, QLabel, QSlider, QVBoxLayout
 
-from napari_decrappify.layers.preview import RestoredPreview
+from napari_decrappify.layers.canvas.preview import RestoredPreview
 from napari_decrappify.widgets.choices.preferences import remember
 from napari_decrappify.widgets.running.forms import button, named, row
-from napari_decrappify.workers.preview import Previewed
+from napari_decrappify.workers.movies.preview import Previewed
 
 
 class PreviewControls(QGroupBox):

@@ -9,9 +9,9 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QVBox
 
 from napari_decrappify.widgets.running.colors import background_of, readable
 from napari_decrappify.widgets.running.forms import button, named
-from napari_decrappify.workers.outcome import Failed, Outcome, Stopped
-from napari_decrappify.workers.progress import Step
-from napari_decrappify.workers.runner import Runner
+from napari_decrappify.workers.running.outcome import Failed, Outcome, Stopped
+from napari_decrappify.workers.running.progress import Step
+from napari_decrappify.workers.running.runner import Runner
 
 _ERROR = "#ff6b6b"
 

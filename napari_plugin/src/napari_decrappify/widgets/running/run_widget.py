@@ -12,9 +12,9 @@ from qtpy.QtWidgets import QApplication, QDockWidget, QMessageBox, QPushButton, 
 from decrappify.errors import DecrappifyError, OutputError
 from napari_decrappify.layers.image import LayerImage
 from napari_decrappify.widgets.running.run_panel import RunPanel
-from napari_decrappify.workers.messages import one_line
-from napari_decrappify.workers.outcome import Finished, Outcome
-from napari_decrappify.workers.runner import Runner
+from napari_decrappify.workers.running.messages import one_line
+from napari_decrappify.workers.running.outcome import Finished, Outcome
+from napari_decrappify.workers.running.runner import Runner
 
 _STYLED_MS = 50  # after which napari has applied its style
 _CLOSING = "A run is in progress, and closing the panel stops it. Close the panel?"

@@ -19,8 +19,8 @@ from napari_decrappify.widgets.running.run_widget import RunWidget
 from napari_decrappify.widgets.training.images import TrainingImages
 from napari_decrappify.widgets.training.patch_strip import PatchStrip
 from napari_decrappify.widgets.training.plots import Curve, CurvePlot
-from napari_decrappify.workers.calibrate import Calibrated, CalibrationSettings, Side, calibrate_layer
-from napari_decrappify.workers.messages import one_line
+from napari_decrappify.workers.models.calibrate import Calibrated, CalibrationSettings, Side, calibrate_layer
+from napari_decrappify.workers.running.messages import one_line
 
 _RECORDED, _SIMULATED = "#4fc3f7", "#ffb74d"
 

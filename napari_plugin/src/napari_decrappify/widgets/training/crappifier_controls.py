@@ -28,7 +28,7 @@ from napari_decrappify.widgets.training.degradations import (
     with_part,
     with_scale,
 )
-from napari_decrappify.workers.messages import log_error
+from napari_decrappify.workers.running.messages import log_error
 
 SCALES = (1, 2, 3, 4)
 NO_PART = "None"

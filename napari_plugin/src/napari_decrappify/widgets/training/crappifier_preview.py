@@ -8,17 +8,17 @@ from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QWidget
 
 from decrappify.errors import DecrappifyError
+from napari_decrappify.layers.canvas.preview import CrappifiedPreview
+from napari_decrappify.layers.canvas.region import displayed_region
 from napari_decrappify.layers.image import LayerImage
-from napari_decrappify.layers.preview import CrappifiedPreview
-from napari_decrappify.layers.region import displayed_region
 from napari_decrappify.widgets.choices.layer import LayerChoice, is_trainable
 from napari_decrappify.widgets.choices.preferences import remember
 from napari_decrappify.widgets.running.forms import named
 from napari_decrappify.widgets.training.crappifier_controls import CrappifierControls
-from napari_decrappify.workers.crappify import Crappified, CrappifyPreviewer, CrappifySettings
-from napari_decrappify.workers.messages import one_line
-from napari_decrappify.workers.outcome import Failed, Finished, Outcome
-from napari_decrappify.workers.runner import Runner
+from napari_decrappify.workers.models.crappify import Crappified, CrappifyPreviewer, CrappifySettings
+from napari_decrappify.workers.running.messages import one_line
+from napari_decrappify.workers.running.outcome import Failed, Finished, Outcome
+from napari_decrappify.workers.running.runner import Runner
 
 _DELAY_MS = 120
 _LARGEST = 512  # pixels along Y and X, so that the preview follows a slider without delay

@@ -13,8 +13,8 @@ from napari_decrappify.widgets.choices.model import offered_models, restores
 from napari_decrappify.widgets.choices.preferences import remember
 from napari_decrappify.widgets.running.elided import ElidedBox
 from napari_decrappify.widgets.running.forms import folder_box, form, named, row, shrinkable
+from napari_decrappify.workers.models.train import N_FRAMES, NETWORKS
 from napari_decrappify.workers.names import safe_name
-from napari_decrappify.workers.train import N_FRAMES, NETWORKS
 
 _NEW = "New weights"
 

@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_decrappify.widgets.running.forms import named
 from napari_decrappify.widgets.training.patch_strip import PatchStrip
 from napari_decrappify.widgets.training.plots import Curve, CurvePlot
-from napari_decrappify.workers.train import Validated
+from napari_decrappify.workers.models.train import Validated
 
 _RESTORED, _DEGRADED, _GAUSSIAN, _LOSS = "#4fc3f7", "#9e9e9e", "#81c784", "#ffb74d"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QVBoxLayout, QWidget
 
-from napari_decrappify.layers.trust import COLORS, LABELS, MEANINGS, TrustRecord
+from napari_decrappify.layers.results.trust import COLORS, LABELS, MEANINGS, TrustRecord
 from napari_decrappify.widgets.running.forms import named
 
 _SIDE = 14  # of a swatch, in pixels

@@ -13,8 +13,8 @@ from napari_decrappify.widgets.choices.preferences import remember
 from napari_decrappify.widgets.running.forms import named, row
 from napari_decrappify.widgets.trust.legend import TrustLegend
 from napari_decrappify.widgets.trust.shown import show_trust
+from napari_decrappify.workers.movies.restore import Restored
 from napari_decrappify.workers.movies.trust import TrustedRestored, with_trust
-from napari_decrappify.workers.restore import Restored
 
 
 class TrustOption(QWidget):

@@ -8,7 +8,7 @@ from typing import Any
 
 from decrappify import open_movie
 from napari_decrappify.layers.image import METADATA
-from napari_decrappify.layers.trust import TrustRecord, trust_layers
+from napari_decrappify.layers.results.trust import TrustRecord, trust_layers
 
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 

@@ -19,7 +19,7 @@ from napari_decrappify.widgets.running.run_widget import RunWidget
 from napari_decrappify.widgets.trust.legend import TrustLegend
 from napari_decrappify.widgets.trust.shown import show_trust, trust_of
 from napari_decrappify.workers.movies.trust import Trusted, TrustSettings, map_trust
-from napari_decrappify.workers.progress import clock
+from napari_decrappify.workers.running.progress import clock
 
 _HELP = (
     "Compares a restored movie with the raw data, pixel by pixel, with the noise of the camera. In the status bar of "

@@ -1,1 +1,1 @@
-"""Jobs on models: check, estimate and adaptation."""
+"""Jobs on models: training, adaptation, calibration and checks."""

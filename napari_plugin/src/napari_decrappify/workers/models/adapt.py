@@ -15,7 +15,7 @@ from decrappify.errors import InputError, OutputError, OutputExistsError
 from decrappify.training import verdict
 from napari_decrappify.layers.image import LayerImage
 from napari_decrappify.workers.names import NAMES_TRIED, numbered
-from napari_decrappify.workers.task import Task
+from napari_decrappify.workers.running.task import Task
 
 _LATEST = 1.5  # times the time of the adaptation: end of a run that became slower after its speed was measured
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from decrappify import Movie, check, load_model
 from decrappify.errors import InputError
-from napari_decrappify.layers.channels import channel_names
+from napari_decrappify.layers.files.channels import channel_names
+from napari_decrappify.workers.movies.restore import RestoreSettings, window_axis
 from napari_decrappify.workers.names import safe_name
-from napari_decrappify.workers.restore import RestoreSettings, window_axis
-from napari_decrappify.workers.task import Task
+from napari_decrappify.workers.running.task import Task
 
 if TYPE_CHECKING:
     from decrappify import InferenceOptions, MovieCheck

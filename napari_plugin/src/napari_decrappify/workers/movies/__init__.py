@@ -1,1 +1,1 @@
-"""Jobs on whole movies and files: trust maps and batches."""
+"""Jobs on layers and files: restoration, preview, trust maps, export, comparison, colorization, batches and scenes."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from decrappify import InferenceOptions, load_model
 from decrappify.errors import InputError
-from napari_decrappify.workers.task import Task
+from napari_decrappify.workers.running.task import Task
 
 if TYPE_CHECKING:
     from decrappify.batch import Row, Summary

@@ -12,12 +12,12 @@ from decrappify import Movie, load_model, open_movie, trust_map
 from decrappify.errors import Cancelled, DecrappifyError, InputError
 from decrappify.noise import NoiseModel
 from decrappify.trust import channel_noise, open_trust_map, trust_path
+from napari_decrappify.layers.files.scenes import movie_of
 from napari_decrappify.layers.image import LayerImage
-from napari_decrappify.layers.scenes import movie_of
-from napari_decrappify.layers.trust import TrustRecord
-from napari_decrappify.workers.messages import one_line
-from napari_decrappify.workers.restore import Restored, RestoreSettings
-from napari_decrappify.workers.task import Task
+from napari_decrappify.layers.results.trust import TrustRecord
+from napari_decrappify.workers.movies.restore import Restored, RestoreSettings
+from napari_decrappify.workers.running.messages import one_line
+from napari_decrappify.workers.running.task import Task
 
 _LATER = "the widget Trust computes it from the result"
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import decrappify
-from napari_decrappify.workers.messages import ADVICE
+from napari_decrappify.workers.running.messages import ADVICE
 
 
 def test_widgets_have_advice_for_each_argument_named_by_library_errors():

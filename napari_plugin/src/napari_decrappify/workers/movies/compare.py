@@ -12,8 +12,8 @@ from decrappify import Movie
 from decrappify.errors import InputError
 from decrappify.metrics import score_movie
 from napari_decrappify.layers.image import LayerImage
-from napari_decrappify.workers.compared_movies import matching_frames, subtract, watched
-from napari_decrappify.workers.task import Task
+from napari_decrappify.workers.movies.compared_movies import matching_frames, subtract, watched
+from napari_decrappify.workers.running.task import Task
 
 _SAMPLED_FRAMES = 5  # for the contrast limits of a difference
 

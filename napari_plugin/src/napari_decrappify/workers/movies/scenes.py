@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from decrappify import Movie, open_movie
 from decrappify.errors import DecrappifyError
-from napari_decrappify.layers.scene_listing import SceneListing
-from napari_decrappify.workers.messages import one_line
-from napari_decrappify.workers.task import Task
+from napari_decrappify.layers.files.listing import SceneListing
+from napari_decrappify.workers.running.messages import one_line
+from napari_decrappify.workers.running.task import Task
 
 THUMBNAIL = 48  # pixels
 _MOST_PIXELS = 4096 * 4096  # of a plane that is read for a thumbnail

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from decrappify import Movie, load_model
 from decrappify.errors import InputError
 from napari_decrappify.layers.image import LayerImage
-from napari_decrappify.workers.task import Task
+from napari_decrappify.workers.running.task import Task
 
 _LARGEST_RESULT = 2 * 2**30  # bytes; the command line writes longer films to disk during the run
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from decrappify import Movie, save_movie
 from decrappify.io import save_scenes
+from napari_decrappify.layers.files.scenes import LayerScene, movie_of, scenes_of
 from napari_decrappify.layers.image import LayerImage
-from napari_decrappify.layers.scenes import LayerScene, movie_of, scenes_of
-from napari_decrappify.workers.task import Task
+from napari_decrappify.workers.running.task import Task
 
 FILM = ".mp4"
 

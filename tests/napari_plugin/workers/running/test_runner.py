@@ -8,9 +8,9 @@ import torch
 from qtpy.QtWidgets import QWidget
 
 from decrappify.errors import Cancelled, InputError
-from napari_decrappify.workers.outcome import Failed, Finished, Stopped
-from napari_decrappify.workers.progress import Pace, Step, clock
-from napari_decrappify.workers.runner import Runner
+from napari_decrappify.workers.running.outcome import Failed, Finished, Stopped
+from napari_decrappify.workers.running.progress import Pace, Step, clock
+from napari_decrappify.workers.running.runner import Runner
 
 TIMEOUT = 10_000
 

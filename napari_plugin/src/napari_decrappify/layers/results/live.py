@@ -8,12 +8,12 @@ from typing import Any
 
 from decrappify import Movie, open_movie
 from napari_decrappify.layers.attributes import restored_attributes
-from napari_decrappify.layers.growing import GrowingStore, PlaneDone
+from napari_decrappify.layers.canvas.region import current_position
+from napari_decrappify.layers.files.scenes import origin_of
 from napari_decrappify.layers.image import METADATA, LayerImage
 from napari_decrappify.layers.lazy import MovieArray
 from napari_decrappify.layers.movies import is_rgb
-from napari_decrappify.layers.region import current_position
-from napari_decrappify.layers.scenes import origin_of
+from napari_decrappify.layers.results.growing import GrowingStore, PlaneDone
 
 
 class LiveResult:

@@ -18,9 +18,9 @@ from decrappify.errors import InputError, OutputExistsError
 from decrappify.io import open_scenes
 from decrappify.networks import DEFAULT_NETWORK
 from napari_decrappify.layers.image import LayerImage
+from napari_decrappify.workers.movies.restore import short_name
 from napari_decrappify.workers.names import NAMES_TRIED, numbered
-from napari_decrappify.workers.restore import short_name
-from napari_decrappify.workers.task import Task
+from napari_decrappify.workers.running.task import Task
 
 if TYPE_CHECKING:
     from decrappify import Model, TrainingConfig

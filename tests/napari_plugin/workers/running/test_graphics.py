@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from napari_decrappify.workers import graphics
-from napari_decrappify.workers.task import Task
+from napari_decrappify.workers.running import graphics
+from napari_decrappify.workers.running.task import Task
 
 
 @pytest.mark.parametrize(

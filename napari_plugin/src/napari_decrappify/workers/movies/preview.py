@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decrappify import Movie, load_model
+from napari_decrappify.layers.canvas.region import Region
 from napari_decrappify.layers.image import LayerImage
-from napari_decrappify.layers.region import Region
-from napari_decrappify.workers.restore import window_axis
-from napari_decrappify.workers.task import Task
+from napari_decrappify.workers.movies.restore import window_axis
+from napari_decrappify.workers.running.task import Task
 
 if TYPE_CHECKING:
     from decrappify.restoration import Preview

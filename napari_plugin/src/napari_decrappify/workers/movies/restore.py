@@ -15,12 +15,12 @@ import numpy as np
 from decrappify import Model, Movie, load_model
 from decrappify.errors import OutputExistsError
 from decrappify.io import partial_path
-from napari_decrappify.layers.channels import channel_names, common_name
-from napari_decrappify.layers.growing import GrowingStore, PlaneDone
+from napari_decrappify.layers.files.channels import channel_names, common_name
+from napari_decrappify.layers.files.scenes import movie_of
 from napari_decrappify.layers.image import LayerImage
-from napari_decrappify.layers.scenes import movie_of
+from napari_decrappify.layers.results.growing import GrowingStore, PlaneDone
 from napari_decrappify.workers.names import NAMES_TRIED, numbered, safe_name
-from napari_decrappify.workers.task import Task
+from napari_decrappify.workers.running.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from decrappify import Crappifier
 from napari_decrappify.layers.attributes import restored_attributes
+from napari_decrappify.layers.canvas.region import Region, current_position
+from napari_decrappify.layers.canvas.split_outline import SplitOutline
 from napari_decrappify.layers.image import METADATA, LayerImage
-from napari_decrappify.layers.region import Region, current_position
-from napari_decrappify.layers.split_outline import SplitOutline
 
 _LINKED = ("contrast_limits", "gamma")
 

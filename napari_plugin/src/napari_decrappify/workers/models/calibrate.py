@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from decrappify import Crappifier, Movie
 from decrappify.normalization import measure
 from napari_decrappify.layers.image import LayerImage
-from napari_decrappify.workers.task import Task
+from napari_decrappify.workers.running.task import Task
 
 SIDE = 96  # pixels of the compared images
 _BINS = 60

@@ -3,9 +3,9 @@ from __future__ import annotations
 import threading
 
 from decrappify._common.argument_names import setting
-from napari_decrappify.workers.outcome import Finished
-from napari_decrappify.workers.task import Task
-from napari_decrappify.workers.words import control_names
+from napari_decrappify.workers.running.outcome import Finished
+from napari_decrappify.workers.running.task import Task
+from napari_decrappify.workers.running.words import control_names
 
 
 def test_control_names_apply_until_the_last_of_several_threads_ends():

@@ -9,7 +9,7 @@ from typing import Any
 
 from decrappify import Movie
 from decrappify.errors import InputError
-from napari_decrappify.layers.channels import channel_names
+from napari_decrappify.layers.files.channels import channel_names
 from napari_decrappify.layers.image import LayerImage
 
 _COLORS = {"red": "FF0000", "green": "00FF00", "blue": "0000FF", "cyan": "00FFFF", "magenta": "FF00FF"}

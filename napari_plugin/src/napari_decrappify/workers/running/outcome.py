@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from napari_decrappify.workers.progress import Step
+from napari_decrappify.workers.running.progress import Step
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from decrappify import Crappifier, Movie
 from decrappify.normalization import Normalization, measure
+from napari_decrappify.layers.canvas.region import Region
 from napari_decrappify.layers.image import LayerImage
-from napari_decrappify.layers.region import Region
-from napari_decrappify.workers.task import Task
+from napari_decrappify.workers.running.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)

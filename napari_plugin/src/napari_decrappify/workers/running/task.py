@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from decrappify.errors import Cancelled
-from napari_decrappify.workers.graphics import keep_triton_out
-from napari_decrappify.workers.messages import log_error
-from napari_decrappify.workers.outcome import Failed, Finished, Outcome, Stopped
-from napari_decrappify.workers.progress import Pace, Step
-from napari_decrappify.workers.words import control_names
+from napari_decrappify.workers.running.graphics import keep_triton_out
+from napari_decrappify.workers.running.messages import log_error
+from napari_decrappify.workers.running.outcome import Failed, Finished, Outcome, Stopped
+from napari_decrappify.workers.running.progress import Pace, Step
+from napari_decrappify.workers.running.words import control_names
 
 # Function of settings (a frozen dataclass) and a Task; it must not access widgets, layers or the viewer.
 Job = Callable[[Any, "Task"], Any]

@@ -12,9 +12,9 @@ from typing import Any
 
 from qtpy.QtCore import QCoreApplication, QEvent, QObject, QTimer, Signal
 
-from napari_decrappify.workers.devices import find_devices
-from napari_decrappify.workers.graphics import keep_triton_out
-from napari_decrappify.workers.task import Job, Task
+from napari_decrappify.workers.running.devices import find_devices
+from napari_decrappify.workers.running.graphics import keep_triton_out
+from napari_decrappify.workers.running.task import Job, Task
 
 _POLL_MS = 200
 _CLOSING_S = 30.0

@@ -1,0 +1,1 @@
+"""Displayed part of the canvas, and previews on it."""

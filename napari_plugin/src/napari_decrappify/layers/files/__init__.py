@@ -1,0 +1,1 @@
+"""Files of layers: their scenes and channels."""

@@ -1,0 +1,1 @@
+"""Layers of results: of a running restoration, and of trust maps."""

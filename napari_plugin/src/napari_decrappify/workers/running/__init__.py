@@ -1,0 +1,1 @@
+"""Threads: the runner, the interface of its jobs, and their messages."""
