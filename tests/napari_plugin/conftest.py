@@ -42,7 +42,7 @@ def own_home(tmp_path, monkeypatch):
 def no_thread_is_left():
     """Check that all threads started by the widgets of a test have ended."""
     yield
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60  # the first import of the libraries for training
     while left := [thread.name for thread in threading.enumerate() if thread.name.startswith("decrappify")]:
         if time.monotonic() > deadline:
             pytest.fail(f"threads are left: {left}")

@@ -24,6 +24,7 @@ from napari_decrappify.workers.models.adapt import Adapted, AdaptSettings, Compa
 from napari_decrappify.workers.names import safe_name
 from napari_decrappify.workers.running.messages import one_line
 from napari_decrappify.workers.running.progress import clock
+from napari_decrappify.workers.running.warm_up import warm_up
 
 _FEWEST = 20  # frames with which an adaptation is useful
 _ALL = "all"
@@ -51,6 +52,7 @@ class AdaptWidget(RunWidget):
         self._lay_out()
         self._connect()
         self._on_layer()
+        warm_up(training=True)
 
     def _create_controls(self) -> None:
         self._layer = LayerChoice(

@@ -23,7 +23,7 @@ from napari_decrappify.widgets.running.forms import button, form, named, row, sc
 from napari_decrappify.widgets.running.run_panel import RunPanel
 from napari_decrappify.widgets.running.run_widget import RunWidget
 from napari_decrappify.workers.movies.colorize import Colorized, ColorizeSettings, colorize_layer, import_weights
-from napari_decrappify.workers.running.runner import warm_up
+from napari_decrappify.workers.running.warm_up import warm_up
 
 _HINT = "choose or import a colorization model; the README of DeOldify links to published weights"
 _AUTOMATIC = 1  # below the lowest render factor

@@ -22,7 +22,7 @@ from napari_decrappify.workers.models.train import Trained, TrainSettings, Valid
 from napari_decrappify.workers.running.messages import one_line
 from napari_decrappify.workers.running.outcome import Outcome
 from napari_decrappify.workers.running.progress import clock
-from napari_decrappify.workers.running.runner import warm_up
+from napari_decrappify.workers.running.warm_up import warm_up
 
 _CALIBRATE, _PROGRESS = 1, 2  # pages
 
@@ -63,7 +63,7 @@ class TrainWidget(RunWidget):
         self._panel.run_clicked.connect(self._start)
         self._connect_runner()
         self._update_buttons()
-        warm_up()
+        warm_up(training=True)
 
     def _lay_out(self) -> None:
         self._degradation = degradation = QGroupBox("Degradation (crappifier)")

@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QComboBox, QWidget
 from napari_decrappify.widgets.choices.preferences import keep, recall
 from napari_decrappify.widgets.running.forms import named
 from napari_decrappify.workers.running.devices import gpus
-from napari_decrappify.workers.running.runner import warm_up
+from napari_decrappify.workers.running.warm_up import warm_up
 
 _ALWAYS = {"Automatic": "auto", "CPU": "cpu"}
 _GPUS = {"cuda": "GPU (CUDA)", "mps": "Apple GPU (MPS)"}

@@ -12,8 +12,6 @@ from typing import Any
 
 from qtpy.QtCore import QCoreApplication, QEvent, QObject, QTimer, Signal
 
-from napari_decrappify.workers.running.devices import find_devices
-from napari_decrappify.workers.running.graphics import keep_triton_out
 from napari_decrappify.workers.running.task import Job, Task
 
 _POLL_MS = 200
@@ -123,15 +121,3 @@ class _Running:
             self._task.cancel.set()
             self._thread.join(_CLOSING_S)
         self._task = self._thread = None
-
-
-def warm_up() -> None:
-    """Import the restoration modules in a separate thread, so that the first click does not wait for them."""
-    keep_triton_out()
-
-    def load() -> None:
-        from decrappify.restoration import Preview  # noqa: F401
-
-        find_devices()
-
-    threading.Thread(target=load, name="decrappify-warm-up", daemon=True).start()
