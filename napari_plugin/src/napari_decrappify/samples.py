@@ -52,6 +52,6 @@ def _computed(function: Callable[[], T]) -> T:
         return result.result()
 
 
-def _layers(*movies: Movie) -> list[LayerData]:
-    """Return one layer per movie, in reverse order, so that the first is on top in napari."""
-    return [layer for movie in reversed(movies) for layer in layers_of([movie])]
+def _layers(degraded: Movie, clean: Movie) -> list[LayerData]:
+    """Return a layer of each movie; the last one, which is on top in napari, is the degraded movie."""
+    return layers_of([clean]) + layers_of([degraded], is_degraded=True)

@@ -7,14 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.layers import Image
 from qtpy.QtWidgets import QFileDialog, QLabel
 from tests.napari_plugin.clicking import TIMEOUT, Driver, shown
 from tests.registries import isolated
 from tests.test_recipes import RECIPES
 
 from decrappify import load_model, save_movie
-from decrappify.crappify import crappifier_preset
+from decrappify.crappify import crappifier_preset, crappify_movie
 from decrappify.samples import simulate
+from napari_decrappify.readers import get_reader
+from napari_decrappify.samples import degraded_copy, simulated_movie
 from napari_decrappify.widgets.choices.preferences import recent_models
 from napari_decrappify.widgets.restore import RestoreWidget
 from napari_decrappify.widgets.train import TrainWidget
@@ -223,3 +226,32 @@ def test_closing_during_a_run_leaves_no_partial_model(viewer, qtbot, clean, tmp_
     assert not list(Path(tmp_path / "models").rglob("*.partial"))
     for path in Path(tmp_path / "models").rglob("*.safetensors"):
         load_model(path)
+
+
+@pytest.mark.parametrize(("sample", "good"), [(degraded_copy, "filaments"), (simulated_movie, "cell-reference")])
+@pytest.mark.parametrize("is_open_first", [True, False])
+def test_good_layer_of_a_sample_is_ticked(qtbot, monkeypatch, sample, good, is_open_first):
+    monkeypatch.setattr("napari_decrappify.samples._FRAMES", 2)
+    monkeypatch.setattr("napari_decrappify.samples._SIZE", (64, 64))
+    scene = ViewerModel()
+    widgets = [shown(qtbot, TrainWidget, scene, "train")] if is_open_first else []
+    for data, given, _ in sample():
+        scene.add_layer(Image(data, **given))
+    train = widgets[0] if widgets else shown(qtbot, TrainWidget, scene, "train")
+    assert [layer.name for layer in train["layers"].layers] == [good]
+    assert train["preview_layer"].layer.name == good
+
+
+def test_file_that_was_degraded_is_not_ticked_unless_the_user_does(qtbot, train, scene, tmp_path, clean):
+    degraded = save_movie(crappify_movie(clean, crappifier_preset("confocal")), tmp_path / "degraded.ome.tif")
+    other = ViewerModel()
+    for data, given, _ in get_reader(str(degraded))(str(degraded)):
+        other.add_layer(Image(data, **given))
+    driver = shown(qtbot, TrainWidget, other, "train")
+    assert driver["layers"].layers == []
+    assert driver.status == "no training images; tick a layer, or choose a folder"
+    other.add_image(np.asarray(clean)[:, 0, 0], name="clean")
+    assert [layer.name for layer in driver["layers"].layers] == ["clean"]
+    driver["layers"].tick(other.layers["clean"], False)
+    other.add_image(np.asarray(clean)[:, 0, 0], name="again")
+    assert driver["layers"].layers == []

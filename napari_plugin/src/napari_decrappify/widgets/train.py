@@ -55,14 +55,14 @@ class TrainWidget(RunWidget):
             after_cancel="training had not started, and no model was saved",
         )
         self._lay_out()
-        self._images.chosen.connect(self._update_buttons)
+        self._images.chosen.connect(self._on_images)
         self._options.changed.connect(self._update_buttons)
         self._calibration.calibrated.connect(self._crappifier.choose)
         self._preview.failed.connect(self._panel.show_error)
         self._crappifier.failed.connect(self._panel.show_error)
         self._panel.run_clicked.connect(self._start)
         self._connect_runner()
-        self._update_buttons()
+        self._on_images()
         warm_up(training=True)
 
     def _lay_out(self) -> None:
@@ -84,6 +84,10 @@ class TrainWidget(RunWidget):
         layout = QVBoxLayout(self)
         layout.addWidget(self._tabs, 1)
         layout.addWidget(self._panel)
+
+    def _on_images(self) -> None:
+        self._preview.follow(self._images.first_layer)
+        self._update_buttons()
 
     def _update_buttons(self) -> None:
         reason = "no training images; tick a layer, or choose a folder" if self._images.is_empty else ""

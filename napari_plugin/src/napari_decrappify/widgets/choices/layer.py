@@ -40,6 +40,13 @@ def is_source(layer: Any) -> bool:
     return is_image(layer) and not _COMPUTED & set(layer.metadata.get(METADATA, {}))
 
 
+def is_high_quality(layer: Any) -> bool:
+    """Return whether a layer may be of high quality: a source that is not known to be noisy or degraded."""
+    recorded = layer.metadata.get(METADATA, {})
+    processed = {"crappified", "restoration", "trust"} & set(recorded.get("provenance") or {})
+    return is_source(layer) and not processed and not recorded.get("is_degraded")
+
+
 def is_restorable(layer: Any) -> bool:
     """Return whether a layer can be restored: an image that is not a preview or a difference."""
     return is_image(layer) and not (_COMPUTED - {"restored_from"}) & set(layer.metadata.get(METADATA, {}))

@@ -17,7 +17,7 @@ _LAYER = Qt.ItemDataRole.UserRole
 class LayerTicks(QListWidget):
     """List of layers, updated when they are added, removed or renamed, with persistent check marks.
 
-    Initially the topmost layer that was not restored or computed is checked; the user checks others.
+    Initially the topmost preferred layer is checked; the user checks others.
 
     Parameters
     ----------
@@ -26,6 +26,8 @@ class LayerTicks(QListWidget):
         Of the list.
     accepts : callable
         Filter of the layers; by default those on which a model can be trained.
+    prefers : callable
+        Filter of the layers of which one is checked initially; by default those that were not restored or computed.
     """
 
     ticks_changed = Signal()
@@ -37,6 +39,7 @@ class LayerTicks(QListWidget):
         tooltip: str,
         *,
         accepts: Callable[[Any], bool] = is_trainable,
+        prefers: Callable[[Any], bool] = is_source,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -44,12 +47,13 @@ class LayerTicks(QListWidget):
         self.setFixedHeight(76)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self._viewer, self._accepts = viewer, accepts
+        self._viewer, self._accepts, self._prefers = viewer, accepts, prefers
+        self._is_initial = True  # until the user checks layers
         events = viewer.layers.events
         self._events = [events.inserted, events.removed, events.reordered, events.renamed]
         for event in self._events:
             event.connect(self.refresh)
-        self.itemChanged.connect(lambda _: self.ticks_changed.emit())
+        self.itemChanged.connect(lambda _: self._on_tick())
         self.refresh()
 
     @property
@@ -69,14 +73,15 @@ class LayerTicks(QListWidget):
             for item in self._items():
                 is_on = item.data(_LAYER) in layers
                 item.setCheckState(Qt.CheckState.Checked if is_on else Qt.CheckState.Unchecked)
-        self.ticks_changed.emit()
+        self._on_tick()
 
     def refresh(self, _: Any = None) -> None:
         """Update the list of layers, the topmost first."""
-        ticked, known = self.layers, self.count()
+        ticked = self.layers
         offered = [layer for layer in reversed(self._viewer.layers) if self._accepts(layer)]
-        if not known and not ticked:
-            ticked = [layer for layer in offered if is_source(layer)][:1]
+        self._is_initial = self._is_initial or not offered
+        if self._is_initial and not ticked:
+            ticked = [layer for layer in offered if self._prefers(layer)][:1]
         with QSignalBlocker(self):
             self.clear()
             for layer in offered:
@@ -92,6 +97,10 @@ class LayerTicks(QListWidget):
         """Disconnect from the viewer; for a widget that closes."""
         for event in self._events:
             event.disconnect(self.refresh)
+
+    def _on_tick(self) -> None:
+        self._is_initial = False
+        self.ticks_changed.emit()
 
     def _items(self) -> list[QListWidgetItem]:
         items = (self.item(number) for number in range(self.count()))

@@ -54,6 +54,7 @@ class CrappifierPreview(QWidget):
         self._layer = LayerChoice(
             viewer, f"{name}_preview_layer", "Layer on which the crappifier is previewed", accepts=is_trainable
         )
+        self._is_chosen = False
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._live)
@@ -61,6 +62,11 @@ class CrappifierPreview(QWidget):
         remember(self._live, f"{name}/live")
         self._connect()
         self._schedule()
+
+    def follow(self, layer: Any) -> None:
+        """Preview a training layer, unless the user has chosen the layer of the preview."""
+        if layer is not None and not self._is_chosen:
+            self._layer.layer = layer
 
     def stop(self) -> None:
         """Stop a running preview, and disconnect from the viewer; for a widget that closes."""
@@ -70,9 +76,13 @@ class CrappifierPreview(QWidget):
         self._layer.disconnect_viewer()
         self._viewer.dims.events.current_step.disconnect(self._schedule)
 
+    def _on_chosen(self) -> None:
+        self._is_chosen = True
+
     def _connect(self) -> None:
         self._controls.changed.connect(self._schedule)
         self._layer.layer_changed.connect(self._schedule)
+        self._layer.activated.connect(lambda _: self._on_chosen())
         self._live.toggled.connect(self._on_toggled)
         self._timer.timeout.connect(self._start)
         self._runner.ended.connect(self._on_end)

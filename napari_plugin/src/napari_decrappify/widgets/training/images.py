@@ -9,6 +9,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QGroupBox, QStackedWidget, QVBoxLayout
 
 from napari_decrappify.layers.image import LayerImage
+from napari_decrappify.widgets.choices.layer import is_high_quality
 from napari_decrappify.widgets.choices.layer_ticks import LayerTicks
 from napari_decrappify.widgets.choices.preferences import remember
 from napari_decrappify.widgets.running.forms import folder_box, named, shrinkable
@@ -35,7 +36,12 @@ class TrainingImages(QGroupBox):
         self._source = named(QComboBox(), f"{name}_source", "Source of the training images")
         self._source.addItems(_SOURCES)
         shrinkable(self._source, 16)
-        self._layers = LayerTicks(viewer, f"{name}_layers", "Layers to train on; tick those with high-quality images")
+        self._layers = LayerTicks(
+            viewer,
+            f"{name}_layers",
+            "Layers to train on; tick those with high-quality images",
+            prefers=is_high_quality,
+        )
         self._folder = folder_box(
             f"{name}_folder",
             f"{name}_browse",
@@ -62,6 +68,11 @@ class TrainingImages(QGroupBox):
     def is_empty(self) -> bool:
         """Return whether no layer is ticked, or no folder entered."""
         return not (self._folder.text if self._is_folder else self._layers.layers)
+
+    @property
+    def first_layer(self) -> Any:
+        """First ticked layer; None without one."""
+        return next(iter(self._layers.layers), None)
 
     def images(self) -> tuple[LayerImage, ...]:
         """Return snapshots of the ticked layers; empty if a folder is the source.
