@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from qtpy.QtWidgets import QComboBox, QLabel, QLineEdit
-from tests.napari_plugin.clicking import SIZES, Driver, assert_reachable, shown
+from qtpy.QtWidgets import QComboBox, QLabel, QLineEdit, QMessageBox, QSpinBox
+from tests.napari_plugin.clicking import SIZES, Driver, answer, assert_reachable, shown
 from tests.napari_plugin.restoring import button, click, noisy, status, wait_for_end
 
 from napari_decrappify.widgets.restore import RestoreWidget
@@ -77,3 +77,20 @@ def test_controls_are_reachable_after_a_narrow_widget(viewer, qtbot, rng, size):
     qtbot.wait(100)
     names = ("layer", "scenes", "axes", "last", "model", "device", "folder", "preview", "split", "run", "cancel")
     assert_reachable(Driver(qtbot, wide, "restore"), *names)
+
+
+def test_restored_frames_are_displayed(scene, widget, qtbot, rng, results):
+    place = {"scale": (2, 1, 1), "translate": (3, 0, 0), "axis_labels": ("t", "y", "x")}
+    scene.add_image(noisy(rng, (6, 32, 40)), name="cells", **place)
+    scene.dims.set_current_step(0, 4)
+    widget.findChild(QSpinBox, "restore_first").setValue(1)
+    widget.findChild(QSpinBox, "restore_last").setValue(2)
+    click(qtbot, widget, "run")
+    wait_for_end(qtbot, widget)
+    assert scene.dims.point[0] == 5  # frame 1
+    scene.dims.set_point(0, 7)
+    widget.findChild(QSpinBox, "restore_first").setValue(0)
+    answer(QMessageBox.StandardButton.Yes)
+    click(qtbot, widget, "run")
+    wait_for_end(qtbot, widget)
+    assert scene.dims.point[0] == 7

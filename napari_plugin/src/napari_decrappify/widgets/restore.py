@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QLabel, QTabWidget, QVBoxLayout, QWidget
 
 from decrappify.errors import DecrappifyError, InputError
 from napari_decrappify.commands.restore import restore_command
-from napari_decrappify.layers.canvas.region import displayed_region, show_channel
+from napari_decrappify.layers.canvas.region import displayed_region, show_channel, show_frames
 from napari_decrappify.layers.files.channels import channel_name, channel_names
 from napari_decrappify.layers.files.listing import SceneListing, scene_like
 from napari_decrappify.layers.image import LayerImage
@@ -205,6 +205,8 @@ class RestoreWidget(RunWidget):
             return
         if not self._may_repeat(settings):
             return
+        layer = self._input.layer
+        show_frames(self._viewer, layer, LayerImage.of(layer, self._input.axes), settings.first, settings.stop)
         self._runs.queue.clear_ended()
         self._runs.queue.add(entries, is_first=True)
         self._start_queue()

@@ -7,7 +7,7 @@ from typing import Any
 
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QIcon, QImage, QPixmap
-from qtpy.QtWidgets import QComboBox, QFileDialog, QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QLineEdit, QListWidgetItem, QVBoxLayout, QWidget
 
 from decrappify.errors import DecrappifyError, InputError
 from decrappify.io import readable_suffixes
@@ -17,6 +17,7 @@ from napari_decrappify.layers.image import METADATA
 from napari_decrappify.widgets.running.forms import button, form, named, row, scrolled
 from napari_decrappify.widgets.running.run_panel import RunPanel
 from napari_decrappify.widgets.running.run_widget import RunWidget
+from napari_decrappify.widgets.running.tick_list import TickList
 from napari_decrappify.workers.movies.scenes import THUMBNAIL, ScenePreview, list_scenes
 from napari_decrappify.workers.running.messages import one_line
 from napari_decrappify.workers.running.words import control_names
@@ -50,7 +51,7 @@ class ScenesWidget(RunWidget):
         self._file = named(QLineEdit(), "scenes_file", "File or folder with several scenes")
         self._browse = button("scenes_browse", "…", "Choose a file")
         self._browse.setMaximumWidth(36)
-        self._list = named(QListWidget(), "scenes_list", "Scenes of the file; tick those to open")
+        self._list = named(TickList(), "scenes_list", "Scenes of the file; tick those to open")
         self._list.setIconSize(QSize(THUMBNAIL, THUMBNAIL))
         self._list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self._all = button("scenes_all", "Tick all", "Tick all scenes")

@@ -11,6 +11,7 @@ from qtpy.QtGui import QColor, QPalette
 from qtpy.QtWidgets import QLabel, QPushButton, QScrollArea, QTabWidget
 from tests.napari_plugin.clicking import KINDS, SIZES, Driver
 
+from decrappify.batch import Row
 from napari_decrappify.widgets.running.colors import LEAST_CONTRAST, contrast
 
 
@@ -70,3 +71,22 @@ def test_texts_have_contrast(theme, viewer, qtbot):
     qtbot.wait(200)
     error = QColor(driver["status"].styleSheet().split()[1].rstrip(";"))
     assert contrast(error, widget.palette().color(QPalette.ColorRole.Window)) >= LEAST_CONTRAST
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_unticked_boxes_and_failed_rows_are_visible_in_both_themes(viewer, qtbot, theme):
+    viewer.theme = theme
+    viewer.add_image(np.zeros((3, 32, 40), np.uint16), name="cells")
+    _, train = viewer.window.add_plugin_dock_widget("decrappify", "Train")
+    _, batch = viewer.window.add_plugin_dock_widget("decrappify", "Batch")
+    layers = Driver(qtbot, train, "train")["layers"]
+    table = Driver(qtbot, batch, "batch")["table"]
+    table.add(Row(input="torn.tif", output="", status="failed", error="torn.tif is damaged"))
+    qtbot.wait(200)
+    picture = layers.grab().toImage()
+    background = picture.pixelColor(layers.width() // 2, layers.height() - 8)
+    layers.tick(viewer.layers[0], False)
+    qtbot.wait(50)
+    box = [layers.grab().toImage().pixelColor(x, 8) for x in range(24)]
+    assert max(contrast(color, background) for color in box) >= 3
+    assert contrast(table.item(0, 1).foreground().color(), table.palette().color(QPalette.ColorRole.Base)) >= 4.5

@@ -124,9 +124,19 @@ def current_position(viewer: Any, layer: Any, axes: str) -> dict[str, int]:
 def show_channel(viewer: Any, layer: Any, image: LayerImage, channel: int) -> None:
     """Move the slider of axis C to a channel of a layer that has this axis."""
     if "C" in image.layer_axes:
-        axis = image.axes.index("C")
-        coordinate = float(layer.translate[axis]) + channel * float(layer.scale[axis])
-        viewer.dims.set_point(viewer.dims.ndim - layer.ndim + axis, coordinate)
+        _show(viewer, layer, image.axes.index("C"), channel)
+
+
+def show_frames(viewer: Any, layer: Any, image: LayerImage, first: int, stop: int) -> None:
+    """Move the slider of axis T to the first of some frames of a layer, unless one of them is displayed."""
+    t = current_position(viewer, layer, image.layer_axes).get("T")
+    if t is not None and not first <= t < stop:
+        _show(viewer, layer, image.axes.index("T"), first)
+
+
+def _show(viewer: Any, layer: Any, axis: int, pixel: int) -> None:
+    coordinate = float(layer.translate[axis]) + pixel * float(layer.scale[axis])
+    viewer.dims.set_point(viewer.dims.ndim - layer.ndim + axis, coordinate)
 
 
 def _visible_part(layer: Any, image: LayerImage) -> tuple[slice, slice]:

@@ -6,15 +6,16 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QListWidget, QListWidgetItem, QWidget
+from qtpy.QtWidgets import QListWidgetItem, QWidget
 
 from napari_decrappify.widgets.choices.layer import is_source, is_trainable
 from napari_decrappify.widgets.running.forms import named
+from napari_decrappify.widgets.running.tick_list import TickList
 
 _LAYER = Qt.ItemDataRole.UserRole
 
 
-class LayerTicks(QListWidget):
+class LayerTicks(TickList):
     """List of layers, updated when they are added, removed or renamed, with persistent check marks.
 
     Initially the topmost preferred layer is checked; the user checks others.

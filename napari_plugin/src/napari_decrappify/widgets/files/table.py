@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtGui import QBrush, QColor
+from qtpy.QtCore import QEvent
+from qtpy.QtGui import QBrush, QPalette
 from qtpy.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
+
+from napari_decrappify.widgets.running.colors import readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,6 +31,7 @@ class BatchTable(QTableWidget):
     """
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        self._bad: list[int] = []
         super().__init__(0, len(COLUMNS), parent)
         self.setObjectName(name)
         self.setToolTip("Outputs of the run, or of its estimate")
@@ -43,6 +47,7 @@ class BatchTable(QTableWidget):
 
     def clear_rows(self) -> None:
         """Remove all rows."""
+        self._bad.clear()
         self.setRowCount(0)
 
     def add(self, row: Row) -> None:
@@ -52,9 +57,24 @@ class BatchTable(QTableWidget):
         for column, text in enumerate(cells(row)):
             item = QTableWidgetItem(text)
             item.setToolTip(row.line())
-            if row.status in _BAD:
-                item.setForeground(QBrush(QColor(_BAD_COLOR)))
             self.setItem(number, column, item)
+        if row.status in _BAD:
+            self._bad.append(number)
+        self._color_rows()
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Adapt the color of errors to the theme."""
+        super().changeEvent(event)
+        if event is not None and event.type() in (QEvent.Type.StyleChange, QEvent.Type.PaletteChange):
+            self._color_rows()
+
+    def _color_rows(self) -> None:
+        brush = QBrush(readable(_BAD_COLOR, self.palette().color(QPalette.ColorRole.Base)))
+        for number in self._bad:
+            for column in range(len(COLUMNS)):
+                item = self.item(number, column)
+                if item is not None and item.foreground() != brush:
+                    item.setForeground(brush)
 
     def show_rows(self, rows: Iterable[Row]) -> None:
         """Replace all rows."""

@@ -36,6 +36,7 @@ class QueuePage(QWidget):
         self._list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._list.setMinimumHeight(76)
+        self._list.setSpacing(3)  # between entries of two lines
         self._add = button(
             f"{name}_add", "Add layer", "Add the layer, channels and scenes of the page Restore, with its settings"
         )

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QVBox
 
 from napari_decrappify.widgets.running.colors import background_of, readable
 from napari_decrappify.widgets.running.forms import button, named
-from napari_decrappify.workers.running.outcome import Failed, Outcome, Stopped
+from napari_decrappify.workers.running.outcome import Failed, Finished, Outcome, Stopped
 from napari_decrappify.workers.running.progress import Step
 from napari_decrappify.workers.running.runner import Runner
 
@@ -177,8 +177,8 @@ class RunPanel(QWidget):
         self.cancel.setEnabled(False)
         self.cancel.setText(self._cancel_text)
         self.allow(self._may_run)
-        if self.bar.maximum() == 0:
-            self._show_bar(None)
+        if self.bar.maximum() == 0:  # no step
+            self._show_bar(Step(1, 1, "", "") if isinstance(outcome, Finished) else None)
         match outcome:
             case Stopped():
                 self.show_status(f"{outcome.text()}; {self._after_cancel}")

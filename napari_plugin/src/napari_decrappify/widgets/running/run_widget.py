@@ -34,9 +34,12 @@ class RunWidget(QWidget):
     """
 
     _panel: RunPanel
+    _laid_out: QTimer | None = None
 
     def __init__(self, napari_viewer: Any, name: str) -> None:
         super().__init__()
+        # Timers of the widget end with it; a call of a function of a deleted widget would raise an error with PySide6.
+        self._styled, self._laid_out = (self._timer(delay) for delay in (_STYLED_MS, 0))
         self.setObjectName(name)
         self._viewer = napari_viewer
         self._runner = Runner(self)
@@ -112,7 +115,7 @@ class RunWidget(QWidget):
             dock = dock.parentWidget()
         if dock is None:
             return
-        QTimer.singleShot(_STYLED_MS, self._set_least_width)
+        self._styled.start()
         bar = dock.titleBarWidget()
         close = None if bar is None else bar.findChild(QPushButton, "QTitleBarCloseButton")
         if close is not None:
@@ -120,9 +123,16 @@ class RunWidget(QWidget):
 
     def event(self, event: QEvent | None) -> bool:
         """Set the least width of the dock when that of the controls changes, as when the style is applied."""
-        if event is not None and event.type() == QEvent.Type.LayoutRequest:
-            QTimer.singleShot(0, self._set_least_width)
+        if event is not None and event.type() == QEvent.Type.LayoutRequest and self._laid_out is not None:
+            self._laid_out.start()
         return bool(super().event(event))
+
+    def _timer(self, delay: int) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(delay)
+        timer.timeout.connect(self._set_least_width)
+        return timer
 
     def _set_least_width(self) -> None:
         dock = self.parentWidget()

@@ -26,7 +26,7 @@ def collection_paused() -> Iterator[None]:
 
     Imports of torch and its compiler create 200,000 objects, so that collections during and after them block all
     threads, and with them the window, for up to half a second each. Objects that are frozen and unfrozen are in the
-    oldest generation, as if they had survived these collections.
+    oldest generation, as if they had survived these collections. If the program has frozen objects, none are moved.
     """
     with _lock:
         is_on, has_frozen = gc.isenabled(), gc.get_freeze_count() > 0
@@ -34,8 +34,8 @@ def collection_paused() -> Iterator[None]:
         try:
             yield
         finally:
-            gc.freeze()
             if not has_frozen:
+                gc.freeze()
                 gc.unfreeze()
             if is_on:
                 gc.enable()
