@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import napari
+import numpy as np
 from PIL import Image
 from qtpy.QtCore import QSettings
-from qtpy.QtWidgets import QApplication, QWidget
+from qtpy.QtWidgets import QApplication, QLabel, QLineEdit, QListWidget, QWidget
 
-from decrappify import save_movie
+from decrappify import Movie, save_movie
 from decrappify.samples import simulate
 
 SIZE = (1280, 800)
 MINUTES = 6.0
 ADAPT_MINUTES = 3.0
+SAMPLING: Any = {"pixel_size_um": (None, 0.1, 0.1), "frame_interval_s": 5.0}
 PATIENCE_S = 1200.0
 
 
@@ -32,12 +34,14 @@ def main(folder: Path, names: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as own:
         QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, own)  # not those of the user
-        for show in (restore_and_compare, model, trust, adapt, batch, train):
+        for show in (restore_and_compare, model, channels, trust, adapt, batch, train):
             if names and show.__name__ not in names:
                 continue
             viewer = napari.Viewer()
             viewer.window.resize(*SIZE)
-            show(viewer, folder, Path(own))
+            place = Path(own) / show.__name__
+            place.mkdir()
+            show(viewer, folder, place)
             viewer.close()
 
 
@@ -90,6 +94,39 @@ def model(viewer: napari.Viewer, folder: Path, own: Path) -> None:
     save_screenshot(viewer, folder / "napari-model.png")
 
 
+def channels(viewer: napari.Viewer, folder: Path, own: Path) -> None:
+    """Restore two channels with a model each, while a second movie waits in the queue."""
+    movies = [simulate(scene, n_frames=12, size=(256, 256), seed=3).noisy for scene in ("filaments", "nuclei")]
+    for name in ("mitosis-1", "mitosis-2"):
+        path = own / f"{name}.ome.tif"
+        pixels = np.concatenate([np.asarray(movie) for movie in movies], axis=1)
+        names, colors = ("Tubulin", "H2B"), ("00FF00", "FF00FF")
+        both = Movie.from_array(pixels, "TCZYX", channel_names=names, channel_colors=colors, **SAMPLING)
+        save_movie(both, path)
+        viewer.open(str(path), plugin="decrappify")
+    viewer.dims.set_current_step(0, 6)
+    for layer in viewer.layers[2:]:
+        layer.visible = False
+    _, widget = viewer.window.add_plugin_dock_widget("decrappify", "Restore")
+    control(widget, "restore_folder").setText(str(own / "results"))
+    control(widget, "restore_layer").layer = viewer.layers[0]
+    control(widget, "restore_channels").setChecked(True)
+    control(widget, "restore_model_1").setCurrentText("fluorescence-still")
+    settle()
+    home(widget, own)
+    save_screenshot(viewer, folder / "napari-channels.png")
+    click(widget, "restore_queue_add")
+    control(widget, "restore_layer").layer = viewer.layers[2]
+    click(widget, "restore_queue_add")
+    control(widget, "restore_tabs").setCurrentIndex(1)
+    click(widget, "restore_queue_start")
+    wait(lambda: len(viewer.layers) == 8)
+    for layer in viewer.layers[:2]:
+        layer.visible = False
+    save_screenshot(viewer, folder / "napari-queue.png")
+    wait(lambda: control(widget, "restore_run").isEnabled())
+
+
 def trust(viewer: napari.Viewer, folder: Path, own: Path) -> None:
     """Restore with a trust map."""
     noisy = sample(viewer)
@@ -102,6 +139,7 @@ def trust(viewer: napari.Viewer, folder: Path, own: Path) -> None:
     wait(lambda: control(widget, "restore_run").isEnabled())
     control(widget, "restore_folder").setText("~/decrappify-results")
     viewer.layers.selection.active = viewer.layers[-1]
+    home(widget, own)
     save_screenshot(viewer, folder / "napari-trust.png")
     control(widget, "restore_trust").setChecked(False)
 
@@ -115,6 +153,7 @@ def adapt(viewer: napari.Viewer, folder: Path, own: Path) -> None:
     click(widget, "adapt_run")
     wait(lambda: control(widget, "adapt_run").isEnabled())
     control(widget, "adapt_folder").setText("~/decrappify-models")
+    home(widget, own)
     save_screenshot(viewer, folder / "napari-adapt.png")
 
 
@@ -128,11 +167,12 @@ def batch(viewer: napari.Viewer, folder: Path, own: Path) -> None:
     save_movie(noisy[:1], raw / "overview.ome.tif")
     (raw / "torn.tif").write_bytes(b"II*\0damaged")
     _, widget = viewer.window.add_plugin_dock_widget("decrappify", "Batch")
-    control(widget, "batch_folder").setText(str(own / "restored"))
+    control(widget, "batch_folder").setText(str(own / "results"))
     control(widget, "batch_inputs").parentWidget().add([str(raw)])
     click(widget, "batch_run")
     wait(lambda: control(widget, "batch_run").isEnabled())
     control(widget, "batch_folder").setText("~/decrappify-results")
+    home(widget, own)
     save_screenshot(viewer, folder / "napari-batch.png")
 
 
@@ -167,6 +207,18 @@ def train(viewer: napari.Viewer, folder: Path, own: Path) -> None:
     save_screenshot(viewer, folder / "napari-train.png")
     control(widget, "train_cancel").click()
     wait(lambda: control(widget, "train_run").isEnabled())
+
+
+def home(widget: QWidget, own: Path) -> None:
+    """Show the paths of the temporary folder as those of the home folder of a user."""
+    for label in widget.findChildren(QLabel):
+        label.setText(label.text().replace(str(own / "results"), "/home/user/decrappify-results"))
+        label.setText(label.text().replace(str(own), "/home/user"))
+    for box in widget.findChildren(QListWidget):
+        for number in range(box.count()):
+            box.item(number).setText(box.item(number).text().replace(str(own), "/home/user"))
+    for line in widget.findChildren(QLineEdit):
+        line.setText(line.text().replace(str(own / "results"), "~/decrappify-results").replace(str(own), "~"))
 
 
 def late(widget: QWidget) -> bool:
