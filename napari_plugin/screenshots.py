@@ -16,7 +16,7 @@ from typing import Any
 import napari
 import numpy as np
 from PIL import Image
-from qtpy.QtCore import QSettings
+from qtpy.QtCore import QSettings, Qt
 from qtpy.QtWidgets import QApplication, QLabel, QLineEdit, QListWidget, QWidget
 
 from decrappify import Movie, save_movie
@@ -215,8 +215,8 @@ def home(widget: QWidget, own: Path) -> None:
         label.setText(label.text().replace(str(own / "results"), "/home/user/decrappify-results"))
         label.setText(label.text().replace(str(own), "/home/user"))
     for box in widget.findChildren(QListWidget):
-        for number in range(box.count()):
-            box.item(number).setText(box.item(number).text().replace(str(own), "/home/user"))
+        for item in box.findItems("", Qt.MatchFlag.MatchContains):
+            item.setText(item.text().replace(str(own), "/home/user"))
     for line in widget.findChildren(QLineEdit):
         line.setText(line.text().replace(str(own / "results"), "~/decrappify-results").replace(str(own), "~"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 
+import pytest
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QAbstractSlider,
@@ -22,7 +23,7 @@ from qtpy.QtWidgets import (
 )
 
 TIMEOUT = 60_000  # ms
-SIZES = [(1280, 800), (1920, 1080)]  # of windows
+SIZES = [(1280, 800), pytest.param((1920, 1080), marks=pytest.mark.slow)]  # of windows
 KINDS = (
     QAbstractSlider,
     QAbstractSpinBox,

@@ -83,6 +83,7 @@ def test_restore_command_restores_the_chosen_frames_and_scene(qtbot, scene, laye
     assert text == f"decrappify benchmark {shlex.quote(str(tmp_path / 'my cells.czi'))} --model {tiny_models['movie']}"
 
 
+@pytest.mark.slow
 def test_train_command_writes_a_run_file(qtbot, scene, tmp_path, rng):
     save_movie(Movie.from_array(rng.random((12, 64, 64), dtype=np.float32), "TYX"), tmp_path / "good.ome.tif")
     add(scene, tmp_path / "good.ome.tif")

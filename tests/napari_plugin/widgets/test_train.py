@@ -158,6 +158,7 @@ def test_part_of_a_user_file_has_sliders(train, tmp_path, monkeypatch):
     assert "my_parts.py, line 1: ModuleNotFoundError: No module named 'nothing_here'" in train.status
 
 
+@pytest.mark.slow
 def test_training_uses_a_folder_of_movies(train, qtbot, clean, tmp_path, monkeypatch):
     folder = tmp_path / "movies"
     folder.mkdir()

@@ -85,6 +85,7 @@ def test_pairs_of_a_folder_are_trained_on_without_crappifier(train, clean, tmp_p
     assert load_model(path).card["summary"] == "trained on the pairs in pairs for 0.02 minutes"
 
 
+@pytest.mark.slow
 def test_stopped_run_is_continued_and_model_fine_tuned(qtbot, train, tmp_path):
     assert not train["resume"].isEnabled()
     train["minutes"].setValue(60)

@@ -55,9 +55,7 @@ def _import_training() -> None:
         import matplotlib.figure  # noqa: F401
         import torch
 
-        import decrappify.training
+        from decrappify.training import adapt, train  # noqa: F401
 
-        for name in decrappify.training.__all__:
-            getattr(decrappify.training, name)
         # The first optimizer imports torch's compiler.
         torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
