@@ -129,6 +129,18 @@ def test_log_file_contains_messages_results_and_errors_with_times(raw, tmp_path,
     assert "no/run.log cannot be written: No such file or directory; choose another log file" in result.stderr
 
 
+def test_log_file_contains_the_result_of_one_output_and_no_secrets(raw, tmp_path, tiny_models, command, monkeypatch):
+    address = "https://me:word@host/cells.ome.zarr?signature=abc"
+    monkeypatch.setattr(sys, "argv", ["decrappify", "restore", address])
+    arguments = ["restore", "raw/a.tif", "out.ome.zarr", "--model", tiny_models["movie"], "--device", "cpu"]
+    for option in ("--quiet", "--overwrite"):
+        command("--log-file", "run.log", *arguments, option)
+    text = (tmp_path / "run.log").read_text(encoding="utf-8")
+    assert text.count("INFO out.ome.zarr: T 4, C 1, Z 1, Y 24, X 32, uint16") == 2
+    assert text.count("restore 'https://host/cells.ome.zarr'\n") == 2
+    assert "abc" not in text
+
+
 def test_info_prints_json(raw, tiny_models, command):
     found = json.loads(command("info", "raw/a.tif", "--json").stdout)
     assert found["path"] == "raw/a.tif"

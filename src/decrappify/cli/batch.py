@@ -11,7 +11,7 @@ import click
 
 from decrappify._common.counting import counted
 from decrappify._common.terminal import echo
-from decrappify.cli.log_file import log_result
+from decrappify.cli.log_file import echo_result, log_result
 from decrappify.cli.options import PATH
 from decrappify.errors import InputError
 
@@ -119,9 +119,7 @@ def echo_row(row: Row, *, quiet: bool) -> None:
         log_result(row.line(), logging.ERROR)
         echo(f"decrappify: {row.line()}", err=True)
         return
-    log_result(row.line())
-    if not quiet:
-        echo(row.line())
+    echo_result(row.line(), quiet=quiet)
 
 
 def finish(summary: Summary, path: Path | None, *, quiet: bool, dry_run: bool = False) -> None:
@@ -147,9 +145,7 @@ def finish(summary: Summary, path: Path | None, *, quiet: bool, dry_run: bool = 
     if failed:
         what = "cannot be restored" if dry_run else f"{'is' if len(failed) == 1 else 'are'} not complete"
         raise InputError(f"{len(failed)} of {counted(len(summary), 'output')} {what} ({text}); see above")
-    log_result(text)
-    if not quiet:
-        echo(text)
+    echo_result(text, quiet=quiet)
 
 
 def parse_models(models: Sequence[str]) -> Any:

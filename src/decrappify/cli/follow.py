@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from decrappify._common.terminal import echo
 from decrappify.cli.common import describe
+from decrappify.cli.log_file import echo_result
 from decrappify.errors import InputError
 
 
@@ -64,5 +64,5 @@ def restore_followed(
 
     timeout_s = TIMEOUT_S if timeout_s is None else timeout_s
     restored = follow(source, model, output, timeout_s=timeout_s, opening=opening | {"scene": scene}, **run)
-    if not quiet:
-        echo(f"{output}: {describe(restored)}; the acquisition ended {timeout_s:g} s after its last file")
+    end = f"the acquisition ended {timeout_s:g} s after its last file"
+    echo_result(f"{output}: {describe(restored)}; {end}", quiet=quiet)

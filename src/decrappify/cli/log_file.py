@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 
 from decrappify._common.launch import present_launch
-from decrappify.errors import OutputError, printable
+from decrappify._common.terminal import echo
+from decrappify.errors import OutputError, printable, without_secrets
 
 _RESULTS = "decrappify.log_file"  # lines of standard output and errors, for the file only
 
@@ -53,13 +54,20 @@ def open_log(path: Path, context: click.Context) -> None:
         logger.setLevel(logging.INFO)
         logger.addHandler(handler)
     root.call_on_close(handler.close)
-    log_result(shlex.join(["decrappify", *sys.argv[1:]]))
+    log_result(without_secrets(shlex.join(["decrappify", *sys.argv[1:]])))
 
 
 def log_result(text: object, level: int = logging.INFO) -> None:
     """Write a line to the log file, if there is one."""
     if has_log():
         logging.getLogger(_RESULTS).log(level, "%s", text)
+
+
+def echo_result(text: object, *, quiet: bool = False) -> None:
+    """Write a line of the result to the log file, and print it if not quiet."""
+    log_result(text)
+    if not quiet:
+        echo(text)
 
 
 def has_log() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from decrappify.cli.batch import batch_options, echo_row, finish, parse_models, 
 from decrappify.cli.common import describe, open_input, progress_bars
 from decrappify.cli.follow import check_follow, follow_options, restore_followed
 from decrappify.cli.group import Command
+from decrappify.cli.log_file import echo_result, log_result
 from decrappify.cli.options import (
     FIDELITY,
     NO_RESUME,
@@ -151,8 +153,8 @@ def restore(
         _check_spread(output, draws, method, overwrite=overwrite)
     with without_dask_logs(shared):
         restored = restore_movie(movie, model, output, trust=noise or trust, **shared, **run)
-    if not quiet:
-        echo(part_line(output, part, restored) if part is not None else f"{output}: {describe(restored)}")
+    line = part_line(output, part, restored) if part is not None else f"{output}: {describe(restored)}"
+    echo_result(line, quiet=quiet)
     if trust:
         _echo_trust(output)
     if draws is not None:
@@ -214,7 +216,7 @@ def _echo_trust(output: Path) -> None:
 
     path = trust_path(output)
     with open_movie(path) as movie:
-        echo(f"{path}: {recorded_summary(movie.provenance)}")
+        echo_result(f"{path}: {recorded_summary(movie.provenance)}")
 
 
 def _restore_all_scenes(
@@ -227,10 +229,11 @@ def _restore_all_scenes(
         failed += outcome.error is not None
         restored += outcome.error is None
         if outcome.error is not None:
+            log_result(f"scene {outcome.scene!r}: {outcome.error}", logging.ERROR)
             echo(f"decrappify: scene {outcome.scene!r}: {outcome.error}", err=True)
         else:
             kept = ", restored earlier" if outcome.was_finished else ""
-            echo(f"{outcome.output}: scene {outcome.scene!r}, {describe(outcome.movie)}{kept}")
+            echo_result(f"{outcome.output}: scene {outcome.scene!r}, {describe(outcome.movie)}{kept}")
     if failed:
         scenes, verb = counted(failed + restored, "scene"), "was" if failed == 1 else "were"
         raise InputError(f"{failed} of {scenes} of {source.name} {verb} not restored; see above")
