@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -17,14 +19,18 @@ from decrappify.io import open_movie, save_movie
 from decrappify.io.store.regions import create_regions, renew_token
 from decrappify.model import load_model
 from decrappify.movie import Movie
+from decrappify.restoration.distributed.cluster import local_cluster
 
 distributed = pytest.importorskip("distributed")
+ANY_PORT = {"dashboard_address": "127.0.0.1:0"}  # a second cluster on the machine warns about the default one
 
 
 @pytest.fixture(scope="module")
 def client():
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None, scheduler_kwargs=ANY_PORT
+        ) as cluster,
         distributed.Client(cluster) as made,
     ):
         yield made
@@ -127,6 +133,21 @@ def test_scheduler_that_does_not_answer_is_one_line(case):
         case.restore(cluster="tcp://127.0.0.1:9")
     case.restore()
     assert case.is_as_expected()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "tcp://host", "host:"])
+def test_address_without_a_port_is_one_line_at_once(case, address):
+    with pytest.raises(InputError, match=f"{address} is not the address of a Dask scheduler, expected a port"):
+        case.restore(cluster=address)
+
+
+def test_local_workers_do_not_use_the_port_of_the_dashboard():
+    with socket.socket() as taken:
+        with suppress(OSError):  # in use by another program
+            taken.bind(("127.0.0.1", 8787))
+            taken.listen()
+        with local_cluster(1) as cluster:  # a warning is an error here
+            assert len(cluster.workers) == 1
 
 
 def test_missing_dask_names_the_extra(case, monkeypatch):

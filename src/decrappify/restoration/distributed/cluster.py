@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from decrappify.restoration.distributed.worker import describe_worker
 logger = logging.getLogger(__name__)
 
 _PAUSE_S = 0.2
+_ADDRESS = re.compile(r"(\w+://)?[^/\s]+:\d+(/.*)?|inproc://.+")
 
 
 def check_dask() -> Any:
@@ -116,6 +118,9 @@ def local_cluster(n_workers: int) -> Iterator[Any]:
             processes=True,
             memory_limit=None,  # Dask would pause and end workers; tiles are planned from the free memory
             dashboard_address=None,
+            scheduler_kwargs={
+                "dashboard_address": "127.0.0.1:0"
+            },  # any port; two runs would warn about the default one
             silence_logs=logging.CRITICAL,
         ) as cluster,
     ):
@@ -124,6 +129,8 @@ def local_cluster(n_workers: int) -> Iterator[Any]:
 
 def _client(distributed: Any, cluster: Any) -> Any:
     name = cluster if isinstance(cluster, str) else cluster.scheduler_address
+    if isinstance(cluster, str) and not _ADDRESS.fullmatch(cluster):  # a client without a port would wait for a minute
+        raise InputError(f"{cluster} is not the address of a Dask scheduler, expected a port, such as tcp://host:8786")
     try:
         return distributed.Client(cluster, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
