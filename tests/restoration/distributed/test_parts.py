@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import threading
 
 import numpy as np
@@ -7,10 +9,12 @@ import pytest
 from tests.restoration.conftest import FAST, files_of, grouped
 
 from decrappify import Cancelled, restore
-from decrappify.errors import InputError, OutputExistsError, OutputInUseError
+from decrappify.errors import InputError, OutputError, OutputExistsError, OutputInUseError
 from decrappify.io import open_movie, save_movie
+from decrappify.io.store import regions
 from decrappify.io.store.regions import locked_region
 from decrappify.movie import Movie
+from decrappify.restoration.distributed import parts
 
 
 def stopped_after(n_planes):
@@ -111,6 +115,31 @@ def test_runs_of_the_same_planes_at_the_same_time_are_refused(case):
     finally:
         lock.release()
     case.restore(part="1/2")
+    assert case.is_as_expected()
+
+
+def test_part_of_a_finished_output_does_not_suggest_to_overwrite(case):
+    for part in ("1/2", "2/2"):
+        case.restore(part=part)
+    with pytest.raises(OutputExistsError, match=r"zarr already exists; all its parts may be finished; delete"):
+        case.restore(part="1/2")
+
+
+def test_full_disk_when_a_part_begins_names_the_output(case, monkeypatch):
+    case.restore(part="1/2")
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for where in (regions, parts):  # with and without an earlier part
+        with monkeypatch.context() as patch:
+            if where is regions:
+                patch.setattr(regions, "write_file", fail)
+            else:
+                patch.setattr(parts, "create_regions", fail)
+            with pytest.raises(OutputError, match=r"out\.ome\.zarr could not be written: the disk is full"):
+                case.restore(part="2/2")
+    case.restore(part="2/2")
     assert case.is_as_expected()
 
 

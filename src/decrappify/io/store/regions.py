@@ -17,6 +17,7 @@ from typing import NamedTuple, TypeVar
 
 from decrappify._common.atomic import write_file
 from decrappify.errors import OutputInUseError
+from decrappify.io.store.durable import output_errors
 from decrappify.io.store.journal import Journal
 from decrappify.io.store.locks import OutputLock
 
@@ -163,7 +164,8 @@ def absorb_regions(working: Path, shown: Path, *, shared: bool = False) -> None:
     """
     if not regions_folder(working).is_dir():
         return
-    renew_token(working)
+    with output_errors(shown):
+        renew_token(working)
     live = wait_for_tasks(working, shown)
     if live and not shared:
         raise live[0].error

@@ -19,6 +19,7 @@ from decrappify._common.argument_names import setting
 from decrappify._common.processor import take_up_runtime
 from decrappify.errors import InputError, OutputExistsError, OutputInUseError
 from decrappify.io.formats.omezarr.region_writer import RegionWriter
+from decrappify.io.store.durable import output_errors
 from decrappify.io.store.regions import PART, create_regions, live_regions, patiently
 from decrappify.io.store.working_paths import partial_path, working_path
 from decrappify.movie import Movie
@@ -116,7 +117,8 @@ class _PartRun:
             begun, restorer = dict(state.begun), None
             if not begun:
                 begun, restorer = self._begin(state)
-            create_regions(self._working)
+            with output_errors(self._output):
+                create_regions(self._working)
             writer = self._writer(state)
         if writer is not None:
             try:
@@ -127,7 +129,13 @@ class _PartRun:
 
     @contextmanager
     def _locked(self) -> Iterator[RunState]:
-        state = patiently(partial(self._call.state, shared=True), _LONGEST_WAIT_S)
+        try:
+            state = patiently(partial(self._call.state, shared=True), _LONGEST_WAIT_S)
+        except OutputExistsError as error:
+            if error.option != "overwrite":
+                raise
+            advice = "all its parts may be finished; delete it to restore it again, or choose another name"
+            raise OutputExistsError(error.problem, advice=advice, option=error.option) from error
         try:
             yield state
         finally:
