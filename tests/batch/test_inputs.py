@@ -103,6 +103,11 @@ def test_names_without_a_file_are_sources_with_an_error(tmp_path):
     assert good.error is None
 
 
+def test_pattern_on_a_server_is_a_source_with_an_error():
+    (source,) = find_sources(["https://host/*.ome.zarr?signature=abc"])
+    assert str(source.error) == "https://host/*.ome.zarr is a pattern on a server; list the addresses of the stores"
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes in folders")
 def test_pipe_in_a_folder_is_a_source_with_an_error(tmp_path):
     write(tmp_path, "a.tif", "c.tif")

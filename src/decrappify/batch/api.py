@@ -123,6 +123,7 @@ def restore_many(
     True
     """
     from decrappify.inference.reuse import networks_reused
+    from decrappify.io.store.outputs import refuse_remote
 
     check_instance(InferenceOptions, inference=inference)
     check_instance(RestorationOptions, options=options)
@@ -135,6 +136,7 @@ def restore_many(
         progress=checked_progress(progress),
         cancel=cancel,
     )
+    refuse_remote(output_dir)
     folder, template = Path(output_dir), NameTemplate(name)
     _check_folder(folder)
     if summary is not None and Path(summary).absolute().parent != folder.absolute():  # which may not exist yet

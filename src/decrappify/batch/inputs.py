@@ -17,6 +17,8 @@ from decrappify.io.folders.folder import read_folder
 from decrappify.io.folders.natural import natural_key
 from decrappify.io.recognition import is_image_folder
 from decrappify.io.registry import format_by_suffix, frame_suffixes
+from decrappify.io.remote.address import is_address
+from decrappify.io.remote.path import RemotePath
 from decrappify.io.store.working_folder import unfinished_output
 from decrappify.limits.files import check_regular
 
@@ -109,7 +111,10 @@ def _of_word(path: Path, search: _Search) -> Iterator[Source]:
     if not os.path.lexists(path) and glob.has_magic(str(path)):
         matches = sorted((Path(match) for match in glob.glob(str(path), recursive=True)), key=natural_key)  # noqa: PTH207
         matches = [match for match in matches if not _is_skipped(match, search)]
-        if not matches:
+        if not matches and is_address(path):
+            shown = RemotePath(os.fspath(path))
+            yield Source(path, error=InputError(f"{shown} is a pattern on a server; list the addresses of the stores"))
+        elif not matches:
             yield Source(path, error=MissingFileError(f"no file matches {path}; check the pattern"))
         for match in matches:
             if match.is_dir() and is_image_folder(match) and "**" in path.parts:

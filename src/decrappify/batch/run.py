@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +17,8 @@ from decrappify.batch.folders import make_folders, remove_empty
 from decrappify.batch.items import Item, Opening, item_errors, matching_choice
 from decrappify.batch.summary import BUSY, FAILED, FINISHED, INTERRUPTED, NOT_STARTED, RESTORED, RESUMED, Row, Summary
 from decrappify.errors import Cancelled
+from decrappify.io.remote.address import is_address
+from decrappify.io.remote.path import RemotePath
 from decrappify.restoration.finished import RunArguments, restore_unless_finished
 from decrappify.restoration.records.output_record import OutputRecord
 
@@ -150,7 +153,7 @@ def row_of(item: Item, status: str) -> Row:
     """Return the row of an item with a status."""
     n_t, n_c, n_z, height, width = item.shape or (None,) * 5
     return Row(
-        input=str(item.source),
+        input=str(RemotePath(os.fspath(item.source)) if is_address(item.source) else item.source),
         scene=item.scene_name if item.is_one_of_many else "",
         output="" if item.output is None else str(item.output),
         status=status,

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from tests.io.formats.omezarr.zarr_files import image
 
-from decrappify.errors import DecrappifyError, MissingExtraError
+from decrappify.batch import restore_many
+from decrappify.errors import DecrappifyError, MissingExtraError, OutputError
 from decrappify.inference.options import InferenceOptions
 from decrappify.io import open_movie
 from decrappify.io.remote import client
@@ -77,6 +78,16 @@ def test_output_options_do_not_accept_addresses(server, tmp_path, tiny_models, c
         "check", url, "--model", tiny_models["movie"], "--report", "s3://lab/check.html", exit_code=2
     ).stderr
     assert "s3://lab/check.html is an address, and outputs are written to disks only" in failed
+
+
+def test_outputs_of_many_are_refused_at_an_address_and_inputs_are_addresses(server, tmp_path, tiny_models, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    url, model = server.url("cells.ome.zarr"), tiny_models["movie"]
+    with pytest.raises(OutputError, match="http://host/out is an address, and outputs are written to disks only"):
+        restore_many([url], model, "http://host/out", inference=ON_CPU)
+    assert [path.name for path in tmp_path.iterdir()] == ["cells.ome.zarr"]
+    (row,) = restore_many([f"{url}?signature=abc"], model, "out", inference=ON_CPU, dry_run=True)
+    assert row.input == url
 
 
 def test_restoration_stopped_by_a_failing_server_is_resumed(server, tmp_path, tiny_models):
