@@ -5,7 +5,8 @@ import pytest
 
 import decrappify as dc
 from decrappify.errors import Cancelled, InputError, OutputExistsError
-from decrappify.model import Model
+from decrappify.model import Model, load_model
+from decrappify.restoration.channel_models import chosen_models
 
 from .conftest import FAST, PoolingNetwork, as_model, files_of
 
@@ -74,6 +75,12 @@ def test_models_that_do_not_fit_together_are_an_error(movie, models, change, mes
     given = models | {name: network and as_model(network) for name, network in change.items()}
     with pytest.raises(InputError, match=message):
         dc.restore(movie, {name: model for name, model in given.items() if model}, **FAST)
+
+
+def test_file_without_any_channel_of_the_models_states_it(movie, models):
+    choice = chosen_models({"Cy5": models["actin"]}, load_model).matching(movie.channel_names)
+    with pytest.raises(InputError, match="has no model, models are set for other channels; add a model for it"):
+        choice.for_movie(movie, "T")
 
 
 def test_model_of_a_channel_that_does_not_exist_is_an_error(movie, models):

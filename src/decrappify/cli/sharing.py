@@ -55,8 +55,8 @@ def checked_sharing(dask: str | None, workers: int | None, part: str | None, *, 
         raise InputError(f"{used[0]} and {used[1]} are two ways to share a restoration; omit one of them")
     if used and not single:
         raise InputError(
-            f"{used[0]} shares the restoration of one movie; select one input and one scene, or omit it and start the "
-            "same command several times, each of which takes the outputs that no other one writes"
+            f"{used[0]} shares the restoration of one movie; pass IN and OUT without --output-dir and --scene all, or "
+            "omit it and start the same command several times, each of which takes the outputs that no other one writes"
         )
     return {"cluster": dask if workers is None else workers, "part": part} if used else {}
 

@@ -75,7 +75,7 @@ class ModelChoice:
         )
         candidates = [model for other, model in self.entries if other == key]
         if not candidates:
-            named = ", ".join(dict.fromkeys(key for key in keys if key != OTHERS))
+            named = ", ".join(dict.fromkeys(key for key in keys if key != OTHERS)) or "other channels"
             raise InputError(
                 f"channel {name!r} of {movie.name} has no model, models are set for {named}; add a model for it, or "
                 "select a channel"
