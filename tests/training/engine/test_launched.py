@@ -65,6 +65,17 @@ def test_launch_that_began_the_run_resumes_it_on_nodes_that_count_no_restart(tmp
     assert restarted(run, tmp_path) == run
 
 
+def test_launch_that_was_killed_before_its_first_checkpoint_begins_again(tmp_path, torchrun, monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "job 7")
+    monkeypatch.setenv("RANK", "0")
+    (tmp_path / "log.csv").write_text("step,seconds\n0,1\n1,2\n")
+    assert restarted(RunOptions(), tmp_path) == RunOptions(), "the files may be those of another run"
+    record_launch(tmp_path)
+    assert restarted(RunOptions(), tmp_path) == RunOptions(overwrite=True)
+    (tmp_path / "pretrained.safetensors").touch()
+    assert restarted(RunOptions(), tmp_path) == RunOptions()
+
+
 def test_lost_process_is_reported_in_one_line():
     lost = RuntimeError("[gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:8632")
     expected = "another process of the run has ended, see its message; the last checkpoint"

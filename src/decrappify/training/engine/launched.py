@@ -50,18 +50,23 @@ def check_single_process(what: str) -> None:
 
 
 def restarted(run: RunOptions, folder: str | Path | None, launch: Launch | None = None) -> RunOptions:
-    """Return the options of a run that torchrun has restarted: it is resumed if it has a checkpoint.
+    """Return the options of a run that torchrun has restarted: it is resumed, or begins again without a checkpoint.
 
     On several nodes, only the node of the process that failed counts the restart; on the others, the name of the launch
-    in the run folder shows that it has begun the run.
+    in the run folder shows that it has begun the run. Files are replaced only by the name: a restart may also follow
+    the refusal of a folder that contains another run.
     """
     from decrappify.training.engine.checkpoint import has_checkpoint
 
     launch = launch or present_launch()
-    if launch.n_processes == 1 or folder is None or not has_checkpoint(Path(folder) / "checkpoint.pt"):
+    if launch.n_processes == 1 or folder is None:
         return run
-    is_restart = launch.restarts > 0 or (launch.name != "" and launch.name == _begun_by(Path(folder)))
-    return replace(run, resume=True, overwrite=False) if is_restart else run
+    folder = Path(folder)
+    is_own = launch.name != "" and launch.name == _begun_by(folder)
+    if has_checkpoint(folder / "checkpoint.pt"):
+        return replace(run, resume=True, overwrite=False) if is_own or launch.restarts > 0 else run
+    has_model = any(folder.glob("**/*.safetensors"))
+    return replace(run, resume=False, overwrite=True) if is_own and not has_model else run
 
 
 def record_launch(folder: Path | None) -> None:
