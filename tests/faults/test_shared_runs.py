@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +151,46 @@ def test_killed_workers_schedulers_and_clients(commands, expected):
     print(f"kills, seed {seed}: {', '.join(kills)}")  # noqa: T201
     assert {"client", "scheduler"} <= set(kills)
     assert contents(commands.folder / "shared") == expected, f"seed {seed}, {kills}"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak of another process is read from /proc")
+def test_worker_and_part_need_the_memory_of_a_single_run(commands):
+    pytest.importorskip("distributed")
+    pixels = np.random.default_rng(5).integers(90, 4000, (80, 1, 1, 512, 512), dtype=np.uint16)  # 42 MB
+    save_movie(Movie.from_array(pixels), commands.folder / "input.ome.zarr", overwrite=True)
+    network = ResidualUNet(n_frames=3, base_channels=4, depth=1)
+    Model(network, card={"name": "small"}).save(commands.folder / "random.safetensors", overwrite=True)
+    single = peak_megabytes(commands.restore("single.ome.zarr"))
+    part = peak_megabytes(commands.restore("part.ome.zarr", "--part", "1/1"))
+    commands.scheduler()
+    worker = commands.worker()
+    peak_megabytes(commands.restore("short.ome.zarr", "--dask", commands.address, "--frames", "0:20"))
+    short = peak_of(worker.pid)
+    client = peak_megabytes(commands.restore("workers.ome.zarr", "--dask", commands.address))
+    found = {"part": part, "worker": peak_of(worker.pid), "client": client}
+    print(f"peak, MB: single {single:.0f}, {', '.join(f'{name} {peak:.0f}' for name, peak in found.items())}")  # noqa: T201
+    outputs = [contents(commands.folder / f"{name}.ome.zarr") for name in ("single", "part", "workers")]
+    assert outputs[0] == outputs[1] == outputs[2]
+    assert all(peak < single + 150 for peak in found.values()), (single, found)  # equal runs differ by 60 MB
+    assert found["worker"] < short + 20, f"{short:.0f} MB after a quarter of the movie; the rest has 31 MB"
+
+
+def peak_megabytes(process: subprocess.Popen[str]) -> float:
+    """Wait for the end of a run that must succeed, and return the largest memory it had."""
+    peak = 0.0
+    while process.poll() is None:
+        with suppress(OSError):  # it has ended meanwhile
+            peak = max(peak, peak_of(process.pid))
+        time.sleep(0.02)
+    code, message = ended(process)
+    assert code == 0, message
+    return peak
+
+
+def peak_of(pid: int) -> float:
+    """Return the largest memory of a process so far, in MB."""
+    found = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) / 1e3 if found else 0.0  # a process that has ended has no entry
 
 
 def test_killed_parts(commands, expected):
