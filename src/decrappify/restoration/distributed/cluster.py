@@ -118,9 +118,7 @@ def local_cluster(n_workers: int) -> Iterator[Any]:
             processes=True,
             memory_limit=None,  # Dask would pause and end workers; tiles are planned from the free memory
             dashboard_address=None,
-            scheduler_kwargs={
-                "dashboard_address": "127.0.0.1:0"
-            },  # any port; two runs would warn about the default one
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # with the default port, a second run would warn
             silence_logs=logging.CRITICAL,
         ) as cluster,
     ):
