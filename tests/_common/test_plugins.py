@@ -218,9 +218,16 @@ Model(Middle()).save("model.safetensors")
 """
     assert python(lines + save, PYTHONPATH=path) == ""
     where = "the package our-lab 1.2 (module our_lab.parts); install or import it first, or load its file: --plugin"
-    assert f"the crappifier part 'dim' is defined in {where}" in python(lines + 'Crappifier.load("dim.toml")')
-    model = 'print(load_model("model.safetensors").network.architecture["name"])'
-    assert f"model.safetensors needs the network 'lamp-net' of {where}" in python(lines + model)
-    imported = f"{lines}import our_lab.parts\n"
-    assert python(imported + model, PYTHONPATH=path) == "lamp-net"
-    assert python(imported + 'print(Crappifier.load("dim.toml").steps[0])', PYTHONPATH=path).endswith("loss=0.2)")
+    load = """
+part, model = "dim.toml", "model.safetensors"
+for read in (lambda: Crappifier.load(part).steps[0], lambda: load_model(model).network.architecture):
+    try:
+        print(read())
+    except ValueError as error:
+        print(error)
+"""
+    missing = python(lines + load).splitlines()
+    assert f"the crappifier part 'dim' is defined in {where}" in missing[0]
+    assert f"model.safetensors needs the network 'lamp-net' of {where}" in missing[1]
+    found = python(f"{lines}import our_lab.parts\n{load}", PYTHONPATH=path).splitlines()
+    assert found == ["Dim(probability=1.0, loss=0.2)", "{'name': 'lamp-net', 'n_frames': 1}"]
