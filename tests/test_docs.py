@@ -59,7 +59,7 @@ def workplace(tmp_path, monkeypatch, sample_movies, tiny_models):
     for name, kind in {"fluorescence-movie": "movie", "fluorescence-still": "still"}.items():
         (shipped / f"{name}.safetensors").symlink_to(tiny_models[kind])
     monkeypatch.setattr(catalog, "_SHIPPED", shipped)
-    save_movie(sample_movies[0][::-1], tmp_path / "cells.ome.tif", dtype="uint16")
+    save_movie(crappify_movie(sample_movies[0][::-1], crappifier_preset("confocal")), tmp_path / "cells.ome.tif")
     for name, movie in zip("ab", sample_movies, strict=True):
         save_movie(movie, tmp_path / "good" / f"{name}.ome.tif", dtype="uint16")
         save_movie(movie[:2], tmp_path / "pairs" / "high" / f"{name}.ome.tif")

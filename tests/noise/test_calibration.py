@@ -173,13 +173,23 @@ def test_gain_has_no_value_if_the_correction_for_correlation_is_not_exact(neighb
     assert "correlation of the noise is not exact enough" in fit.gain.note
 
 
-def test_calibrate_states_that_a_smoothed_movie_is_not_raw():
+@pytest.mark.parametrize(
+    ("sigma", "dtype", "reason"),
+    [
+        ((0, 1, 1), np.float32, "the noise of neighboring pixels correlates by 0.7"),
+        ((1, 0, 0), np.uint16, "the noise of successive frames correlates by 0."),  # the gain would be that of a mean
+        ((0, 1, 1), np.uint16, "the only white noise is that of rounding to gray levels"),
+    ],
+)
+def test_calibrate_states_that_a_smoothed_movie_is_not_raw(sigma, dtype, reason):
     from scipy.ndimage import gaussian_filter
 
-    raw = np.random.default_rng(0).normal(100, 30, (8, 128, 128)) + np.linspace(0, 60, 128)
-    gain = calibrate(np.rint(gaussian_filter(raw, (0, 1, 1))).astype(np.uint16)).noise.gain
+    raw = camera(light(photons=100))
+    assert calibrate(raw).noise.gain.value == pytest.approx(GAIN, rel=0.1)
+    gain = calibrate(gaussian_filter(raw.astype(dtype), sigma)).noise.gain
     assert gain.value is None
-    assert "correlates by 0.78, as in filtered, denoised, resampled or compressed data" in gain.note
+    assert gain.note.startswith(f"the data are not raw: {reason}")
+    assert gain.note.endswith(", as in filtered, denoised, resampled or compressed data; pass the raw movie")
 
 
 def test_calibrate_returns_no_gain_if_read_noise_dominates():

@@ -19,6 +19,8 @@ from decrappify.model import Model, load_model
 from decrappify.movie import Movie
 from decrappify.networks import create
 from decrappify.noise import Estimate, NoiseModel
+from decrappify.noise.measurement.measure import HIDDEN_BY_MOTION
+from decrappify.noise.pixels.splitting import NoiseSplitter
 from decrappify.noise.pixels.variance import MovieSplitter
 from decrappify.normalization import NormalizationRule
 from decrappify.restoration import restore
@@ -26,6 +28,7 @@ from decrappify.training import AdaptationConfig, RunOptions, adapt
 from decrappify.training.adaptation import validation
 from decrappify.training.adaptation.api import verdict
 from decrappify.training.adaptation.dataset import SplitDataset
+from decrappify.training.adaptation.noise import in_words, splitters_of
 from decrappify.training.adaptation.outputs import plot_adaptation
 from decrappify.training.adaptation.run import best_interpolation
 from decrappify.training.adaptation.validation import AdaptationScore
@@ -172,6 +175,24 @@ def test_noise_model_that_leaves_dependent_parts_is_an_error(given, noisy, facto
     wrong = NoiseModel(gain=Estimate(factor * GAIN), intercept=Estimate(-factor * GAIN * OFFSET))
     with pytest.raises(InputError, match=f"^noisy: split into two parts, the noise of both correlates.*{words}"):
         adapt(given, noisy, noise=wrong, config=CONFIG)
+
+
+def test_filtered_movie_is_an_error_unless_the_noise_of_the_camera_is_passed(given, noisy):
+    smoothed = gaussian_filter(np.asarray(noisy)[:, 0, 0], (1, 1.5, 1.5))
+    advice = r"; pass the raw movie, or noise='camera\.toml', a file of calibrate for a raw movie of this camera$"
+    with pytest.raises(InputError, match=f"^smoothed: the data are not raw: .*{advice}"):
+        adapt(given, Movie.from_array(smoothed, "TYX", name="smoothed"), config=CONFIG)
+    with pytest.raises(InputError, match=r"^movie: split into two parts"):  # a given noise is compared with the data
+        splitters_of([Movie.from_array(smoothed, "TYX")], [[NOISE]])
+
+
+def test_noise_of_which_neither_gain_nor_correlation_is_known_is_an_error(noisy):
+    hidden = (Estimate(None, note=HIDDEN_BY_MOTION),) * 5
+    noise = NoiseModel(noise_sd=Estimate(3.0), correlation_y=hidden, correlation_x=hidden)
+    with pytest.raises(InputError, match=r"^noisy: neither the gain nor the correlation of the noise is determined"):
+        splitters_of([noisy], [[noise]])
+    known = in_words(replace(noise, gain=NOISE.gain), MovieSplitter(NoiseSplitter(3.0, -300.0)))
+    assert "noise that is assumed to be independent (motion hides its correlation)" in known
 
 
 @pytest.mark.slow

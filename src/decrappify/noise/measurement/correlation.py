@@ -75,14 +75,12 @@ def measure_correlation(differences: Array, smooth: Array, share: float = 0.15) 
     Correlation or None
         None for fewer than 32 tiles of 16 pixels with noise.
     """
-    tiles, structure = _tiles(differences), _tiles(smooth)
-    tiles = tiles - tiles.mean((1, 2), keepdims=True)
-    noisy = tiles.any((1, 2))
-    tiles, structure = tiles[noisy], structure[noisy]
-    if len(tiles) < LEAST_TILES:
+    tiles = tiles_of(differences)
+    order = flattest(tiles, tiles_of(smooth), share)
+    if order is None:
         return None
-    order = np.argsort(structure.std((1, 2)) / _noise(tiles, structure.mean((1, 2))))
-    chosen = tiles[order[: max(LEAST_TILES, int(share * len(tiles)))]]
+    chosen = tiles[order]
+    chosen = chosen - chosen.mean((1, 2), keepdims=True)
     spectrum = np.abs(np.fft.fft2(chosen, (2 * _TILE, 2 * _TILE))) ** 2
     products = np.fft.ifft2(spectrum).real
     lags = np.arange(-LAGS, LAGS + 1)
@@ -96,13 +94,38 @@ def measure_correlation(differences: Array, smooth: Array, share: float = 0.15) 
     return Correlation(values, errors, len(ratios), _is_motion(chosen, values))
 
 
+def flattest(tiles: Array, structure: Array, share: float = 0.15) -> Array | None:
+    """Return the numbers of the tiles with the least structure relative to noise; None for fewer than 32 with noise.
+
+    Parameters
+    ----------
+    tiles : array (N, 16, 16)
+        Of differences of frames.
+    structure : array (N, 16, 16)
+        Of smoothed images of the same places.
+    share : float
+        Share of the tiles with noise that is returned.
+    """
+    noisy = np.flatnonzero((tiles != tiles[:, :1, :1]).any((1, 2)))
+    if len(noisy) < LEAST_TILES:
+        return None
+    tiles, structure = tiles[noisy] - tiles[noisy].mean((1, 2), keepdims=True), structure[noisy]
+    order = np.argsort(structure.std((1, 2)) / _noise(tiles, structure.mean((1, 2))))
+    return np.asarray(noisy[order[: max(LEAST_TILES, int(share * len(noisy)))]])
+
+
+def filtered_variance(tiles: Array, kernel: Array) -> float:
+    """Return the median variance of filtered tiles (N, 16, 16): that of a pixel, for white noise."""
+    return float(np.median(_filtered(tiles, kernel).var((1, 2))))
+
+
 def _is_motion(tiles: Array, values: Array) -> bool:
     """Return whether smooth moving structure, not noise, is correlated: two difference filters pass equal variances.
 
     The measured ratio of the variances decides. The predicted one is not exact for strongly correlated noise, of which
     the filters pass a few percent.
     """
-    wide, narrow = (float(np.median(_filtered(tiles, kernel).var((1, 2)))) for kernel in (LAPLACIAN, FOURTH))
+    wide, narrow = (filtered_variance(tiles, kernel) for kernel in (LAPLACIAN, FOURTH))
     measured = wide / max(narrow, 1e-12)
     if measured > _COLORED:
         return False
@@ -134,7 +157,7 @@ def _filtered(tiles: Array, kernel: Array) -> Array:
     return np.asarray(correlate(tiles, kernel[None])[:, 2:-2, 2:-2])
 
 
-def _tiles(images: Array) -> Array:
+def tiles_of(images: Array) -> Array:
     """Split images (N, Y, X) into tiles (M, 16, 16) without overlap."""
     n, rows, columns = images.shape[0], images.shape[1] // _TILE, images.shape[2] // _TILE
     cut = images[:, : rows * _TILE, : columns * _TILE].reshape(n, rows, _TILE, columns, _TILE)

@@ -25,7 +25,6 @@ _LARGEST_MISFIT = 10.0  # of a valid gain
 _LARGEST_DEVIATION = 0.12  # from the line, relative, of one that is valid though the misfit is larger: of many pixels
 _LEAST_POINTS = 8  # to determine the error of a gain from their scatter
 _STRONG = 0.45  # correlation of neighbors from which the response of the Laplacian is too small to be exact
-_FILTERED = 0.5  # from which the data are probably not raw
 _INEXACT = (
     "the correlation of the noise is not exact enough to correct the variance; record more frames, or a specimen that "
     "moves less"
@@ -91,15 +90,7 @@ def fit_gain(
     kind = "image" if not in_time else "correlated" if colored else "movie"
     assumed = in_time and (correlation is None or correlation.is_motion)
     relative, notes = float(np.hypot(_MODEL_ERROR[kind], passed)), _notes(kind, assumed=assumed)
-    found = _judged(fit, errors, relative, notes, use_scatter=in_time and not colored)
-    nearest = 0.0 if matrix is None else max(matrix[LAGS, LAGS + 1], matrix[LAGS + 1, LAGS])
-    if found.gain.value is not None or nearest < _FILTERED or found.gain.note.startswith(_INEXACT):
-        return found
-    reason = (
-        f"the noise of neighboring pixels correlates by {nearest:.2f}, as in filtered, denoised, resampled or "
-        f"compressed data, and the variance does not determine the gain; pass the raw movie (slope {fit.gain:.3g})"
-    )
-    return GainFit(unknown(reason), unknown(reason), found.transfer)
+    return _judged(fit, errors, relative, notes, use_scatter=in_time and not colored)
 
 
 def _relative_error(kernel: Array, correlation: Correlation | None) -> float:

@@ -13,6 +13,7 @@ Array = NDArray[Any]
 _LEAST_CLIPPED = 8  # pixels
 _PILE = 4.0  # ratio of a clipped level to its neighbors
 _NEIGHBORS = 8
+_EXACT = 2.0**53  # integers below are exact in float64
 _DEPTHS = (8, 10, 11, 12, 14, 16)
 
 
@@ -23,6 +24,18 @@ def measure_step(values: Array) -> float:
     levels = np.unique(values)
     step = int(np.gcd.reduce(np.diff(levels.astype(np.int64)))) if len(levels) > 1 else 1
     return float(max(step, 1))
+
+
+def rounding_step(values: Array) -> float | None:
+    """Return the step to which gray levels were rounded; None for floating-point numbers that are not integers.
+
+    >>> rounding_step(np.array([2.0, 6.0, 8.0])), rounding_step(np.array([0.5, 1.0]))
+    (2.0, None)
+    """
+    if values.dtype.kind in "ui":
+        return measure_step(values)
+    is_integral = np.abs(values).max(initial=0) < _EXACT and np.array_equal(values, np.rint(values))
+    return measure_step(values.astype(np.int64)) if is_integral else None
 
 
 def clipped_levels(values: Array) -> tuple[float | None, float | None]:

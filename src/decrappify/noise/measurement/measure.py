@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 from decrappify.errors import InputError
 from decrappify.noise.estimate import Estimate, unknown
 from decrappify.noise.measurement.correlation import LAGS, Correlation, measure_correlation
-from decrappify.noise.measurement.gain import fit_gain
+from decrappify.noise.measurement.gain import GainFit, fit_gain
 from decrappify.noise.measurement.kernels import FOURTH, redundancy, response
-from decrappify.noise.measurement.levels import clipped_levels, measure_step
+from decrappify.noise.measurement.levels import clipped_levels, measure_step, rounding_step
 from decrappify.noise.measurement.patterns import hot_level, hot_pixels, line_noise
+from decrappify.noise.measurement.rawness import processing
 from decrappify.noise.measurement.transfer import Transfer, truncated_variance
 
 Array = NDArray[Any]
+HIDDEN_BY_MOTION = "moving structure dominates the differences; two filters agree that the noise is white"
+"""Note of a correlation that is not determined although there are successive frames."""
 _ROUNDING = 1e-20  # of the squares of float64 numbers, behind a filter
 _PERCENTILES = (1.0, 99.8)  # as of the normalization of a crappifier
 _BELOW_STEP = "most pixels do not differ from their surroundings: the noise is below the step between gray levels"
@@ -35,6 +38,9 @@ def measure_noise(raw: Sequence[Array], values: Array) -> dict[str, Any]:
     step = measure_step(values)
     limits = (-np.inf if low is None else low, np.inf if high is None else high - 0.5 * step)
     fit = fit_gain(regions, found, limits)
+    reason = processing(regions, found, fit.gain, rounding_step(values))
+    if reason:
+        fit = GainFit(unknown(reason), unknown(reason), fit.transfer)
     longest = max(regions, key=len)
     return {
         "fit": fit,
@@ -76,9 +82,7 @@ def _lags(found: Correlation | None, axis: int) -> tuple[Estimate, ...]:
     if found is None:
         return (unknown("requires successive frames with noise, of at least 32 tiles of 16 pixels"),) * (LAGS + 1)
     if found.is_motion:
-        return (unknown("moving structure dominates the differences; two filters agree that the noise is white"),) * (
-            LAGS + 1
-        )
+        return (unknown(HIDDEN_BY_MOTION),) * (LAGS + 1)
     at = [(LAGS + lag, LAGS) if axis == 0 else (LAGS, LAGS + lag) for lag in range(LAGS + 1)]
     return tuple(Estimate(float(found.values[one]), float(found.errors[one])) for one in at)
 

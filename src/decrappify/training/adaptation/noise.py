@@ -5,9 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from decrappify._common.argument_names import setting
+from decrappify.errors import InputError
 from decrappify.movie import Movie
 from decrappify.noise import NoiseModel
 from decrappify.noise.channels import channel_name
+from decrappify.noise.measurement.measure import HIDDEN_BY_MOTION
+from decrappify.noise.measurement.rawness import is_not_raw
 from decrappify.noise.pixels.splitting import axes_beyond_kernel
 from decrappify.noise.pixels.variance import MovieSplitter
 from decrappify.training.adaptation.independence import check_independence
@@ -33,6 +37,7 @@ def splitters_of(
         row = []
         for channel, model in enumerate(models):
             name = channel_name(movie, channel)
+            _check_is_known(name, model)
             row.append(MovieSplitter.of(movie, channel, model))
             report.info("%s: %s", name, in_words(model, row[-1]))
             for problem in doubts(model):
@@ -40,6 +45,21 @@ def splitters_of(
             check_independence(movie, channel, model, row[-1], seed)
         splitters.append(row)
     return splitters
+
+
+def _check_is_known(name: str, noise: NoiseModel) -> None:
+    """Raise InputError if the noise is that of filtered data, or if neither gain nor correlation is determined."""
+    if is_not_raw(noise):
+        problem = noise.gain.note  # ends with the advice to pass the raw movie
+    elif noise.gain.value is None and noise.correlation_y[1].note == HIDDEN_BY_MOTION:
+        problem = (
+            f"neither the gain nor the correlation of the noise is determined ({noise.gain.note}); pass a longer or "
+            "brighter raw movie"
+        )
+    else:
+        return
+    camera = setting("noise", "camera.toml")
+    raise InputError(f"{name}: {problem}, or {camera}, a file of calibrate for a raw movie of this camera")
 
 
 def in_words(noise: NoiseModel, splitter: MovieSplitter) -> str:
@@ -60,7 +80,9 @@ def in_words(noise: NoiseModel, splitter: MovieSplitter) -> str:
         level = f"gain {noise.gain.text()} gray levels per photoelectron"
     if terms.is_correlated:
         return f"{level}, correlated between neighbors; split by adding noise of the same correlation"
-    kind = "independent noise" + ("" if splitter.excess is None else ", measured for each pixel")
+    hidden = noise.correlation_y[1].note == HIDDEN_BY_MOTION
+    kind = "noise that is assumed to be independent (motion hides its correlation)" if hidden else "independent noise"
+    kind += "" if splitter.excess is None else ", measured for each pixel"
     how = "photon thinning" if terms.gain else "adding noise"
     return f"{level}, {kind}; split by {how}"
 
