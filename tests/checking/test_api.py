@@ -87,6 +87,16 @@ def test_check_states_why_photons_cannot_be_split(movie, still, noise, reason):
     assert result.held_out is None
     assert result.reason == reason
     assert result.summary == f"tiny-still cannot be tested on cells: {reason}"
+    assert result.text().count(noise.gain.note or reason) == 1
+    assert "not tested; the verdict states the reason" in result.text()
+
+
+def test_check_ignores_constant_frames(movie, still):
+    pixels = np.asarray(movie).copy()
+    pixels[[0, 5, 11]] = 0
+    result = dc.check(Movie.from_array(pixels), still, CAMERA)
+    assert result.held_out.n_regions == 9
+    assert result.held_out.change == pytest.approx(dc.check(movie, still, CAMERA).held_out.change, abs=0.1)
 
 
 def test_check_detects_a_wrong_gain(movie, still):

@@ -41,6 +41,6 @@ def test_lines_mark_invalid_values_row_noise_and_bm3d():
     text = noise_line(noise)
     assert "gain 2 ± 0.4 gray levels per photoelectron (NOT VALID: not on a line)" in text
     assert text.endswith("rows or columns have common noise, which is not tested")
-    assert " minus that of the model: 44 ± 40 % of " in held_out_line(held_out(1.3, 0.3, 0.7, 0.44, 0.44), "")
-    line = held_out_line(held_out(1.3, 0.3, 0.7, 0.03, bm3d_db=-0.5, bm3d_error_db=0.2), "")
+    assert " minus that of the model: 44 ± 40 % of " in held_out_line(held_out(1.3, 0.3, 0.7, 0.44, 0.44))
+    line = held_out_line(held_out(1.3, 0.3, 0.7, 0.03, bm3d_db=-0.5, bm3d_error_db=0.2))
     assert line.endswith("the error of BM3D is 0.5 ± 0.2 dB higher than that of the model")

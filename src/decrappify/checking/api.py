@@ -72,9 +72,9 @@ class MovieCheck:
     def lines(self) -> list[tuple[str, str]]:
         """Return label and text of each part of the check, and of the verdict."""
         return [
-            ("noise", noise_line(self.noise)),
+            ("noise", noise_line(self.noise, self.reason)),
             ("domain", domain_line(self.deviations, self.model)),
-            ("held-out photons", held_out_line(self.held_out, self.reason)),
+            ("held-out photons", held_out_line(self.held_out)),
             ("verdict", self.summary),
         ]
 
@@ -234,7 +234,8 @@ class _Check:
         from decrappify.metrics.block_matching import is_bm3d_installed
         from decrappify.restoration.restorer import Restorer
 
-        splitter, regions = MovieSplitter.of(self._movie, 0, self._noise), sample_regions(self._movie)
+        splitter = MovieSplitter.of(self._movie, 0, self._noise)
+        regions = sample_regions(self._movie, self._model.n_frames // 2)
         test = ThinningTest(self._movie, self._channel, splitter, regions, self._model.n_frames, self._seed)
         restorer = Restorer(self._model, inference=self._inference, cancel=cancel)
         with progress_bar(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from decrappify.windows import recorded_window
 SIDE = 256  # pixels
 _REGIONS, _PLANES = 16, 8
 _MARGIN = 16  # pixels next to a cut that are not compared: there, filters lack their surroundings
+_SEARCHED = 8  # frames before and after a constant one, among which another one is chosen
 _STEP = 0.618  # golden ratio: successive places are far apart
 
 
@@ -31,8 +32,18 @@ class Region:
     inner: tuple[slice, slice]
 
 
-def sample_regions(movie: Movie) -> list[Region]:
+def sample_regions(movie: Movie, reach: int = 0) -> list[Region]:
     """Return at most 16 regions of at most 256 x 256 pixels of a movie with one channel.
+
+    Constant regions, as of a closed shutter, contain no photons to compare: another frame nearby is used, or none. If
+    all are constant, they are returned.
+
+    Parameters
+    ----------
+    movie : Movie
+        (T, 1, Z, Y, X).
+    reach : int
+        Frames before and after the one of a region that must not be constant, either, if there are such regions.
 
     Examples
     --------
@@ -46,13 +57,38 @@ def sample_regions(movie: Movie) -> list[Region]:
     planes = sampled_planes(movie, 0, max(_PLANES, _REGIONS // len(places)))
     per_plane = min(len(places), -(-_REGIONS // len(planes)))
     stride = _coprime(round(_STEP * len(places)), len(places))
-    regions = []
+    regions, constant = [], []
     for number, (t, z) in enumerate(planes):
         for k in range(per_plane):
             rows, columns = places[(number * per_plane + k) * stride % len(places)]
             inner = _inner(rows, shape[0]), _inner(columns, shape[1])
-            regions.append(Region(t, z, rows, columns, inner))
-    return regions
+            region = Region(t, z, rows, columns, inner)
+            used = _not_constant(movie, region, reach)
+            regions += [] if used is None or used in regions else [used]
+            constant += [region] if used is None else []
+    if reach and not regions:
+        return sample_regions(movie)
+    return regions or constant
+
+
+def _not_constant(movie: Movie, region: Region, reach: int) -> Region | None:
+    """Return the region in its frame, or in one nearby, in which it is not constant; None if there is none."""
+
+    def differs(t: int) -> bool:
+        if not 0 <= t < movie.shape[0] or (t, 0, region.z) in movie.missing:
+            return False
+        pixels = movie.region(t, 0, region.z, region.rows, region.columns)
+        return bool(pixels.min() != pixels.max())  # NaN differs, and is refused later
+
+    def is_usable(t: int) -> bool:
+        around = range(max(0, t - reach), min(movie.shape[0], t + reach + 1))
+        return differs(t) and all((s, 0, region.z) in movie.missing or differs(s) for s in around if s != t)
+
+    for distance in range(_SEARCHED + 1):
+        for t in dict.fromkeys((region.t + distance, region.t - distance)):
+            if is_usable(t):
+                return replace(region, t=t)
+    return None
 
 
 def read_window(

@@ -15,8 +15,10 @@ _LARGEST_SHARE = 2 / 3  # standard error of decibels that are stated, relative t
 _ADVICE = "adapt or train a model (docs/adapt.md)"
 
 
-def noise_line(noise: NoiseModel) -> str:
+def noise_line(noise: NoiseModel, reason: str = "") -> str:
     """Return gain, read noise and correlation of the noise in one line, each with its validity.
+
+    The note of the gain is left out if it is a part of `reason`, why nothing was tested, which the verdict states.
 
     Examples
     --------
@@ -28,7 +30,7 @@ def noise_line(noise: NoiseModel) -> str:
     text = f"gain {gain.text()}"
     if gain.value is not None:
         text += " gray levels per photoelectron"
-    if not gain.valid:
+    if not gain.valid and not (gain.note and gain.note in reason):
         text += f" ({'' if gain.value is None else 'NOT VALID: '}{gain.note or 'no reason recorded'})"
     read = noise.read_noise
     parts = [text, f"read noise {read.text()}{' gray levels' if read.value is not None else ''}"]
@@ -51,10 +53,10 @@ def domain_line(deviations: Sequence[Deviation] | None, model: str) -> str:
     return "; ".join(described(one, model) for one in deviations)
 
 
-def held_out_line(held_out: HeldOut | None, reason: str) -> str:
+def held_out_line(held_out: HeldOut | None) -> str:
     """Return the result of the thinning test in one line."""
     if held_out is None:
-        return f"not tested: {reason}"
+        return "not tested; the verdict states the reason"
     in_time = f", {held_out.sigma_time:.2g} frames" if held_out.sigma_time else ""
     parts = [
         f"{held_out.n_regions} regions, {SHARE:.0%} of the photons restored, the others compared".replace("%", " %"),
