@@ -151,8 +151,14 @@ def test_check_refuses_several_channels_and_stops_when_cancelled(movie, still):
 
 
 def test_report_contains_the_verdict_and_one_region(movie, still, tmp_path):
-    result = dc.check(movie, still, CAMERA)
+    result = dc.check(movie, still, CAMERA.save(tmp_path / "camera.toml"), seed=7)
     page = result.report(tmp_path / "check.html").read_text(encoding="utf-8")
+    for origin in (
+        still.sha256,
+        str(tmp_path / "camera.toml"),
+        '<tr><th>seed of the split</th><td class="text">7</td>',
+    ):
+        assert origin in page
     assert result.summary in page
     assert page.count("<img ") == 3
     assert 'class="verdict worse"' in page

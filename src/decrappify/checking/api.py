@@ -26,7 +26,7 @@ from decrappify.errors import InputError
 from decrappify.inference.options import InferenceOptions
 from decrappify.movie import Movie
 from decrappify.noise import NoiseModel
-from decrappify.noise.channels import Noise, noise_of_channels
+from decrappify.noise.channels import Noise, noise_of_channels, noise_source
 from decrappify.noise.pixels.splitting import axes_beyond_kernel
 from decrappify.noise.pixels.variance import MovieSplitter
 from decrappify.normalization import WITHOUT_NAN
@@ -58,6 +58,12 @@ class MovieCheck:
         Why it was not possible; empty if it was.
     model, movie : str
         Names.
+    model_sha256 : str
+        SHA-256 of the weights of the model.
+    noise_source : str
+        Where the noise is from: the movie, or the noise model that was passed.
+    seed : int
+        Seed of the split.
     """
 
     verdict: Verdict
@@ -68,6 +74,9 @@ class MovieCheck:
     reason: str
     model: str
     movie: str
+    model_sha256: str = ""
+    noise_source: str = ""
+    seed: int = 0
 
     def lines(self) -> list[tuple[str, str]]:
         """Return label and text of each part of the check, and of the verdict."""
@@ -101,7 +110,13 @@ class MovieCheck:
 
         example = () if self.held_out is None else self.held_out.example
         title = f"{self.model} on {self.movie}"
-        return write_report(path, lambda: page(title, self.lines(), self.verdict, example), overwrite=overwrite)
+        origin = [
+            ("SHA-256 of the model", self.model_sha256),
+            ("noise from", self.noise_source),
+            ("seed of the split", str(self.seed)),
+        ]
+        lines = [*origin, *self.lines()]
+        return write_report(path, lambda: page(title, lines, self.verdict, example), overwrite=overwrite)
 
 
 def check(
@@ -188,6 +203,7 @@ class _Check:
         self._movie, self._model, self._seed, self._inference = movie, model, seed, inference
         (self._channel,) = Job(movie, model).measure()
         (self._noise,) = noise_of_channels(movie, noise)
+        self._noise_source = noise_source(noise, self._noise)
         self._features = measure_features(sampled_regions(movie)) or {}
 
     def run(self, progress: Progress | None, cancel: Cancel | None) -> MovieCheck:
@@ -207,6 +223,9 @@ class _Check:
             reason=reason,
             model=name,
             movie=movie,
+            model_sha256=self._model.sha256,
+            noise_source=self._noise_source,
+            seed=self._seed,
         )
 
     def _untestable(self) -> str:

@@ -42,6 +42,20 @@ def noise_of_channels(movie: Movie, noise: Noise | Sequence[Noise]) -> list[Nois
     return [_model(movie, one, channel) for channel, one in enumerate(each)]
 
 
+def noise_source(noise: Noise, model: NoiseModel) -> str:
+    """Return in words where a noise model is from, given what was passed for it.
+
+    >>> noise_source("camera.toml", NoiseModel(source="cells.tif: 10 pixels of 1 region"))
+    'camera.toml (cells.tif: 10 pixels of 1 region)'
+    >>> noise_source(None, NoiseModel(source="cells.tif: 10 pixels of 1 region"))
+    'the movie itself (cells.tif: 10 pixels of 1 region)'
+    """
+    what = "the movie itself" if noise is None else "a noise model"
+    if isinstance(noise, str | os.PathLike):
+        what = os.fspath(noise)
+    return f"{what} ({model.source})" if model.source else what
+
+
 def channel_name(movie: Movie, channel: int) -> str:
     """Return the name of a movie, and of a channel if there are several."""
     return movie.name if movie.shape[1] == 1 else f"channel {movie.channel_names[channel]} of {movie.name}"
