@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -128,6 +129,19 @@ def test_calibrate_excludes_saturated_pixels_and_reports_the_bit_depth():
     assert noise.gain.value == pytest.approx(GAIN, rel=0.05)
     assert (noise.saturation.value, noise.bit_depth.value) == (255, 8)
     assert "at least" in calibrate(camera(light(4))).noise.bit_depth.note
+
+
+@pytest.mark.parametrize(("share", "ends"), [(0.1, (0.1, 99.9)), (3.0, (0, 97))])
+def test_calibrate_states_the_share_of_clipped_pixels(share, ends):
+    raw = camera(light(photons=8))
+    low, high = np.percentile(raw, ends)
+    clipped = np.rint(255 * np.clip((raw - low) / (high - low), 0, 1)) if share < 1 else np.minimum(raw, high)
+    gain = calibrate(clipped.astype(np.uint8 if share < 1 else np.uint16)).noise.gain
+    assert gain.value is None
+    found = float(re.search(r"([\d.]+) % of the pixels are clipped at the highest gray level", gain.note)[1])
+    assert share <= found < 1.5 * share
+    assert "lower the exposure or the gain, or export without stretching or clipping the gray levels" in gain.note
+    assert "record" not in gain.note
 
 
 def test_calibrate_does_not_mistake_motion_for_correlated_noise():

@@ -52,7 +52,10 @@ class GainFit:
 
 
 def fit_gain(
-    regions: Sequence[Array], correlation: Correlation | None, limits: tuple[float, float] | None = None
+    regions: Sequence[Array],
+    correlation: Correlation | None,
+    limits: tuple[float, float] | None = None,
+    clipped: str = "",
 ) -> GainFit:
     """Estimate the gain from regions (T, Y, X) of consecutive frames, or from single images (1, Y, X).
 
@@ -63,6 +66,8 @@ def fit_gain(
         Of the noise; the variance of the residuals is corrected if it is not white.
     limits : (low, high), optional
         Gray levels at or beyond which a pixel is clipped and not used.
+    clipped : str
+        Share of clipped pixels and what to do about them, the likely reason of a gain that is not determined or valid.
     """
     in_time = any(len(region) > 1 for region in regions)
     used = [region for region in regions if (len(region) > 1) == in_time]
@@ -85,12 +90,13 @@ def fit_gain(
         elif errors[0] < (_PRECISE_MOVIE if in_time else _PRECISE) * one.gain:
             break
     if fit is None:
-        reason = "fewer than 3 gray levels with enough flat, unsaturated pixels; record dim and bright areas"
+        advice = clipped or "record dim and bright areas"
+        reason = f"fewer than 3 gray levels with enough flat, unsaturated pixels; {advice}"
         return GainFit(unknown(reason), unknown(reason), None)
     kind = "image" if not in_time else "correlated" if colored else "movie"
     assumed = in_time and (correlation is None or correlation.is_motion)
     relative, notes = float(np.hypot(_MODEL_ERROR[kind], passed)), _notes(kind, assumed=assumed)
-    return _judged(fit, errors, relative, notes, use_scatter=in_time and not colored)
+    return _judged(fit, errors, relative, notes, clipped, use_scatter=in_time and not colored)
 
 
 def _relative_error(kernel: Array, correlation: Correlation | None) -> float:
@@ -126,19 +132,20 @@ def _kernels(in_time: bool, correlation: Correlation | None) -> tuple[Array, ...
     return (STRIDED, LAPLACIAN) if strong or not in_time else (LAPLACIAN,)
 
 
-def _judged(fit: Transfer, errors: Array, relative: float, notes: list[str], *, use_scatter: bool = True) -> GainFit:
+def _judged(
+    fit: Transfer, errors: Array, relative: float, notes: list[str], clipped: str = "", *, use_scatter: bool = True
+) -> GainFit:
     """Return the estimates of a fit: `errors` are those of its line, `relative` is the error of the variance itself."""
     fit, errors, problem = _on_a_line(fit, errors, use_scatter=use_scatter)
     total = float(np.hypot(errors[0], relative * fit.gain))
     if fit.gain <= 0 or total > _LARGEST_ERROR * fit.gain:
-        reason = (
-            f"the variance does not rise measurably with the mean (slope {fit.gain:.3g} ± {errors[0]:.2g}): the read "
-            "noise dominates or the gray levels cover too small a range; record a brighter specimen"
+        reason = f"the variance does not rise measurably with the mean (slope {fit.gain:.3g} ± {errors[0]:.2g}): " + (
+            clipped or "the read noise dominates or the gray levels cover too small a range; record a brighter specimen"
         )
         if errors[0] <= _LARGEST_ERROR * fit.gain:
             reason = f"{_INEXACT} (slope {fit.gain:.3g} ± {total:.2g})"
         return GainFit(unknown(reason), unknown(reason), fit)
-    valid, note = not problem, "; ".join([*notes, *([problem] if problem else [])])
+    valid, note = not problem, "; ".join([*notes, *(one for one in (problem, clipped) if problem and one)])
     intercept_error = float(np.hypot(errors[1], relative * abs(fit.intercept)))
     return GainFit(Estimate(fit.gain, total, valid, note), Estimate(fit.intercept, intercept_error, valid, note), fit)
 

@@ -13,6 +13,7 @@ Array = NDArray[Any]
 _LEAST_CLIPPED = 8  # pixels
 _PILE = 4.0  # ratio of a clipped level to its neighbors
 _NEIGHBORS = 8
+_SHARE = 5e-4  # of the pixels that are clipped, from which it is stated
 _EXACT = 2.0**53  # integers below are exact in float64
 _DEPTHS = (8, 10, 11, 12, 14, 16)
 
@@ -45,14 +46,39 @@ def clipped_levels(values: Array) -> tuple[float | None, float | None]:
     levels, counts = np.unique(values, return_counts=True)
     if len(levels) < 3:
         return None, None
-    ends: list[float | None] = []
-    for ordered_levels, ordered in ((levels, counts), (levels[::-1], counts[::-1])):
-        near = ordered[1 : 1 + _NEIGHBORS]
-        piled = ordered[0] >= _LEAST_CLIPPED and ordered[0] >= _PILE * near.max()
-        ends.append(float(ordered_levels[0]) if piled else None)
-    if ends[0] is None and levels[0] == 0 and values.dtype.kind == "u" and counts[0] > 0.001 * values.size:
-        ends[0] = 0.0  # unsigned integers cannot represent the lower half of the noise
-    return ends[0], ends[1]
+    low, high = (_is_piled(ordered) for ordered in (counts, counts[::-1]))
+    # Without clipping, the histogram falls toward the highest level, to a few pixels.
+    high = high or bool(counts[-1] > _SHARE * values.size and counts[-1] > counts[-2])
+    # Unsigned integers cannot represent the lower half of the noise.
+    low = low or bool(levels[0] == 0 and values.dtype.kind == "u" and counts[0] > 0.001 * values.size)
+    return float(levels[0]) if low else None, float(levels[-1]) if high else None
+
+
+def _is_piled(counts: Array) -> bool:
+    """Return whether the first level has many more pixels than those next to it."""
+    return bool(counts[0] >= _LEAST_CLIPPED and counts[0] >= _PILE * counts[1 : 1 + _NEIGHBORS].max())
+
+
+def clipping(values: Array) -> str:
+    """Return the shares of clipped pixels and what to do about them; empty for shares of less than 0.05 %.
+
+    >>> clipping(np.array([1, 2, 3, 4, 5, 6, 9, 9, 9, 9], np.uint8))
+    '40 % of the pixels are clipped at the highest gray level, 9; lower the exposure or the gain, or export without \
+stretching or clipping the gray levels'
+    """
+    levels = clipped_levels(values)
+    found = []
+    for level, name in zip(levels, ("lowest", "highest"), strict=True):
+        share = 0.0 if level is None else float((values == level).mean())
+        if share > _SHARE:
+            found.append(f"{100 * share:.2g} % of the pixels are clipped at the {name} gray level, {level:g}")
+    if not found:
+        return ""
+    remedies = ["raise the offset of the detector"] if levels[0] is not None else []
+    remedies += ["lower the exposure or the gain"] if levels[1] is not None else []
+    return (
+        f"{' and '.join(found)}; {', '.join([*remedies, 'or export without stretching or clipping the gray levels'])}"
+    )
 
 
 def measure_saturation(values: Array) -> Estimate:

@@ -13,7 +13,7 @@ from decrappify.noise.estimate import Estimate, unknown
 from decrappify.noise.measurement.correlation import LAGS, Correlation, measure_correlation
 from decrappify.noise.measurement.gain import GainFit, fit_gain
 from decrappify.noise.measurement.kernels import FOURTH, redundancy, response
-from decrappify.noise.measurement.levels import clipped_levels, measure_step, rounding_step
+from decrappify.noise.measurement.levels import clipped_levels, clipping, measure_step, rounding_step
 from decrappify.noise.measurement.patterns import hot_level, hot_pixels, line_noise
 from decrappify.noise.measurement.rawness import processing
 from decrappify.noise.measurement.transfer import Transfer, truncated_variance
@@ -37,7 +37,7 @@ def measure_noise(raw: Sequence[Array], values: Array) -> dict[str, Any]:
     low, high = clipped_levels(values)
     step = measure_step(values)
     limits = (-np.inf if low is None else low, np.inf if high is None else high - 0.5 * step)
-    fit = fit_gain(regions, found, limits)
+    fit = fit_gain(regions, found, limits, clipping(values))
     reason = processing(regions, found, fit.gain, rounding_step(values))
     if reason:
         fit = GainFit(unknown(reason), unknown(reason), fit.transfer)
