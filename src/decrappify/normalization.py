@@ -13,13 +13,11 @@ from decrappify._common.argument_names import pass_setting, setting
 from decrappify._common.bands import bands
 from decrappify._common.checks import short
 from decrappify._common.counting import counted
+from decrappify._common.nan_advice import WITHOUT_NAN
 from decrappify._common.sampling import evenly_spaced
 from decrappify._common.saturation import count_outside, saturate
 from decrappify.errors import InputError
 from decrappify.movie import Array, Movie
-
-WITHOUT_NAN = "crop the movie or omit these frames (docs/faulty-data.md)"
-"""Advice on NaN for methods that cannot fill it."""
 
 _LARGEST = 1e100  # squares of values beyond 1e154 overflow
 _FINEST = 1e-3  # share of the range to which float64 must resolve gray levels; their arithmetic is in float64

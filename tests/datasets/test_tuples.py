@@ -167,7 +167,7 @@ def broken(value, at=(2, 3, 3)):
     ("movies", "settings", "message"),
     [
         ([], {}, "no movies to train on; pass at least one high-resolution image or movie"),
-        (broken(np.nan), {}, "frame 2 of bad.tif contains NaN or infinity"),
+        (broken(np.nan), {}, r"frame 2 of bad.tif contains NaN or infinity; crop the movie or omit"),
         (broken(np.inf), {"cache_bytes": 0}, "frame 2 of bad.tif contains NaN or infinity"),
         (broken(0.5, np.s_[:]), {}, "channel 0 of bad.tif is constant"),
         (

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from decrappify._common.argument_names import setting
 from decrappify._common.checks import check_instance
+from decrappify._common.nan_advice import unfilled_nan
 from decrappify._common.progress import Cancel, Progress, checked_progress, progress_bar
 from decrappify.checking.comparison import HeldOut, Verdict, compared
 from decrappify.checking.scores import SHARE
@@ -29,7 +30,6 @@ from decrappify.noise import NoiseModel
 from decrappify.noise.channels import Noise, noise_of_channels, noise_source
 from decrappify.noise.pixels.splitting import axes_beyond_kernel
 from decrappify.noise.pixels.variance import MovieSplitter
-from decrappify.normalization import WITHOUT_NAN
 
 if TYPE_CHECKING:
     from decrappify.checking.forward import Forward
@@ -184,11 +184,8 @@ def check(
     try:
         _check_channels(opened, loaded)
         one = opened.z_as_time() if window_axis == "Z" else opened
-        return _Check(one, loaded, noise, seed, inference).run(bars, cancel)
-    except InputError as error:
-        if error.option != "nan":
-            raise
-        raise InputError(error.problem, advice=WITHOUT_NAN) from error  # check cannot fill NaN
+        with unfilled_nan():
+            return _Check(one, loaded, noise, seed, inference).run(bars, cancel)
     finally:
         if isinstance(movie, str | os.PathLike):
             opened.close()

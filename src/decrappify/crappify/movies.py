@@ -10,6 +10,7 @@ import numpy as np
 from decrappify._common.argument_names import argument
 from decrappify._common.checks import short
 from decrappify._common.counting import counted
+from decrappify._common.nan_advice import unfilled_nan
 from decrappify.crappify.crappifier import Crappifier, full_scale
 from decrappify.errors import InputError
 from decrappify.movie import Array, Latest, Movie, Shape5, scaled_spacing
@@ -70,7 +71,8 @@ def crappify_movie(
 def _per_channel(movie: Movie, given: Normalization | Sequence[Normalization] | None) -> list[Normalization]:
     n_channels = movie.shape[1]
     if given is None:
-        return [measure(movie, channel) for channel in range(n_channels)]
+        with unfilled_nan():
+            return [measure(movie, channel) for channel in range(n_channels)]
     levels = [given] * n_channels if isinstance(given, Normalization) else list(given)
     if len(levels) != n_channels:
         raise InputError(

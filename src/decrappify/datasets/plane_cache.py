@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from decrappify._common.nan_advice import WITHOUT_NAN, unfilled_nan
 from decrappify.errors import InputError
 from decrappify.movie import Array, ArraySource, Movie
-from decrappify.normalization import WITHOUT_NAN, NormalizationRule, finite_frame, measure
+from decrappify.normalization import NormalizationRule, finite_frame, measure
 from decrappify.windows import recorded_window
 
 
@@ -29,12 +30,13 @@ class NormalizedMovie:
 
     def __init__(self, movie: Movie, rule: NormalizationRule, *, in_memory: bool, whole: Movie | None = None) -> None:
         measured = movie if whole is None else whole
-        self.normalizations = [measure(measured, channel, rule) for channel in range(movie.shape[1])]
-        if in_memory:
-            pixels = np.empty(movie.shape, movie.dtype)
-            for t, c, z in movie.planes():
-                pixels[t, c, z] = finite_frame(movie, t, c, z)
-            movie = movie.derived(ArraySource(pixels, "TCZYX"))
+        with unfilled_nan():
+            self.normalizations = [measure(measured, channel, rule) for channel in range(movie.shape[1])]
+            if in_memory:
+                pixels = np.empty(movie.shape, movie.dtype)
+                for t, c, z in movie.planes():
+                    pixels[t, c, z] = finite_frame(movie, t, c, z)
+                movie = movie.derived(ArraySource(pixels, "TCZYX"))
         self.movie = movie
         self.shape = movie.shape
 

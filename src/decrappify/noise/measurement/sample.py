@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from decrappify._common.nan_advice import WITHOUT_NAN
 from decrappify._common.sampling import evenly_spaced, spaced_windows
 from decrappify.errors import InputError
 from decrappify.movie import Movie
-from decrappify.normalization import WITHOUT_NAN
 
 Array = NDArray[Any]
 PIXELS = 6_000_000  # of all regions together
