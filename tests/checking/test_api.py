@@ -36,6 +36,8 @@ def test_check_finds_a_model_that_returns_its_input_worse(movie, still):
     assert result.verdict == "worse"
     assert result.summary.startswith("tiny-still is worse than a Gaussian filter on cells: its error on held-out")
     assert result.held_out.change == pytest.approx(-1.2, abs=0.15)  # noise of 80 % of the light, which is kept
+    assert result.held_out.model == pytest.approx(result.held_out.gaussian - result.held_out.change)
+    assert 0 < result.held_out.model_error < 0.3
     assert [label for label, _ in result.lines()] == ["noise", "domain", "held-out photons", "verdict"]
     assert "gain 2 ± 0.02 gray levels per photoelectron" in result.text()
 

@@ -42,5 +42,10 @@ def test_lines_mark_invalid_values_row_noise_and_bm3d():
     assert "gain 2 ± 0.4 gray levels per photoelectron (NOT VALID: not on a line)" in text
     assert text.endswith("rows or columns have common noise, which is not tested")
     assert " minus that of the model: 44 ± 40 % of " in held_out_line(held_out(1.3, 0.3, 0.7, 0.44, 0.44))
+    line = held_out_line(held_out(1.3, 0.3, 0.7, 0.03, model=0.043, model_error=0.002))
+    assert "best Gaussian filter: sigma 1.2 px in single frames" in line
+    assert line.endswith(
+        "that of the model itself: 4.3 ± 0.2 % (compare models by this value, not by their gain over the filter)"
+    )
     line = held_out_line(held_out(1.3, 0.3, 0.7, 0.03, bm3d_db=-0.5, bm3d_error_db=0.2))
     assert line.endswith("the error of BM3D is 0.5 ± 0.2 dB higher than that of the model")

@@ -36,6 +36,11 @@ class HeldOut:
         standard error. Above 0, the model is better.
     gaussian : float
         Squared error of the filter, in the same units; below 0 if it is smaller than its uncertainty.
+    model, model_error : float
+        Squared error of the model, in the same units, and its standard error over regions. Models that were checked on
+        the same movie with the same noise are compared by it: the filter for a model of several frames is another one
+        than that for a model of single frames, so that their gains are not on the same scale. A wrong gain changes the
+        errors of all models by about the same value.
     shared : float
         Noise or structure that both parts share at the finest detail, relative to the noise of the movie.
     sigma_space, sigma_time : float
@@ -58,6 +63,8 @@ class HeldOut:
     sigma_space: float
     sigma_time: float
     n_regions: int
+    model: float = math.nan
+    model_error: float = math.nan
     bm3d_db: float | None = None
     bm3d_error_db: float | None = None
     example: tuple[Array, ...] = field(default=(), repr=False, compare=False)
@@ -109,6 +116,8 @@ def compared(thinning: Thinning, gain_error: float, *, is_white: bool = True) ->
         sigma_space=thinning.sigma_space,
         sigma_time=thinning.sigma_time,
         n_regions=thinning.n_regions,
+        model=float(pair[0].mean()) / variance,
+        model_error=standard_error(pair[0]) / variance,
         example=thinning.example,
     )
 

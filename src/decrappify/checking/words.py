@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from decrappify.checking.comparison import MOST_SHARED, HeldOut
@@ -57,7 +58,7 @@ def held_out_line(held_out: HeldOut | None) -> str:
     """Return the result of the thinning test in one line."""
     if held_out is None:
         return "not tested; the verdict states the reason"
-    in_time = f", {held_out.sigma_time:.2g} frames" if held_out.sigma_time else ""
+    in_time = f", {held_out.sigma_time:.2g} frames" if held_out.sigma_time else " in single frames"
     parts = [
         f"{held_out.n_regions} regions, {SHARE:.0%} of the photons restored, the others compared".replace("%", " %"),
         f"best Gaussian filter: sigma {held_out.sigma_space:.2g} px{in_time}",
@@ -65,6 +66,11 @@ def held_out_line(held_out: HeldOut | None) -> str:
         f"{plain(100 * held_out.change_error, 1)} % "
         "of the variance of the noise",
     ]
+    if math.isfinite(held_out.model):
+        parts.append(
+            f"that of the model itself: {plain(100 * held_out.model, 2)} ± {plain(100 * held_out.model_error, 1)} % "
+            "(compare models by this value, not by their gain over the filter)"
+        )
     if held_out.bm3d_db is not None:
         which = "lower" if held_out.bm3d_db > 0 else "higher"
         error = "" if held_out.bm3d_error_db is None else f" ± {held_out.bm3d_error_db:.1f}"
