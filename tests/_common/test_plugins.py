@@ -198,6 +198,7 @@ class Middle(RestorationNetwork):
 """
 
 
+@pytest.mark.slow
 def test_saved_files_name_the_package_that_they_need_and_are_loaded_once_it_is_imported(parts_file, tmp_path):
     site = tmp_path / "site"
     (site / "our_lab").mkdir(parents=True)

@@ -179,6 +179,7 @@ def exposures(rng):
     return pairs
 
 
+@pytest.mark.slow
 def test_gain_over_the_best_gaussian_is_not_inflated_by_different_levels(rng):
     pairs = exposures(rng)
     high = {low.name: np.asarray(reference) for low, reference in pairs}
@@ -219,6 +220,7 @@ def test_benchmark_refuses_unrelated_pairs_and_warns_of_a_shift(rng):
     assert found.views[0].shift_px == pytest.approx((0, 2), abs=0.1)
 
 
+@pytest.mark.slow
 def test_benchmark_scores_are_equal_for_results_on_disk(monkeypatch, tiny_models, noisy, reference):
     given = {"soft": soft, "model": tiny_models["movie"]}
     pairs = [(noisy[:, :, half], reference[:, :, half]) for half in (slice(32), slice(32, 64))]

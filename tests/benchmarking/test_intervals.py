@@ -38,6 +38,7 @@ def test_calibrate_intervals_covers_new_fields(pairs, tiny_models, rng):
     assert np.mean(covered) == pytest.approx(0.84, abs=0.04)
 
 
+@pytest.mark.slow
 def test_calibrate_intervals_fits_references_of_other_gray_levels(pairs, tiny_models):
     same = calibrate_intervals(tiny_models["still"], pairs, level=LEVEL).channels[0]
     brighter = [(low, 5 * high - 300) for low, high in pairs]
@@ -49,6 +50,7 @@ def test_calibrate_intervals_fits_references_of_other_gray_levels(pairs, tiny_mo
     assert min(wide.factors) > 3 * max(same.factors)
 
 
+@pytest.mark.slow
 def test_calibrate_intervals_counts_fields_not_frames_or_repeated_exposures(pairs, tiny_models):
     movies = [(np.stack([low, low]), np.stack([high, high])) for low, high in pairs]
     with pytest.raises(

@@ -85,6 +85,7 @@ def test_difference_is_paired(report):
     assert difference.n == 2, "the image without reference has no PSNR"
 
 
+@pytest.mark.slow
 def test_csv_and_json_contain_the_same_values_under_published_keys(report, saved):
     with (saved / "report.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -207,6 +208,7 @@ def test_page_runs_in_a_browser(saved, tmp_path):
     assert set(seen["still"]) == {""}, "views of other images do not zoom"
 
 
+@pytest.mark.slow
 def test_page_renders_text_on_white(saved, tmp_path):
     shot = tmp_path / "shot.png"
     chromium(f"--screenshot={shot}", (saved / "report.html").as_uri())
@@ -217,6 +219,7 @@ def test_page_renders_text_on_white(saved, tmp_path):
     assert 0.005 < np.mean(gray < 100) < 0.5, "some text"
 
 
+@pytest.mark.slow
 def test_page_prints(saved, tmp_path):
     pdf = tmp_path / "page.pdf"
     chromium("--no-pdf-header-footer", f"--print-to-pdf={pdf}", (saved / "report.html").as_uri())
@@ -246,6 +249,7 @@ def test_report_writes_infinite_values(reference, tmp_path):
     assert content["means"]["oracle"]["psnr"]["mean"] == "inf"
 
 
+@pytest.mark.slow
 def test_values_at_the_limit_of_a_method_are_not_resolvable(rng, reference, tmp_path):
     noise = rng.normal(0, 1, (2, 64, 64))
     options = BenchmarkOptions(unrelated="warn")

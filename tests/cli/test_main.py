@@ -135,6 +135,7 @@ def test_train_writes_a_model_and_replaces_it_only_with_overwrite(cells, tmp_pat
 
 
 @pytest.mark.usefixtures("undrawn_training")
+@pytest.mark.slow
 def test_train_interrupted_by_ctrl_c_states_its_step_and_how_to_resume(cells, tmp_path, command, monkeypatch):
     run, folder = cells.with_name("run.toml"), tmp_path / "out put"
     run.write_text(RUN)

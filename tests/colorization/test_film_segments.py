@@ -238,6 +238,7 @@ def flip_a_bit(path):
         ("00001.json", lambda path: path.write_text(re.sub(r"\d+,", "9,", path.read_text(), count=1))),
     ],
 )
+@pytest.mark.slow
 def test_damaged_segment_is_colorized_again(tmp_path, film_colorizer, bar, name, damage):
     source, output = stopped_film(tmp_path, film_colorizer, bar, 18)
     path = tmp_path / "color.mp4.partial" / name

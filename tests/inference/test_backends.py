@@ -96,6 +96,7 @@ def test_runtime_predicts_like_torch(runtime, n_frames, scale):
 
 
 @pytest.mark.parametrize("runtime", [pytest.param("onnxruntime", marks=pytest.mark.slow), "openvino"], indirect=True)
+@pytest.mark.slow
 def test_runtime_predicts_like_torch_for_a_generator(runtime):
     torch.manual_seed(0)
     network = create("deoldify-artistic", encoder="narrow-resnet", width_factor=0.25)

@@ -24,6 +24,7 @@ def eager(name, **settings):
 
 
 @pytest.mark.usefixtures("no_compiler")
+@pytest.mark.slow
 def test_compiled_returns_the_network_without_a_compiler(caplog):
     network = eager("small", base_channels=16, depth=1)
     with caplog.at_level(logging.INFO):

@@ -114,6 +114,7 @@ def test_other_backend_is_installed_and_supports_the_precision(monkeypatch, ther
 
 
 @pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed: it is an extra")
+@pytest.mark.slow
 def test_long_run_measures_and_a_short_one_does_not(monkeypatch, cache):
     monkeypatch.setattr("decrappify.inference.network.MEASURED_SIDE", 64)
     network = ResidualUNet(n_frames=1, base_channels=16, depth=1)

@@ -51,6 +51,7 @@ def test_striped_unet_predicts_as_the_network(monkeypatch, settings, rows):
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_striped_unet_has_one_complete_map_of_the_finest_level():
     network = random_unet()
     striped, source = StripedUNet(network), torch.randn(1, 3, 1024, 512)

@@ -147,6 +147,7 @@ def test_with_winograd_replaces_only_wide_plain_convolutions_and_keeps_the_netwo
     assert isinstance(with_winograd(network[0]), WinogradConv2d)
 
 
+@pytest.mark.slow
 def test_with_winograd_predicts_like_the_generator():
     torch.manual_seed(3)
     network = create("deoldify-artistic", encoder="resnet18", width_factor=0.75).eval()

@@ -330,6 +330,7 @@ def parity_file(recipe, tmp_path_factory):
 @pytest.mark.cpu_sensitive
 @pytest.mark.usefixtures("full_width")
 @pytest.mark.parametrize("form", FORMS)
+@pytest.mark.slow
 def test_feature_loss_matches_the_original(form, parity_file, parity, recipe):
     loss = FeatureLoss(form, parity_file)
     info = json.loads((parity / "featureloss_info.json").read_text())[f"{form}_FeatureLoss"]

@@ -37,6 +37,7 @@ def test_similarity_equals_scikit_image(cells, rng, noise):
         (SCALE_WEIGHTS, 2e-3),
     ],
 )
+@pytest.mark.slow
 def test_ms_ssim_equals_torchmetrics(rng, shape, weights, tolerance, monkeypatch):
     functional = pytest.importorskip("torchmetrics.functional.image", reason="torchmetrics is not installed")
     import torch

@@ -52,6 +52,7 @@ def test_registered_metric_is_in_the_scorecard(pair):
 
 
 @pytest.mark.usefixtures("mae")
+@pytest.mark.slow
 def test_registered_metric_is_in_every_form_of_the_report(pair, tmp_path):
     reference = 100 * pair[1]
     pairs = [(reference + 3, reference)]

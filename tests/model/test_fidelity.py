@@ -59,6 +59,7 @@ def test_interpolate_weights_returns_either_network_at_the_ends():
 
 
 @pytest.mark.parametrize("norm", [pytest.param("spectral", marks=pytest.mark.slow), "weight"])
+@pytest.mark.slow
 def test_interpolate_weights_is_linear_in_the_folded_weights(norm):
     settings = {"encoder": "resnet18", "width_factor": 0.125, "norm": norm}
     before = network(0, "dynamic-unet", **settings)

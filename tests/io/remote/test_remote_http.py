@@ -79,6 +79,7 @@ def test_scenes_and_levels_of_a_remote_plate(tmp_path):
     ],
     ids=["error", "busy", "reset", "truncated", "slow", "wrong-length"],
 )
+@pytest.mark.slow
 def test_passing_faults_are_repeated_and_lasting_ones_are_one_line(server, pixels, fault):
     movie = open_movie(server.url("cells.ome.zarr"))
     server.fault = once(fault)

@@ -90,6 +90,7 @@ def test_outputs_of_many_are_refused_at_an_address_and_inputs_are_addresses(serv
     assert row.input == url
 
 
+@pytest.mark.slow
 def test_restoration_stopped_by_a_failing_server_is_resumed(server, tmp_path, tiny_models):
     url, model = server.url("cells.ome.zarr"), tiny_models["movie"]
     expected = restore(open_movie(tmp_path / "cells.ome.zarr"), model, tmp_path / "local.ome.zarr", inference=ON_CPU)
@@ -108,6 +109,7 @@ def test_restoration_stopped_by_a_failing_server_is_resumed(server, tmp_path, ti
     assert resumed.provenance["restoration"]["input_crc32"] == expected.provenance["restoration"]["input_crc32"]
 
 
+@pytest.mark.slow
 def test_changed_remote_input_is_not_resumed(server, tmp_path, tiny_models):
     url, model, output = server.url("cells.ome.zarr"), tiny_models["movie"], tmp_path / "out.ome.zarr"
 

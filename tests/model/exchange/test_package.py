@@ -64,6 +64,7 @@ def test_package_describes_axes_halo_and_attribution(package):
     assert "time-series" in rdf["tags"]
 
 
+@pytest.mark.slow
 def test_state_dict_and_architecture_file_reproduce_the_test_prediction_without_decrappify(package, tmp_path):
     with zipfile.ZipFile(package) as archive:
         archive.extractall(tmp_path)
@@ -165,6 +166,7 @@ def test_package_of_another_network_is_refused(tmp_path):
         export_model(colorizer, tmp_path / "color.zip")
 
 
+@pytest.mark.slow
 def test_colorization_generator_is_exported_to_torchscript(tmp_path):
     network = create("dynamic-unet", encoder="resnet18", width_factor=0.25, norm="spectral", attention=True)
     path = export_model(Model(network, IMAGENET, card={"name": "color"}), tmp_path / "color.pt")

@@ -31,6 +31,7 @@ def published(saved):
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.slow) if name in ALIKE else name for name in NETWORKS]
 )
+@pytest.mark.slow
 def test_read_checkpoint_rebuilds_every_kind_of_network(name, made, saved, same_outputs):
     expected = made(name)
     found = read_checkpoint(saved(expected.state_dict()))

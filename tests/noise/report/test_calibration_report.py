@@ -98,6 +98,7 @@ def test_report_omits_unknown_values(movie, tmp_path):
     assert without.noise.noise_sd.text() in page
 
 
+@pytest.mark.slow
 def test_calibrate_command_writes_a_report(movie, good, tmp_path, command):
     low, high, report = tmp_path / "low.ome.tif", tmp_path / "high.ome.tif", tmp_path / "report.html"
     save_movie(Movie.from_array(movie[:2, :128, :128], axes="TYX"), low)

@@ -198,6 +198,7 @@ def test_truncated_files_are_not_read_before_they_are_complete(tmp_path, movie_m
 
 
 @pytest.mark.parametrize("arrives_late", [False, True])
+@pytest.mark.slow
 def test_lost_frame_is_left_blank_and_restored_if_it_arrives_late(tmp_path, movie_model, pixels, arrives_late):
     source, output = tmp_path / "live.zarr", tmp_path / "restored.ome.zarr"
     append, is_beyond = full_store(source, pixels), threading.Event()

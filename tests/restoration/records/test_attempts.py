@@ -101,6 +101,7 @@ def killed(tmp_path_factory):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 @pytest.mark.parametrize("of_memory", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_restore_after_a_kill_for_memory_uses_smaller_tiles(killed, tmp_path, monkeypatch, caplog, of_memory):
     folder = shutil.copytree(killed, tmp_path / "copy")
     if of_memory:

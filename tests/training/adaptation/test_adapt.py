@@ -115,6 +115,7 @@ def test_plot_of_validations_is_an_image(tmp_path):
         assert image.size == (1200, 432)
 
 
+@pytest.mark.slow
 def test_given_model_is_kept_if_the_adapted_one_is_not_better(given, noisy):
     harmful = replace(CONFIG, max_steps=4, validate_every=4, learning_rate=1e-9)
     model = adapt(given, noisy, noise=NOISE, config=harmful)
@@ -137,6 +138,7 @@ def test_score_compares_both_models_with_the_gaussian_filter():
     assert np.isnan(score.lead)
 
 
+@pytest.mark.slow
 def test_resumed_run_has_the_weights_of_an_uninterrupted_one(given, noisy, tmp_path, monkeypatch):
     monkeypatch.setattr(validation, "PATCHES", 16)
     config = replace(CONFIG, max_steps=8, validate_every=4)

@@ -58,6 +58,7 @@ def write(folder, text):
         ('folder_as = "images"', "movie", ["frames"]),
     ],
 )
+@pytest.mark.slow
 def test_train_from_file_reads_a_folder_as_requested(folder, line, option, used):
     (folder / "frames").mkdir()
     for t in (1, 2):
@@ -98,6 +99,7 @@ def test_train_from_file_resumes_on_moved_but_not_on_changed_data(folder):
         train_from_file(folder / "run.toml", resume=True)
 
 
+@pytest.mark.slow
 def test_minutes_replace_the_length_of_the_run_file(folder):
     model, _ = train_from_file(write(folder, TRAINED + SETTINGS), minutes=0.01)
     assert (model.card["minutes"], model.card["steps"]) == (0.01, model.card["settings"]["max_steps"])
@@ -160,6 +162,7 @@ def test_train_from_file_expands_environment_variables_in_the_data_folder(folder
 @pytest.mark.parametrize(
     "pairs", ['"."', '["low", "high"]', '[["low/0.tif", "high/0.tif"], ["low/1.tif", "high/1.tif"]]']
 )
+@pytest.mark.slow
 def test_train_from_file_accepts_every_form_of_pairs(folder, pairs):
     for name, pixels in (("low", np.asarray(cells())), ("high", np.asarray(cells()))):
         (folder / name).mkdir()

@@ -163,6 +163,7 @@ def _halt_in_every_phase(tmp_path, threads, kinds):
         pytest.param((("stop", "kill"),) * 4, marks=pytest.mark.slow, id="both"),
     ],
 )
+@pytest.mark.slow
 def test_train_nogan_halted_in_every_phase_resumes_bit_for_bit(straight, tmp_path, kinds):
     folder, model = straight
     threads = torch.get_num_threads()
@@ -215,6 +216,7 @@ def test_generator_is_not_trained_while_the_critic_is_above_the_threshold(critic
     assert model.sha256 == load_model(folder / "pretrained.safetensors").sha256
 
 
+@pytest.mark.slow
 def test_critic_training_stops_early_at_the_requested_accuracy(critic_alone):
     folder, _, _ = critic_alone
     critic = [row for row in log_rows(folder) if row["phase"].endswith("critic")]
@@ -231,6 +233,7 @@ def test_finished_nogan_run_resumes_to_its_model(critic_alone):
 
 
 @undrawn_run
+@pytest.mark.slow
 def test_phase_stopped_by_the_detector_stays_stopped_on_resume(tmp_path):
     row = {"psnr": 0.0}  # falls by many dB at the first checkpoint: the detector stops the phase
     with pytest.MonkeyPatch.context() as patch:
@@ -302,6 +305,7 @@ def test_nogan_runs_are_validated_on_patches_with_content_in_all_phases(straight
 
 
 @undrawn_run
+@pytest.mark.slow
 def test_pretraining_without_use_is_reported(tmp_path, caplog):
     config = replace(CONFIG, items=80, pretrain=(replace(CONFIG.pretrain[0], share=0.05),), checkpoint_share=1.0)
     with caplog.at_level("INFO", "decrappify.training.supervised.report"):
@@ -311,6 +315,7 @@ def test_pretraining_without_use_is_reported(tmp_path, caplog):
 
 
 @undrawn_run
+@pytest.mark.slow
 def test_train_nogan_accepts_measured_pairs_and_three_frames(tmp_path):
     rng = np.random.default_rng(1)
     target = np.asarray(spots())[:, 0, 0]

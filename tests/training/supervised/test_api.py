@@ -56,6 +56,7 @@ def test_train_restores_the_global_generator_and_determinism(tmp_path):
     assert not torch.are_deterministic_algorithms_enabled()
 
 
+@pytest.mark.slow
 def test_number_of_workers_does_not_change_the_model():
     config = replace(CONFIG, max_steps=2, validate_every=2)
     sums = {tiny_train(None, replace(config, workers=workers)).sha256 for workers in (0, 1)}
@@ -93,6 +94,7 @@ def test_train_takes_windows_along_z():
     assert model.n_frames == 3
 
 
+@pytest.mark.slow
 def test_start_from_initializes_three_frames_from_one(tmp_path):
     first = tiny_train(tmp_path / "one", replace(CONFIG, n_frames=1, max_steps=4))
     config = replace(CONFIG, max_steps=1, learning_rate=1e-9)

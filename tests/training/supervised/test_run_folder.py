@@ -144,6 +144,7 @@ def test_train_killed_in_any_step_resumes_bit_for_bit(straight, tmp_path, caplog
 
 
 @pytest.mark.parametrize(("then", "now"), [pytest.param(2, 1, marks=pytest.mark.slow), (1, 2)])
+@pytest.mark.slow
 def test_resumed_run_uses_its_original_number_of_threads(tmp_path, then, now):
     config, stop, found = replace(CONFIG, max_steps=2), threading.Event(), set()
     stop.set()
@@ -161,6 +162,7 @@ def test_resumed_run_uses_its_original_number_of_threads(tmp_path, then, now):
 @pytest.mark.parametrize(
     "recorded", [pytest.param(None, marks=pytest.mark.slow), {"threads": 1, "processor": "riscv64"}]
 )
+@pytest.mark.slow
 def test_resuming_on_another_or_unknown_processor_warns(tmp_path, caplog, recorded):
     config, stop = replace(CONFIG, max_steps=2), threading.Event()
     stop.set()
@@ -246,6 +248,7 @@ def test_removed_run_folder_is_reported_in_one_line(tmp_path):
 @pytest.mark.parametrize(
     "ending", [b"8,0.00", *(pytest.param(e, marks=pytest.mark.slow) for e in (b"8,0.001,x,0,1,2,3,4\r\n", b"\xff\xfe"))]
 )
+@pytest.mark.slow
 def test_log_truncated_by_a_kill_is_repaired_on_resume(tmp_path, ending):
     killed_at(tmp_path, 6)
     with (tmp_path / "log.csv").open("ab") as file:
