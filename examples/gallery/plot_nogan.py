@@ -22,7 +22,7 @@ from decrappify.training import NoganConfig, nogan_preset
 # Data and schedule
 # -----------------
 #
-# The generator is the shipped model ``fluorescence-still``, so there is no pretraining (``pretrain=[]``). The critic is
+# The generator is the shipped model ``fluorescence-still``, so pretraining is omitted (``pretrain=[]``). The critic is
 # trained on saved restorations and real images, followed by a GAN phase of 75 batches.
 
 movies = [dc.samples.simulate("cell", n_frames=12, size=(160, 160), seed=seed).truth for seed in range(3)]

@@ -209,11 +209,12 @@ def test_saved_files_name_the_package_that_they_need_and_are_loaded_once_it_is_i
     lines = f"""
 import os; os.chdir({str(tmp_path)!r})
 from decrappify import Crappifier, Model, load_model
-from decrappify.networks import create
+from decrappify.crappify import OneOf, Poisson
 """
     path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
     save = """
 from our_lab.parts import Dim, Middle
+Crappifier([OneOf((Dim(loss=0.2), Poisson(9)))]).save("nested.toml")
 Crappifier([Dim(loss=0.2)]).save("dim.toml")
 Model(Middle()).save("model.safetensors")
 """
@@ -230,5 +231,6 @@ for read in (lambda: Crappifier.load(part).steps[0], lambda: load_model(model).n
     missing = python(lines + load).splitlines()
     assert f"the crappifier part 'dim' is defined in {where}" in missing[0]
     assert f"model.safetensors needs the network 'lamp-net' of {where}" in missing[1]
+    assert f"the crappifier part 'dim' is defined in {where}" in python(f'{lines}Crappifier.load("nested.toml")')
     found = python(f"{lines}import our_lab.parts\n{load}", PYTHONPATH=path).splitlines()
     assert found == ["Dim(probability=1.0, loss=0.2)", "{'name': 'lamp-net', 'n_frames': 1}"]

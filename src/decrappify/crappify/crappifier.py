@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +186,7 @@ class Crappifier:
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write a ``.toml`` or ``.json`` file; it names the package or file that defines parts of your own."""
-        found = {step.name: definition_of(type(step)) for step in self.steps}
+        found = {step.name: definition_of(type(step)) for step in _with_nested(self.steps)}
         others = {name: where for name, where in found.items() if where is not None}
         return write_table(self.to_dict() | ({_DEFINED_IN: others} if others else {}), Path(path), overwrite=overwrite)
 
@@ -237,10 +238,29 @@ def _levels(image: Array, data_range: tuple[float, float] | None, color: bool) -
 def _undefined(table: Mapping[str, Any], steps: Iterable[Any]) -> InputError | None:
     """Return the error for a part that is not known here, if the file names its package."""
     places = table.get(_DEFINED_IN)
-    for name in (step.get("part") for step in steps if isinstance(step, Mapping)):
+    for name in _names(steps):
         if isinstance(places, Mapping) and isinstance(name, str) and name in places and not is_part(name):
             return InputError(
                 f"the crappifier part {short(name)} is defined in {printable(str(places[name]))[:200]}; install or "
                 "import it first, or load its file: --plugin FILE, or load_plugin(FILE) in Python"
             )
     return None
+
+
+def _with_nested(steps: Iterable[Any]) -> Iterator[Part]:
+    """Yield parts, and those among which a part chooses."""
+    for step in steps:
+        if isinstance(step, Part):
+            yield step
+            for each in fields(step):
+                value = getattr(step, each.name)
+                yield from _with_nested(value if isinstance(value, tuple) else ())
+
+
+def _names(entries: Iterable[Any]) -> Iterator[Any]:
+    """Yield the names of parts in plain values, nested ones included."""
+    for entry in entries:
+        if isinstance(entry, Mapping):
+            yield entry.get("part")
+            for value in entry.values():
+                yield from _names(value if isinstance(value, list | tuple) else ())

@@ -26,31 +26,12 @@ class ResidualBlock(nn.Module):
 class PlainResidualUNet(nn.Module):
     """Residual U-Net that predicts the middle frame of a window, at 1, 2 or 4 times its resolution.
 
-    Parameters
-    ----------
-    n_frames : int
-        Frames in a window, odd.
-    in_channels, out_channels : int
-        Channels of each frame, and of the prediction.
-    scale : {1, 2, 4}
-        Upsampling factor.
-    base_channels : int
-        Channels at the finest level.
-    depth : int
-        Number of 2x downsampling steps.
-    growth : float
-        Ratio of the channels of each level to those of the finer one, rounded to a multiple of 16.
-    blocks : int
-        Residual blocks per level of the encoder, and of the decoder.
-    stem : {1, 2}
-        2 first folds 2x2 pixels into channels.
-    bias : bool
-        Whether convolutions have biases.
+    The parameters are those of `decrappify.networks.residual_unet.ResidualUNet`, which checks them.
 
-    Shape
+    Notes
     -----
-    Source (N, n_frames * in_channels, H, W), frame after frame, H and W multiples of ``stem * 2**depth``; prediction
-    (N, out_channels, H * scale, W * scale).
+    Shapes: source (N, n_frames * in_channels, H, W), frame after frame, H and W multiples of ``stem * 2**depth``;
+    prediction (N, out_channels, H * scale, W * scale).
     """
 
     def __init__(

@@ -78,7 +78,7 @@ def _normalization(model: Model) -> Iterator[str]:
     if model.network.spec.homogeneous:
         yield "The network has no biases: only `low` has an effect on the result in gray levels, and `high` has none."
     yield (
-        "There is no postprocessing: the prediction is in the units of the normalized input, and "
+        "Packages have no postprocessing: the prediction is in the units of the normalized input, and "
         "`gray = prediction * (high - low) + low`, with the two percentiles of the input."
     )
 

@@ -30,7 +30,7 @@ _LEAST_RATIO = (
 )
 _PAIRS = 6  # of frames of each region
 _SHARE = 0.5  # of the places, those with the least structure
-_ROUNDING = 2.5  # variance relative to that of rounding, up to which white noise is no more than that
+_ROUNDING = 2.5  # variance relative to that of rounding, up to which white noise is regarded as rounding
 
 
 def processing(regions: Sequence[Array], found: Correlation | None, gain: Estimate, step: float | None) -> str:
