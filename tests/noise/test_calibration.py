@@ -199,8 +199,12 @@ def test_calibrate_states_that_a_smoothed_movie_is_not_raw(sigma, dtype, reason)
     from scipy.ndimage import gaussian_filter
 
     raw = camera(light(photons=100))
-    assert calibrate(raw).noise.gain.value == pytest.approx(GAIN, rel=0.1)
-    gain = calibrate(gaussian_filter(raw.astype(dtype), sigma)).noise.gain
+    measured = calibrate(raw).noise
+    assert measured.is_raw
+    assert measured.gain.value == pytest.approx(GAIN, rel=0.1)
+    noise = calibrate(gaussian_filter(raw.astype(dtype), sigma)).noise
+    gain = noise.gain
+    assert not noise.is_raw
     assert gain.value is None
     assert gain.note.startswith(f"the data are not raw: {reason}")
     assert gain.note.endswith(", as in filtered, denoised, resampled or compressed data; pass the raw movie")
@@ -251,9 +255,22 @@ def test_variance_is_at_least_that_of_the_background(moving, tmp_path):
     assert NoiseModel.load(path).variance(-1e6) == 0
 
 
+@pytest.mark.parametrize("is_raw", [True, False])
+def test_whether_the_data_are_raw_is_read_from_files_with_and_without_it(tmp_path, is_raw):
+    reason = "read noise dominates" if is_raw else "the data are not raw: they were denoised"
+    noise = NoiseModel(gain=Estimate(None, note=reason), is_raw=is_raw)
+    path = noise.save(tmp_path / "scope.toml")
+    assert NoiseModel.load(path) == noise
+    before = path.read_text()
+    path.write_text(before.replace(f"is_raw = {str(is_raw).lower()}\n", ""))  # a file of an earlier version
+    assert path.read_text() != before
+    assert NoiseModel.load(path) == noise
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
+        ("is_raw = true", "is_raw = 1", "is_raw is 1, which is not a value of a noise model"),
         ("decrappify noise model 1", "a camera", "expected 'decrappify noise model 1'"),
         ("[gain]", "[gian]", "no key 'gian'"),
         ("valid = true", "valid = 3", "an estimate has valid 3"),

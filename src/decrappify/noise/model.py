@@ -16,6 +16,8 @@ from decrappify.noise.validity import warn_of_values
 
 _UNMEASURED = unknown("not measured")
 KIND = "decrappify noise model 1"
+_NOT_RAW = "the data are not raw"  # start of the note of the gain in files without the key `is_raw`
+_RECORDS = ("is_raw", "levels", "source")  # fields that are no estimates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,9 @@ class NoiseModel:
         Share of the pixels that are hot, and their mean excess in gray levels.
     levels : (float, float)
         Gray levels of the dark background and of bright structure, signal 0 and 1 of a crappifier.
+    is_raw : bool
+        Whether the noise shows no filtering, denoising, resampling or compression of the data. Otherwise the measured
+        gain has no value, and its note states the reason.
     source : str
         What was measured.
     """
@@ -75,6 +80,7 @@ class NoiseModel:
     hot_pixels: Estimate = _UNMEASURED
     hot_level: Estimate = _UNMEASURED
     levels: tuple[float, float] = field(default=(0.0, 1.0))
+    is_raw: bool = True
     source: str = ""
 
     def __post_init__(self) -> None:
@@ -126,7 +132,8 @@ class NoiseModel:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the model as plain values for TOML."""
-        table: dict[str, Any] = {"kind": KIND, "source": self.source, "levels": list(self.levels)}
+        table: dict[str, Any] = {"kind": KIND, "source": self.source, "is_raw": self.is_raw}
+        table["levels"] = list(self.levels)
         for name, value in self.estimates().items():
             table[name] = [one.to_dict() for one in value] if isinstance(value, tuple) else value.to_dict()
         return table
@@ -144,7 +151,9 @@ class NoiseModel:
             if name not in known:
                 raise InputError(f"a noise model has no key {short(name)}")
             values[name] = _value(name, value)
-        return cls(**values)
+        gain = values.get("gain", _UNMEASURED)
+        is_raw = gain.value is not None or not gain.note.startswith(_NOT_RAW)
+        return cls(**({"is_raw": is_raw} | values))
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write a ``.toml`` file atomically; raise OutputExistsError if it exists, unless `overwrite`."""
@@ -161,12 +170,15 @@ class NoiseModel:
 
     def estimates(self) -> dict[str, Estimate | tuple[Estimate, ...]]:
         """Return all quantities by name."""
-        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("levels", "source")}
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in _RECORDS}
 
 
 def _value(name: str, value: Any) -> Any:
     if name == "source":
         if isinstance(value, str):
+            return value
+    elif name == "is_raw":
+        if isinstance(value, bool):
             return value
     elif name == "levels":
         numbers = isinstance(value, list) and all(type(one) in (int, float) for one in value)

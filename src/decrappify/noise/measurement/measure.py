@@ -27,7 +27,7 @@ _BELOW_STEP = "most pixels do not differ from their surroundings: the noise is b
 
 
 def measure_noise(raw: Sequence[Array], values: Array) -> dict[str, Any]:
-    """Return the quantities of the movie itself, and the fit of the gain."""
+    """Return the quantities of the movie itself, the fit of the gain, and whether the movie is raw."""
     regions = [region.astype(np.float64) for region in raw]
     differences = [(one[:-1] - one[1:]) / np.sqrt(2) for one in regions if len(one) > 1]
     if differences and not any(one.any() for one in differences):
@@ -44,6 +44,7 @@ def measure_noise(raw: Sequence[Array], values: Array) -> dict[str, Any]:
     longest = max(regions, key=len)
     return {
         "fit": fit,
+        "is_raw": not reason,
         "noise_sd": _deviation(regions, differences, found),
         "background_sd": _background(fit.transfer),
         "correlation_y": _lags(found, 0),

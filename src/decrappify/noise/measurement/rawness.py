@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,7 @@ from decrappify.noise.estimate import Estimate
 from decrappify.noise.measurement.correlation import LAGS, Correlation, filtered_variance, flattest, tiles_of
 from decrappify.noise.measurement.kernels import FOURTH
 
-if TYPE_CHECKING:
-    from decrappify.noise.model import NoiseModel
-
 Array = NDArray[Any]
-NOT_RAW = "the data are not raw"
-"""Start of the note of a gain that is not determined as the movie was filtered."""
 _AS_IN = "as in filtered, denoised, resampled or compressed data; pass the raw movie"
 # Correlations at lags 1 and 2 along both axes, above those of cameras: wide-field images of the FMD data have 0.65 and
 # 0.26, a Gaussian filter of 1 px leads to 0.78 and 0.37, a mean of 3 x 3 px to 0.67 and 0.33.
@@ -57,12 +52,7 @@ def processing(regions: Sequence[Array], found: Correlation | None, gain: Estima
         what = "the only white noise is that of rounding to gray levels"
     else:
         return ""
-    return f"{NOT_RAW}: {what}, {_AS_IN}"
-
-
-def is_not_raw(noise: NoiseModel) -> bool:
-    """Return whether a noise was measured in a movie that is not raw."""
-    return noise.gain.value is None and noise.gain.note.startswith(NOT_RAW)
+    return f"the data are not raw: {what}, {_AS_IN}"
 
 
 def successive_ratio(regions: Sequence[Array]) -> float | None:

@@ -11,7 +11,6 @@ from decrappify.movie import Movie
 from decrappify.noise import NoiseModel
 from decrappify.noise.channels import channel_name
 from decrappify.noise.measurement.measure import HIDDEN_BY_MOTION
-from decrappify.noise.measurement.rawness import is_not_raw
 from decrappify.noise.pixels.splitting import axes_beyond_kernel
 from decrappify.noise.pixels.variance import MovieSplitter
 from decrappify.training.adaptation.independence import check_independence
@@ -49,7 +48,7 @@ def splitters_of(
 
 def _check_is_known(name: str, noise: NoiseModel) -> None:
     """Raise InputError if the noise is that of filtered data, or if neither gain nor correlation is determined."""
-    if is_not_raw(noise):
+    if noise.gain.value is None and not noise.is_raw:
         problem = noise.gain.note  # ends with the advice to pass the raw movie
     elif noise.gain.value is None and noise.correlation_y[1].note == HIDDEN_BY_MOTION:
         problem = (
