@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from decrappify._common.checks import short
 from decrappify.errors import InputError
+from decrappify.limits.memory import check_memory
 from decrappify.movie.sources import Array
+
+if TYPE_CHECKING:
+    from decrappify.movie.movie import Movie
 
 
 def in_range(index: int, size: int, axis: str, name: str) -> int:
@@ -52,6 +57,29 @@ def unstepped(part: slice | None) -> slice:
     if part.step not in (None, 1):
         raise InputError(f"a crop with step {part.step} would change the pixel size, expected step 1")
     return part
+
+
+def indexed(movie: Movie, index: Any) -> Movie | Array:
+    """Return a lazy part of a movie for an integer or a slice of frames, and pixels for a tuple or an ellipsis."""
+    if isinstance(index, int | np.integer) and not isinstance(index, bool):
+        return movie.select(frames=int(index))
+    if isinstance(index, slice):
+        return movie.select(frames=index)
+    if index is Ellipsis:
+        return np.asarray(movie)
+    if isinstance(index, tuple):
+        ranges, dropped = basic_index(index, movie.shape, movie.name)
+        check_reading(math.prod(map(len, ranges)), movie.dtype, f"reading this part of {movie.name}")
+        return read_ranges(movie.region, ranges, movie.dtype)[tuple(0 if drop else slice(None) for drop in dropped)]
+    raise InputError(
+        "a movie is indexed by frames, such as movie[10:20], or by up to five integers and slices, "
+        f"found {index!r}; use movie.select() for channels and slices"
+    )
+
+
+def check_reading(n_pixels: int, dtype: np.dtype[Any], what: str) -> None:
+    """Raise an error if the pixels to read exceed the free memory."""
+    check_memory(n_pixels * dtype.itemsize, what, "read a smaller part, such as by crop() or select()")
 
 
 def basic_index(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -15,9 +14,8 @@ from numpy.typing import DTypeLike
 
 from decrappify.errors import InputError, ReadOnlyError
 from decrappify.limits.files import check_extent
-from decrappify.limits.memory import check_memory
 from decrappify.movie.dtypes import native
-from decrappify.movie.indexing import basic_index, in_range, picked, read_ranges, unstepped
+from decrappify.movie.indexing import check_reading, in_range, indexed, picked, unstepped
 from decrappify.movie.metadata import (
     check_spacing,
     checked_pixel_size,
@@ -181,7 +179,7 @@ class Movie:
         )
         rows, columns = slice(*rows.indices(n_y)[:2]), slice(*columns.indices(n_x)[:2])
         size = (rows.stop - rows.start, columns.stop - columns.start)
-        self._check_memory(size[0] * size[1], f"frame {t} (channel {c}, slice {z}) of {self.name}")
+        check_reading(size[0] * size[1], self.dtype, f"frame {t} (channel {c}, slice {z}) of {self.name}")
         return self._source.read(t, c, z, rows, columns)
 
     def version(self, t: int, c: int = 0, z: int = 0) -> str | None:
@@ -361,23 +359,7 @@ class Movie:
         >>> movie[1:3].shape, movie[0, 0, 0].shape, movie[..., :5].shape
         ((2, 1, 1, 8, 9), (8, 9), (4, 1, 1, 8, 5))
         """
-        if isinstance(index, int | np.integer) and not isinstance(index, bool):
-            return self.select(frames=int(index))
-        if isinstance(index, slice):
-            return self.select(frames=index)
-        if index is Ellipsis:
-            return np.asarray(self)
-        if isinstance(index, tuple):
-            ranges, dropped = basic_index(index, self.shape, self.name)
-            self._check_memory(math.prod(map(len, ranges)), f"reading this part of {self.name}")
-            return read_ranges(self.region, ranges, self.dtype)[tuple(0 if drop else slice(None) for drop in dropped)]
-        raise InputError(
-            "a movie is indexed by frames, such as movie[10:20], or by up to five integers and slices, "
-            f"found {index!r}; use movie.select() for channels and slices"
-        )
-
-    def _check_memory(self, n_pixels: int, what: str) -> None:
-        check_memory(n_pixels * self.dtype.itemsize, what, "read a smaller part, such as by crop() or select()")
+        return indexed(self, index)
 
     def __dask_tokenize__(self) -> str:
         """Return a token for dask, different for every movie object, as its files may change."""
@@ -386,7 +368,7 @@ class Movie:
         return uuid4().hex
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
-        self._check_memory(math.prod(self.shape), f"reading all of {self.name}")
+        check_reading(self.size, self.dtype, f"reading all of {self.name}")
         whole = np.empty(self.shape, self.dtype)
         for t, c, z in self.planes():
             whole[t, c, z] = self.frame(t, c, z)

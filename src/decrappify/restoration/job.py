@@ -12,9 +12,7 @@ import numpy as np
 from decrappify._common.argument_names import setting
 from decrappify._common.counting import counted
 from decrappify._common.saturation import saturate
-from decrappify._version import __version__
 from decrappify.errors import InputError
-from decrappify.io.missing_planes import list_planes
 from decrappify.movie import Array, Movie, Plane, Shape5, image_dtype, scaled_spacing
 from decrappify.normalization import ConstantChannelError
 from decrappify.restoration.channel_models import (
@@ -25,20 +23,15 @@ from decrappify.restoration.channel_models import (
     combined_multiple,
     combined_name,
     combined_sha256,
-    recorded_adaptation,
 )
-from decrappify.restoration.frames.choice import as_text, beyond_movie, parse_frames
-from decrappify.restoration.frames.missing import (
-    complete_frames,
-    interval_factor,
-    nearest_frame,
-    with_empty_planes,
-)
+from decrappify.restoration.frames.choice import beyond_movie, parse_frames
+from decrappify.restoration.frames.missing import complete_frames, interval_of, nearest_frame, with_empty_planes
 from decrappify.restoration.frames.reading import Frame, FrameReader, Part
 from decrappify.restoration.frames.sliding import SlidingWindow, Window
 from decrappify.restoration.measurement.channels import Channel, measure_channel
 from decrappify.restoration.measurement.repair import put_back
 from decrappify.restoration.options import RestorationOptions
+from decrappify.restoration.records.provenance import run_entry
 from decrappify.restoration.region import Region
 
 if TYPE_CHECKING:
@@ -120,7 +113,7 @@ class Job:
             "missing": self.blanks(),
         }
         if self.dropped:
-            self._correct_interval()
+            self.metadata |= interval_of(self.frames, movie, self.metadata["unitless_spacing"])
 
     @property
     def model_name(self) -> str:
@@ -348,16 +341,6 @@ class Job:
         value = np.nan if self.dtype.kind == "f" else 0
         return [np.full(self.shape[3:], value, self.dtype) for _ in range(self.out_channels)]
 
-    def _correct_interval(self) -> None:
-        """Set the frame interval to that of the selected frames; unknown if they are spaced unevenly."""
-        factor = interval_factor(self.frames)
-        interval, unitless = self.movie.frame_interval_s, self.movie.unitless_spacing.get("T")
-        spacing = {axis: value for axis, value in self.metadata["unitless_spacing"].items() if axis != "T"}
-        if factor is not None and unitless is not None:
-            spacing["T"] = unitless * factor
-        self.metadata["frame_interval_s"] = None if factor is None or interval is None else interval * factor
-        self.metadata["unitless_spacing"] = spacing
-
     def _as_it_is(self, t: int, z: int, group: tuple[int, ...]) -> tuple[list[Array], int]:
         planes = [self.movie.frame(t, c, z) for c in group]
         n_nan = sum(int(np.count_nonzero(np.isnan(plane))) for plane in planes if plane.dtype.kind == "f")
@@ -395,40 +378,4 @@ class Job:
 
     def provenance(self, channels: Sequence[Channel], settings: Mapping[str, Any]) -> dict[str, Any]:
         """Return the movie's provenance with an entry on this run; without dates, to be equal for equal runs."""
-        entry: dict[str, Any] = {
-            "software": f"decrappify {__version__}",
-            "model": self.model_name,
-            "model_sha256": self.model_sha256,
-            **({} if self.fidelity is None else {"fidelity": self.fidelity}),
-            **(recorded_adaptation(self.channel_models[0]) if len(self.networks) == 1 else {}),
-            "n_frames": self.n_frames,
-            "scale": self.scale,
-            "window_axis": self.window_axis,
-            "frames": as_text(self.frames),
-            "normalization": [_normalization(channel) for channel in channels],
-            "nan": self.nan,
-            "outliers": self.outliers,
-        }
-        if self.options.normalization_frames is not None:
-            entry["normalization_frames"] = self.options.normalization_frames
-        static = {c: channel.limits.static for c, channel in enumerate(channels) if channel.limits is not None}
-        if any(static.values()):
-            entry["static_outliers"] = {str(c): [list(place) for place in places] for c, places in static.items()}
-        if len(self.networks) > 1:
-            entry["models"] = {
-                name: {"model": one.name, "model_sha256": one.sha256, "n_frames": one.n_frames}
-                | recorded_adaptation(one)
-                for name, one in zip(self.movie.channel_names, self.channel_models, strict=True)
-            }
-        if self.lost:
-            entry["missing"] = self.missing
-            entry["missing_planes"] = list_planes(self.lost, self.movie.shape[:3], complete=True)
-        if self.dropped:
-            entry["dropped_frames"] = self.dropped
-        return self.movie.provenance | {"restoration": entry | dict(settings)}
-
-
-def _normalization(channel: Channel) -> dict[str, float]:
-    if channel.constant is not None:
-        return {"constant": channel.constant}
-    return {"offset": channel.normalization.offset, "scale": channel.normalization.scale}
+        return self.movie.provenance | {"restoration": run_entry(self, channels) | dict(settings)}

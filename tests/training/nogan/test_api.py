@@ -1,12 +1,7 @@
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
-import sys
-import threading
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +11,9 @@ import tifffile
 import torch
 from PIL import Image
 from tests.narrow import use_narrow_vgg16
-from tests.training.runs import Killed, assert_equal, finish, log_rows
+from tests.training.runs import log_rows
 from tests.training.tiny_nogan import CONFIG, NOISE, spots, tiny_nogan
 
-from decrappify._common.processor import processor_type, threads_put_back
 from decrappify.errors import InputError, MissingFileError, OutputError, OutputExistsError
 from decrappify.model import load_model
 from decrappify.movie import Movie
@@ -27,7 +21,6 @@ from decrappify.training import NoganConfig, RunOptions, train_nogan
 from decrappify.training.engine.run_folder import describe_run
 from decrappify.training.engine.training_log import TrainingLog
 from decrappify.training.monitors.inflection import Verdict
-from decrappify.training.monitors.measure import Monitors
 from decrappify.training.nogan import selection
 from decrappify.training.nogan.report import report_lines
 from decrappify.training.nogan.schedule import plan
@@ -35,51 +28,7 @@ from decrappify.training.nogan.schedule import plan
 WIDER = {"base_channels": 32, "depth": 1, "stem": 1}
 
 
-@contextmanager
-def without_drawings():
-    """Skip the plots of module-scoped runs, half of the time of a tiny run; `straight` draws them all."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TrainingLog, "plot", lambda self, *, final=True: None)
-        patch.setattr(selection, "plot_monitors", lambda *arguments, **settings: None)
-        patch.setattr(selection, "plot_fidelity", lambda *arguments, **settings: None)
-        patch.setattr(selection, "contact_sheet", lambda *arguments, **settings: None)
-        yield
-
-
 undrawn_run = pytest.mark.usefixtures("undrawn_training")
-
-
-@pytest.fixture(scope="module")
-def straight(tmp_path_factory):
-    """Folder and model of an uninterrupted run that many tests share."""
-    folder = tmp_path_factory.mktemp("nogan") / "straight"
-    return folder, tiny_nogan(folder)
-
-
-def run_script(*arguments):
-    command = [sys.executable, str(Path(__file__).parents[1] / "tiny_nogan.py"), *map(str, arguments)]
-    return subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True)
-
-
-class StopAt:
-    """A progress bar that sets its event, or kills the run, after `steps` steps of a phase."""
-
-    def __init__(self, phase, steps, *, kill=False):
-        self.phase, self.steps, self.kill, self.event = phase, steps, kill, threading.Event()
-
-    def __call__(self, *, total, desc, unit, initial):
-        self.now, self.count = desc, initial
-        return self
-
-    def update(self, n):
-        self.count += n
-        if self.now == self.phase and self.count >= self.steps:
-            if self.kill:
-                raise Killed
-            self.event.set()
-
-    def close(self):
-        pass
 
 
 def test_train_nogan_completes_its_phases_and_writes_images_and_plots(straight):
@@ -133,81 +82,6 @@ def test_model_is_the_chosen_checkpoint(straight):
     )
 
 
-def _halt_in_every_phase(tmp_path, threads, kinds):
-    """Start with `threads` threads, resume with one or two in turn, and halt in each phase by these kinds."""
-    stops = ("pretrain", 5), ("cycle 1: save images", 8), ("cycle 1: critic", 3), ("cycle 1: GAN", 4)
-    for number, (phase, steps) in enumerate(stops):
-        torch.set_num_threads(threads if number == 0 else 1 + number % 2)
-        if "stop" in kinds[number]:
-            stop = StopAt(phase, steps)
-            halted = tiny_nogan(tmp_path, progress=stop, cancel=stop.event, resume=number > 0)
-            assert stop.event.is_set()
-            assert halted.sha256 == load_model(tmp_path / "model.safetensors").sha256
-            assert halted.card["unfinished"].startswith(f"stopped in {phase} at ")
-            assert not (tmp_path / "critic.safetensors").exists()
-            before_gan = halted.card["verdict"] == "stopped before the first checkpoint of a GAN phase"
-            assert before_gan is (phase != "cycle 1: GAN")
-        if "kill" in kinds[number]:
-            saves = replace(CONFIG, checkpoint_minutes=0)
-            is_begun = number > 0 or "stop" in kinds[number]
-            with pytest.raises(Killed):
-                tiny_nogan(tmp_path, saves, progress=StopAt(phase, steps + 2, kill=True), resume=is_begun)
-
-
-@undrawn_run
-@pytest.mark.cpu_sensitive
-@pytest.mark.parametrize(
-    "kinds",
-    [
-        pytest.param(("kill", "stop", "kill", "stop"), id="once"),
-        pytest.param((("stop", "kill"),) * 4, marks=pytest.mark.slow, id="both"),
-    ],
-)
-@pytest.mark.slow
-def test_train_nogan_halted_in_every_phase_resumes_bit_for_bit(straight, tmp_path, kinds):
-    folder, model = straight
-    threads = torch.get_num_threads()
-    with threads_put_back():
-        _halt_in_every_phase(tmp_path, threads, kinds)
-        torch.set_num_threads(2 if threads == 1 else 1)
-        resumed = tiny_nogan(tmp_path, resume=True)
-    assert resumed.card["runtime"] == {"threads": threads, "processor": processor_type()}
-    assert resumed.sha256 == model.sha256
-    assert "unfinished" not in resumed.card
-    ours, theirs = (torch.load(run / "checkpoint.pt", weights_only=True) for run in (tmp_path, folder))
-    assert_equal(ours, theirs)
-    times = {"seconds"}
-    for one, other in zip(log_rows(tmp_path), log_rows(folder), strict=True):
-        assert {k: v for k, v in one.items() if k not in times} == {k: v for k, v in other.items() if k not in times}
-
-
-@pytest.mark.slow
-@undrawn_run
-@pytest.mark.parametrize(
-    ("phase", "steps"), [pytest.param("pretrain", 2, marks=pytest.mark.slow), ("cycle 1: save images", 4)]
-)
-def test_train_nogan_reports_a_removed_run_folder_in_one_line(tmp_path, phase, steps):
-    class Removed(StopAt):
-        def update(self, n):
-            super().update(n)
-            if self.event.is_set():
-                shutil.rmtree(tmp_path / "run", ignore_errors=True)
-
-    with pytest.raises(OutputError, match=r"the run folder .*run no longer exists; restore it") as caught:
-        tiny_nogan(tmp_path / "run", progress=Removed(phase, steps))
-    assert "\n" not in str(caught.value)
-
-
-@pytest.fixture(scope="module")
-def critic_alone(tmp_path_factory):
-    """A run whose critic stops its pretraining early and never reaches the threshold of the GAN phase."""
-    folder = tmp_path_factory.mktemp("nogan") / "critic_alone"
-    steps = (replace(CONFIG.critic_steps[0], epochs=50, accuracy=0.5),)
-    config = replace(CONFIG, critic_steps=steps, gan=replace(CONFIG.gan, threshold=0.0))
-    with without_drawings():
-        return folder, config, tiny_nogan(folder, config)
-
-
 @pytest.mark.slow
 def test_generator_is_not_trained_while_the_critic_is_above_the_threshold(critic_alone):
     folder, _, model = critic_alone
@@ -222,29 +96,6 @@ def test_critic_training_stops_early_at_the_requested_accuracy(critic_alone):
     critic = [row for row in log_rows(folder) if row["phase"].endswith("critic")]
     assert len(critic) < 50
     assert float(critic[-1]["val_accuracy"]) >= 0.5
-
-
-@undrawn_run
-def test_finished_nogan_run_resumes_to_its_model(critic_alone):
-    folder, config, model = critic_alone
-    rows = log_rows(folder)
-    assert tiny_nogan(folder, config, resume=True).sha256 == model.sha256
-    assert log_rows(folder) == rows
-
-
-@undrawn_run
-@pytest.mark.slow
-def test_phase_stopped_by_the_detector_stays_stopped_on_resume(tmp_path):
-    row = {"psnr": 0.0}  # falls by many dB at the first checkpoint: the detector stops the phase
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Monitors, "measure", lambda self, network, **at: replace(self.baseline, **at, **row))
-        config = replace(CONFIG, pretrain=(replace(CONFIG.pretrain[0], share=0.02),), detect=True)
-        first = tiny_nogan(tmp_path, config)
-        rows = log_rows(tmp_path)
-        assert [row["step"] for row in rows if row["phase"].endswith("GAN")] == ["3"]
-        again = tiny_nogan(tmp_path, config, resume=True)
-    assert "at most 3" in first.card["stopped"]
-    assert (again.sha256, again.card["stopped"], log_rows(tmp_path)) == (first.sha256, first.card["stopped"], rows)
 
 
 @undrawn_run
@@ -349,19 +200,6 @@ def test_content_loss_can_be_a_feature_loss(tmp_path, caplog, monkeypatch):
     assert len(content) > 1
     assert all(np.isfinite(content))
     assert max(content) > 0
-
-
-@pytest.mark.slow
-def test_train_nogan_on_two_devices_is_reproducible_and_resumes(tmp_path):
-    for folder in ("straight", "again"):
-        finish(run_script(tmp_path / folder, "start", 2))
-    folders = tmp_path / "straight", tmp_path / "again"
-    first, second = (torch.load(folder / "checkpoint.pt", weights_only=True) for folder in folders)
-    assert_equal(first, second)
-    assert first["phase"] > 0
-    finish(run_script(tmp_path / "again", "resume", 2))
-    first, second = (load_model(folder / "model.safetensors") for folder in folders)
-    assert first.sha256 == second.sha256
 
 
 def test_plan_lists_two_cycles_in_order():

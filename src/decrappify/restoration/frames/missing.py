@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +46,35 @@ def complete_frames(frames: Sequence[int], missing: frozenset[Plane], name: str)
             f"{setting('missing', 'nearest')}"
         )
     return kept if len(kept) < len(frames) else frames
+
+
+def interval_of(frames: Sequence[int], movie: Movie, unitless_spacing: Mapping[str, float]) -> dict[str, Any]:
+    """Return the metadata of a part of a movie that depend on the distance of its frames.
+
+    Parameters
+    ----------
+    frames : sequence of int
+        Frames of the part.
+    movie : Movie
+        The whole movie.
+    unitless_spacing : mapping of str to float
+        Spacing of the part, of which ``"T"`` is replaced.
+
+    Examples
+    --------
+    >>> movie = Movie.from_array(np.zeros((5, 8, 8)), frame_interval_s=2.0)
+    >>> interval_of([0, 2, 4], movie, {}), interval_of([0, 1, 4], movie, {})["frame_interval_s"]
+    ({'frame_interval_s': 4.0, 'unitless_spacing': {}}, None)
+    """
+    factor = interval_factor(frames)
+    interval, unitless = movie.frame_interval_s, movie.unitless_spacing.get("T")
+    spacing = {axis: value for axis, value in unitless_spacing.items() if axis != "T"}
+    if factor is not None and unitless is not None:
+        spacing["T"] = unitless * factor
+    return {
+        "frame_interval_s": None if factor is None or interval is None else interval * factor,
+        "unitless_spacing": spacing,
+    }
 
 
 def interval_factor(frames: Sequence[int]) -> float | None:

@@ -1,1 +1,1 @@
-"""Records of a run: input, attempts, notes on planes and changed options."""
+"""Records of a run: input, attempts, notes on planes, changed options and provenance."""
