@@ -1,12 +1,15 @@
-"""Precision of a run on hardware with and without bfloat16."""
+"""Precision of a run on hardware with and without bfloat16, and messages on it."""
 
 from __future__ import annotations
+
+import logging
 
 import pytest
 
 from decrappify.training import TrainingConfig
 from decrappify.training.engine import processes
 from decrappify.training.engine.processes import fabric_precision, used_precision
+from decrappify.training.engine.trainer import Trainer
 
 
 @pytest.mark.parametrize(("fast", "expected"), [(True, "bfloat16"), (False, "float32")])
@@ -18,3 +21,11 @@ def test_used_precision_follows_the_hardware_by_default(monkeypatch, fast, expec
 
 def test_fabric_precision_keeps_weights_in_float32():
     assert fabric_precision(TrainingConfig(precision="bfloat16")) == "bf16-mixed"
+
+
+def test_fabric_does_not_state_the_precision(caplog):
+    with caplog.at_level("INFO", "lightning_fabric"):
+        trainer = Trainer(TrainingConfig(precision="bfloat16", device="cpu"), {}, None, settings={})
+        logging.getLogger("lightning_fabric.utilities.rank_zero").info("other lines are shown")
+    assert trainer.fabric.strategy.precision.precision == "bf16-mixed"
+    assert caplog.messages == ["other lines are shown"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from collections.abc import Iterator
@@ -50,6 +51,21 @@ def used_precision(config: RunSettings) -> str:
 def fabric_precision(config: RunSettings) -> Any:
     """Return Lightning Fabric's name of the precision of a run."""
     return {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}[used_precision(config)]
+
+
+@contextmanager
+def without_precision_message() -> Iterator[None]:
+    """Omit Fabric's line on its precision: the model card states the precision of a run."""
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return "Automatic Mixed Precision" not in record.getMessage()
+
+    logger = logging.getLogger("lightning_fabric.utilities.rank_zero")
+    logger.addFilter(is_other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_other)
 
 
 def on_any_rank(fabric: Any, flag: bool) -> bool:

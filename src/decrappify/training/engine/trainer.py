@@ -24,7 +24,12 @@ from decrappify.training.config.options import RunSettings
 from decrappify.training.engine.checkpoint import FREE_SETTINGS, load_checkpoint, save_checkpoint
 from decrappify.training.engine.launched import process_errors, process_settings, rejoin
 from decrappify.training.engine.optimization import OptimizedNetwork
-from decrappify.training.engine.processes import check_device, fabric_precision, on_any_rank
+from decrappify.training.engine.processes import (
+    check_device,
+    fabric_precision,
+    on_any_rank,
+    without_precision_message,
+)
 from decrappify.training.engine.sampler import prefetched, step_loader
 from decrappify.training.engine.status import StatusLog, Timer
 
@@ -145,9 +150,10 @@ class Trainer:
         from lightning_fabric import Fabric
 
         check_device(config)
-        self.fabric: Any = Fabric(
-            accelerator=config.device, precision=fabric_precision(config), **process_settings(config.n_devices)
-        )
+        with without_precision_message():
+            self.fabric: Any = Fabric(
+                accelerator=config.device, precision=fabric_precision(config), **process_settings(config.n_devices)
+            )
         with process_errors(config.n_devices):
             rejoin(self.fabric.device.type == "cuda")
             self.fabric.launch()

@@ -215,7 +215,7 @@ def _draw_key(axis: Any, verdict: Verdict) -> None:
         Patch(color=_REFUSED, label="checkpoint beyond a limit"),
     ]
     axis.legend(handles=handles, loc="upper left", frameon=False, fontsize=10)
-    axis.text(0.03, 0.52, _wrapped(verdict.reason, 38), transform=axis.transAxes, va="top", fontsize=10)
+    axis.text(0.03, 0.52, verdict.reason, transform=axis.transAxes, va="top", fontsize=10, wrap=True)
 
 
 def _mark(axis: Any, share: list[float], verdict: Verdict) -> None:
