@@ -12,24 +12,24 @@ import click
 from decrappify._common.launch import present_launch
 from decrappify._common.terminal import echo
 from decrappify._version import __version__
-from decrappify.cli.adapt import adapt
-from decrappify.cli.benchmark import benchmark
-from decrappify.cli.calibrate import calibrate
-from decrappify.cli.check import check
-from decrappify.cli.colorize import colorize
-from decrappify.cli.crappify import crappify
-from decrappify.cli.demo import demo
-from decrappify.cli.export import export
+from decrappify.cli.commands.benchmark import benchmark
+from decrappify.cli.commands.colorize import colorize
+from decrappify.cli.commands.demo import demo
+from decrappify.cli.commands.listing import models, presets
+from decrappify.cli.commands.restoration.check import check
+from decrappify.cli.commands.restoration.info import info
+from decrappify.cli.commands.restoration.intervals import calibrate_intervals, intervals
+from decrappify.cli.commands.restoration.restore import restore
+from decrappify.cli.commands.restoration.trust import trust
+from decrappify.cli.commands.training.adapt import adapt
+from decrappify.cli.commands.training.calibrate import calibrate
+from decrappify.cli.commands.training.crappify import crappify
+from decrappify.cli.commands.training.export import export
+from decrappify.cli.commands.training.import_weights import import_weights
+from decrappify.cli.commands.training.train import train
 from decrappify.cli.group import CommandGroup, global_options, is_verbose
-from decrappify.cli.import_weights import import_weights
-from decrappify.cli.info import info
-from decrappify.cli.intervals import calibrate_intervals, intervals
-from decrappify.cli.listing import models, presets
 from decrappify.cli.log_file import has_log, is_shown, log_result
 from decrappify.cli.messages import LineFormatter
-from decrappify.cli.restore import restore
-from decrappify.cli.train import train
-from decrappify.cli.trust import trust
 
 
 class _Once(logging.Filter):

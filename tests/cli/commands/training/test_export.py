@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from decrappify.cli.export import SUFFIXES
+from decrappify.cli.commands.training.export import SUFFIXES
 from decrappify.model.exchange import export
 
 

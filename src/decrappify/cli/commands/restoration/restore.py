@@ -12,8 +12,10 @@ import click
 from decrappify._common.counting import counted
 from decrappify._common.terminal import echo
 from decrappify.cli.batch import batch_options, echo_row, finish, parse_models, show_batch_messages, single_paths
+from decrappify.cli.commands.restoration.follow import check_follow, follow_options, restore_followed
+from decrappify.cli.commands.restoration.sharing import checked_sharing, part_line, sharing_options, without_dask_logs
+from decrappify.cli.commands.restoration.trust import write_spread
 from decrappify.cli.common import describe, open_input, progress_bars
-from decrappify.cli.follow import check_follow, follow_options, restore_followed
 from decrappify.cli.group import Command
 from decrappify.cli.log_file import echo_result, log_result
 from decrappify.cli.options import (
@@ -29,8 +31,6 @@ from decrappify.cli.options import (
     taken,
     tile_options,
 )
-from decrappify.cli.sharing import checked_sharing, part_line, sharing_options, without_dask_logs
-from decrappify.cli.trust import write_spread
 from decrappify.errors import InputError
 
 

@@ -1,0 +1,1 @@
+"""Commands that calibrate, crappify, train, adapt, import and export."""
