@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from decrappify._common.processor import cpu_flags, onednn_level
+from decrappify._common.processes.processor import cpu_flags, onednn_level
 
 ROOT = Path(__file__).parents[1]
 THREADS = (1, 2)

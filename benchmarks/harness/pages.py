@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from decrappify._common.atomic import write_file
+from decrappify._common.files.atomic import write_file
 
 SUMMARY = "summary"
 _NO_ANSWER = "see the page"

@@ -27,7 +27,7 @@ from typing import Any
 
 from benchmarks.harness.answers.registry import answer
 from benchmarks.harness.pages import Page, page_of, write_section, write_summary
-from decrappify._common.atomic import write_file
+from decrappify._common.files.atomic import write_file
 
 Row = dict[str, Any]
 BENCHMARKS = Path(__file__).parents[1]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness.results import Row
-from decrappify._common.atomic import write_file
+from decrappify._common.files.atomic import write_file
 from decrappify._common.plotting import new_figure, png_bytes
 
 COLORS = {"bfloat16": "#c05a00", "float32": "#0a5fa5"}

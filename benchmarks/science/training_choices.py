@@ -75,7 +75,7 @@ def measure(changes: dict[str, dict[str, Any]], steps: int) -> Row:
     import numpy as np
 
     from benchmarks.harness.scoring import LEVELS, degrade, restored, truths
-    from decrappify._common.toml import to_toml
+    from decrappify._common.files.toml import to_toml
     from decrappify.crappify import CorrelatedNoise, Part, Poisson
     from decrappify.metrics.baselines import best_gaussian
     from decrappify.metrics.fidelity import psnr

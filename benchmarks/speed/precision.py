@@ -131,7 +131,7 @@ def measure_colorizer(model: Model) -> Row:
 
 
 def measure(name: str) -> Row:
-    from decrappify._common.processor import onednn_level
+    from decrappify._common.processes.processor import onednn_level
 
     model = load_model(name)
     task = "colorization" if model.card.get("task") == "colorization" else "restoration"

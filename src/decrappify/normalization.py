@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from decrappify._common.argument_names import pass_setting, setting
-from decrappify._common.bands import bands
 from decrappify._common.checks import short
 from decrappify._common.counting import counted
 from decrappify._common.nan_advice import WITHOUT_NAN
-from decrappify._common.sampling import evenly_spaced
-from decrappify._common.saturation import count_outside, saturate
+from decrappify._common.planes.bands import bands
+from decrappify._common.planes.sampling import evenly_spaced
+from decrappify._common.planes.saturation import count_outside, saturate
 from decrappify.errors import InputError
 from decrappify.movie import Array, Movie
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import torch
 
-from decrappify._common.processor import processor_type, threads_put_back
+from decrappify._common.processes.processor import processor_type, threads_put_back
 from decrappify.colorization import ColorizationOptions, film
 from decrappify.colorization.colorizer import Colorizer
 from decrappify.colorization.film import colorize_film

@@ -9,7 +9,7 @@ import tifffile
 import torch
 from PIL import Image
 
-from decrappify._common.processor import processor_type, threads_put_back
+from decrappify._common.processes.processor import processor_type, threads_put_back
 from decrappify.colorization.colorizer import Colorizer
 from decrappify.colorization.stills import colorize_folder, colorize_still
 from decrappify.errors import Cancelled, FormatError, InputError, OutputError, OutputExistsError

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decrappify._common.toml import to_toml
+from decrappify._common.files.toml import to_toml
 from decrappify.crappify import (
     BinDown,
     Blur,

@@ -21,7 +21,7 @@ SOURCE = torch.zeros(1, 1, 8, 8)
 
 @pytest.fixture(autouse=True)
 def cache(monkeypatch, tmp_path):
-    monkeypatch.setattr("decrappify._common.user_cache.user_cache", lambda: tmp_path)
+    monkeypatch.setattr("decrappify._common.files.user_cache.user_cache", lambda: tmp_path)
     return tmp_path / "backends.json"
 
 

@@ -7,7 +7,7 @@ import torch
 from tests import narrow  # noqa: F401  # makes its encoder known
 from torch import nn
 
-from decrappify._common.processor import cpu_flags
+from decrappify._common.processes.processor import cpu_flags
 from decrappify.inference.network import InferenceNetwork
 from decrappify.inference.precision import InFloat32, convert, has_fast_bfloat16
 from decrappify.networks import create

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from decrappify._common.argument_names import pass_setting, setting
-from decrappify._common.sampling import evenly_spaced
+from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.benchmarking.pairs import Pair, View
 from decrappify.errors import InputError
 from decrappify.metrics.levels import LevelFit, level_fit

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from decrappify._common.sampling import evenly_spaced
+from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.benchmarking.camera import Camera
 from decrappify.benchmarking.movies import enlarged
 from decrappify.benchmarking.pairs import View

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from decrappify._common.argument_names import argument
+from decrappify._common.planes.sampling import evenly_spaced
 from decrappify._common.progress import Cancel
-from decrappify._common.sampling import evenly_spaced
 from decrappify.benchmarking.block_matching import Noise, best_bm3d_movie
 from decrappify.benchmarking.camera import Camera
 from decrappify.benchmarking.movies import gaussian_filtered, mapped, memory_budget, upsampled

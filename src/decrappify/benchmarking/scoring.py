@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from decrappify._common.sampling import evenly_spaced
+from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.benchmarking.movies import mapped, upsampled
 from decrappify.benchmarking.pairs import View
 from decrappify.metrics.blind import ResidualSums

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from decrappify._common.sampling import evenly_spaced
+from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.benchmarking.camera import Camera
 from decrappify.checking.comparison import ratio_db
 from decrappify.metrics.block_matching import STRENGTHS, bm3d_filtered

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from decrappify._common.sampling import spaced_windows
+from decrappify._common.planes.sampling import spaced_windows
 from decrappify.movie import Array, Movie
 from decrappify.normalization import sampled_planes
 from decrappify.restoration.frames.reading import FrameReader

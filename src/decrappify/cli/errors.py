@@ -8,7 +8,7 @@ from typing import IO, Any
 
 import click
 
-from decrappify._common.launch import present_launch
+from decrappify._common.processes.launch import present_launch
 from decrappify._common.terminal import echo
 from decrappify.errors import DecrappifyError
 from decrappify.limits.reached import raise_if_limit  # at the start: an import takes memory

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from decrappify._common.launch import present_launch
+from decrappify._common.processes.launch import present_launch
 from decrappify._common.terminal import echo
 from decrappify.errors import OutputError, printable, without_secrets
 

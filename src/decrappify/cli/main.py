@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from decrappify._common.launch import present_launch
+from decrappify._common.processes.launch import present_launch
 from decrappify._common.terminal import echo
 from decrappify._version import __version__
 from decrappify.cli.commands.benchmark import benchmark

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from decrappify._common.argument_names import argument, setting
-from decrappify._common.processor import present_runtime, take_up_runtime, threads_put_back
+from decrappify._common.processes.processor import present_runtime, take_up_runtime, threads_put_back
 from decrappify._common.progress import Cancel, Progress, check_cancel, progress_bar
 from decrappify._version import RELEASE
 from decrappify.colorization.colorizer import FORMER_STATEMENT, STATEMENT, Colorizer

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from decrappify._common.atomic import sync_file
+from decrappify._common.files.atomic import sync_file
 from decrappify.errors import OutputExistsError
 from decrappify.io.media.encoder import Segment
 from decrappify.io.store.durable import read_json, write_json

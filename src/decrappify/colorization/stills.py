@@ -13,7 +13,7 @@ from zlib import crc32
 from decrappify._common.argument_names import setting
 from decrappify._common.checks import check_whole, json_value
 from decrappify._common.counting import counted
-from decrappify._common.processor import present_runtime, take_up_runtime, threads_put_back
+from decrappify._common.processes.processor import present_runtime, take_up_runtime, threads_put_back
 from decrappify._common.progress import Cancel, Progress, check_cancel, progress_bar
 from decrappify.colorization.colorizer import FORMER_STATEMENT, STATEMENT, Colorizer
 from decrappify.colorization.presets import SQUARE

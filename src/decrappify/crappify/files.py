@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from decrappify._common.argument_names import setting
-from decrappify._common.atomic import write_file
 from decrappify._common.checks import json_value, reason, toml_table
-from decrappify._common.toml import to_toml
+from decrappify._common.files.atomic import write_file
+from decrappify._common.files.toml import to_toml
 from decrappify.errors import FormatError, MissingFileError, OutputError, OutputExistsError
 from decrappify.limits.files import check_regular
 

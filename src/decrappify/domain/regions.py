@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decrappify._common.sampling import evenly_spaced, spaced_windows
+from decrappify._common.planes.sampling import evenly_spaced, spaced_windows
 from decrappify.movie import Array, Movie
 from decrappify.normalization import sampled_planes
 

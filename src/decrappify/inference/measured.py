@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from decrappify._common.processor import processor_type
-from decrappify._common.user_cache import read_entry, write_entry
+from decrappify._common.files.user_cache import read_entry, write_entry
+from decrappify._common.processes.processor import processor_type
 from decrappify._version import RELEASE
 from decrappify.errors import InputError
 from decrappify.inference.runtimes import Predict

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from decrappify._common.argument_names import argument, setting
-from decrappify._common.rounding import round_up
+from decrappify._common.planes.rounding import round_up
 from decrappify.errors import InputError
 from decrappify.limits.memory import available_memory
 

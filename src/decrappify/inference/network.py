@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from decrappify._common.argument_names import setting
-from decrappify._common.rounding import round_up
+from decrappify._common.planes.rounding import round_up
 from decrappify.errors import InputError
 from decrappify.inference.agreement import agreement_db, trial_source
 from decrappify.inference.backends import (

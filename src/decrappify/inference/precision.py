@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from decrappify._common.processor import onednn_level
+from decrappify._common.processes.processor import onednn_level
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _LEVELS_WITHOUT_BFLOAT16 = {"none", "SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI"}

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
-from decrappify._common.sampling import evenly_spaced
+from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.metrics.fidelity import psnr, si_psnr
 from decrappify.metrics.pairs import checked_pair, frames, range_of
 from decrappify.movie import Array

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from decrappify._common.sampling import evenly_spaced
+from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.errors import InputError
 from decrappify.metrics.blind import NoiseSums, ResidualSums
 from decrappify.metrics.fidelity import SSIM_WINDOW, frame_ssim, linearity_from

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from decrappify._common.argument_names import setting
-from decrappify._common.saturation import count_outside, saturate
+from decrappify._common.planes.saturation import count_outside, saturate
 from decrappify.errors import InputError
 from decrappify.movie.dtypes import image_dtype
 from decrappify.movie.movie import Movie

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decrappify._common.argument_names import setting
-from decrappify._common.sampling import evenly_spaced
+from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.crappify import Crappifier
 from decrappify.errors import InputError
 from decrappify.movie import Movie

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from decrappify._common.toml import to_toml
+from decrappify._common.files.toml import to_toml
 from decrappify.crappify.files import read_document, write_document
 from decrappify.errors import FormatError
 

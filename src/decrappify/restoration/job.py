@@ -11,7 +11,7 @@ import numpy as np
 
 from decrappify._common.argument_names import setting
 from decrappify._common.counting import counted
-from decrappify._common.saturation import saturate
+from decrappify._common.planes.saturation import saturate
 from decrappify.errors import InputError
 from decrappify.movie import Array, Movie, Plane, Shape5, image_dtype, scaled_spacing
 from decrappify.normalization import ConstantChannelError

@@ -11,7 +11,7 @@ import numpy as np
 
 from decrappify._common.arguments import moved_arguments, moved_into
 from decrappify._common.checks import check_instance
-from decrappify._common.processor import threads_put_back
+from decrappify._common.processes.processor import threads_put_back
 from decrappify._common.progress import Cancel, Progress, checked_progress
 from decrappify.errors import InputError
 from decrappify.inference.options import InferenceOptions

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise, product
 
-from decrappify._common.rounding import round_up
+from decrappify._common.planes.rounding import round_up
 
 _LONGEST, _SHORT, _PER_WORKER = 64, 8, 8
 

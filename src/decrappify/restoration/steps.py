@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from decrappify._common.processor import present_runtime, take_up_runtime
+from decrappify._common.processes.processor import present_runtime, take_up_runtime
 from decrappify.inference.options import InferenceOptions
 from decrappify.movie import Movie
 from decrappify.restoration.input_check import report_unlearned

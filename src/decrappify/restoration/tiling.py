@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from decrappify._common.argument_names import setting
-from decrappify._common.rounding import round_up
+from decrappify._common.planes.rounding import round_up
 from decrappify.errors import InputError
 from decrappify.movie import Array
 

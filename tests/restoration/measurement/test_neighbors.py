@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import maximum_filter
 
-from decrappify._common.bands import bands
+from decrappify._common.planes.bands import bands
 from decrappify.restoration.measurement.medians import block_medians
 from decrappify.restoration.measurement.neighbors import excess_by_bands, highest_neighbor
 

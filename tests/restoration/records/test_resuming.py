@@ -22,7 +22,7 @@ from tests.restoration.conftest import (
     files_of,
 )
 
-from decrappify._common.processor import processor_type, threads_put_back
+from decrappify._common.processes.processor import processor_type, threads_put_back
 from decrappify.errors import Cancelled, FormatError, OutputExistsError
 from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
 from decrappify.io.store.journal import Journal
@@ -162,7 +162,7 @@ class LogsThreads(Breaks):
 
 def runtime_messages(caplog):
     """Return the messages about threads and processor, without those about clipping by random weights."""
-    return [record.message for record in caplog.records if record.name == "decrappify._common.processor"]
+    return [record.message for record in caplog.records if record.name == "decrappify._common.processes.processor"]
 
 
 def interrupted(movie, output, threads):

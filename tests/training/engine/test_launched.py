@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from decrappify import TrainingConfig
-from decrappify._common.launch import Launch, present_launch
+from decrappify._common.processes.launch import Launch, present_launch
 from decrappify.errors import InputError, ProcessLostError
 from decrappify.training import AdaptationConfig, RunOptions, adapt
 from decrappify.training.engine.launched import (

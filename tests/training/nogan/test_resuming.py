@@ -13,7 +13,7 @@ import torch
 from tests.training.runs import Killed, assert_equal, finish, log_rows
 from tests.training.tiny_nogan import CONFIG, tiny_nogan
 
-from decrappify._common.processor import processor_type, threads_put_back
+from decrappify._common.processes.processor import processor_type, threads_put_back
 from decrappify.errors import OutputError
 from decrappify.model import load_model
 from decrappify.training.monitors.measure import Monitors

@@ -19,7 +19,7 @@ from PIL import Image
 from tests.training.runs import Killed, assert_equal, finish, log_rows
 from tests.training.tiny_run import CONFIG, cells, tiny_train
 
-from decrappify._common.processor import processor_type, threads_put_back
+from decrappify._common.processes.processor import processor_type, threads_put_back
 from decrappify.crappify import Crappifier, Gaussian
 from decrappify.errors import InputError, OutputError, OutputExistsError
 from decrappify.model import load_model
@@ -170,9 +170,11 @@ def test_resuming_on_another_or_unknown_processor_warns(tmp_path, caplog, record
     checkpoint = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     del checkpoint["runtime"]
     torch.save(checkpoint | ({} if recorded is None else {"runtime": recorded}), tmp_path / "checkpoint.pt")
-    with caplog.at_level(logging.WARNING, "decrappify._common.processor"):
+    with caplog.at_level(logging.WARNING, "decrappify._common.processes.processor"):
         tiny_train(tmp_path, config, resume=True)
-    (warning,) = [record.getMessage() for record in caplog.records if record.name == "decrappify._common.processor"]
+    (warning,) = [
+        record.getMessage() for record in caplog.records if record.name == "decrappify._common.processes.processor"
+    ]
     assert warning.endswith("last digits may differ")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from decrappify._common.atomic import sync_file, sync_folder
+from decrappify._common.files.atomic import sync_file, sync_folder
 from decrappify.benchmarking.report import html, images, plots, tables
 from decrappify.benchmarking.report.results import Results
 from decrappify.errors import OutputError, OutputExistsError

@@ -11,9 +11,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from decrappify._common.atomic import sync_file
 from decrappify._common.counting import counted
-from decrappify._common.processor import cpu_flags
+from decrappify._common.files.atomic import sync_file
+from decrappify._common.processes.processor import cpu_flags
 from decrappify.errors import FormatError, OutputError
 from decrappify.io.media.film_colors import FilmColors
 from decrappify.io.media.opening import open_container

@@ -14,7 +14,7 @@ import numpy as np
 
 from decrappify._common.argument_names import setting
 from decrappify._common.caller_warning import warn_caller
-from decrappify._common.sampling import evenly_spaced
+from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.errors import FormatError
 from decrappify.io.file_guard import FileGuard, GuardedSource, file_version
 from decrappify.io.media.damage import collect_decoded, find_damage

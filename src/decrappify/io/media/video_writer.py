@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from decrappify._common.counting import counted
+from decrappify._common.planes.sampling import evenly_spaced
 from decrappify._common.progress import Bar, Progress, progress_bar
-from decrappify._common.sampling import evenly_spaced
 from decrappify.errors import InputError
 from decrappify.io.media.encoder import EncoderSettings, check_written, encoding_errors, even_sided
 from decrappify.io.media.film_colors import HD_COLORS

@@ -14,8 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from decrappify._common.atomic import sync_file, sync_folder, write_file
 from decrappify._common.checks import json_value
+from decrappify._common.files.atomic import sync_file, sync_folder, write_file
 from decrappify.errors import OutputError
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}

@@ -25,7 +25,7 @@ from types import ModuleType
 from typing import Any
 
 from decrappify._common.argument_names import setting
-from decrappify._common.atomic import sync_file, sync_folder
+from decrappify._common.files.atomic import sync_file, sync_folder
 from decrappify.errors import OutputError, OutputExistsError, OutputInUseError
 from decrappify.io.store.durable import file_age, identity, output_errors, remove, same_content
 from decrappify.io.store.lock_errors import foreign_lock, lock_in_use, lock_of_another_user

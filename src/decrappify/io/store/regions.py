@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from decrappify._common.atomic import write_file
+from decrappify._common.files.atomic import write_file
 from decrappify.errors import OutputInUseError
 from decrappify.io.store.durable import output_errors
 from decrappify.io.store.journal import Journal

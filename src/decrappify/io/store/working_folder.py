@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from decrappify._common.argument_names import setting
-from decrappify._common.atomic import sync_folder
+from decrappify._common.files.atomic import sync_folder
 from decrappify.errors import OutputError, OutputExistsError
 from decrappify.io.store.durable import read_json, write_json
 from decrappify.io.store.locks import OutputLock

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decrappify._common.sampling import evenly_spaced
+from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.noise.estimate import Estimate
 from decrappify.noise.measurement.correlation import LAGS, Correlation, filtered_variance, flattest, tiles_of
 from decrappify.noise.measurement.kernels import FOURTH

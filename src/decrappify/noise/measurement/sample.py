@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decrappify._common.nan_advice import WITHOUT_NAN
-from decrappify._common.sampling import evenly_spaced, spaced_windows
+from decrappify._common.planes.sampling import evenly_spaced, spaced_windows
 from decrappify.errors import InputError
 from decrappify.movie import Movie
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decrappify._common.sampling import evenly_spaced
+from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.noise.estimate import Estimate, unknown
 from decrappify.noise.model import NoiseModel
 from decrappify.noise.optics.blur import measure_blur

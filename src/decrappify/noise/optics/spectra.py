@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decrappify._common.sampling import evenly_spaced
+from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.metrics.spectrum import radial_spectrum
 
 Array = NDArray[Any]

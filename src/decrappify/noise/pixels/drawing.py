@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from decrappify._common.saturation import saturate
+from decrappify._common.planes.saturation import saturate
 from decrappify.movie import Movie
 from decrappify.noise.model import NoiseModel
 from decrappify.noise.pixels.splitting import MOST_PHOTONS, NoiseSplitter

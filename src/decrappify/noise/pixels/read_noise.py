@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.special import gammaln, ndtr
 
-from decrappify._common.sampling import evenly_spaced
+from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.movie import Movie
 from decrappify.noise.pixels.splitting import NoiseSplitter
 

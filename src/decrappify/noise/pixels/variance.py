@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from decrappify._common.sampling import evenly_spaced
+from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.movie import Movie
 from decrappify.noise.model import NoiseModel
 from decrappify.noise.pixels.read_noise import read_variance

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decrappify._common.saturation import saturate
+from decrappify._common.planes.saturation import saturate
 from decrappify.crappify import Crappifier
 from decrappify.errors import InputError
 from decrappify.noise.measurement.measure import measure_levels, measure_noise

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from decrappify._common.argument_names import setting
-from decrappify._common.processor import take_up_runtime
+from decrappify._common.processes.processor import take_up_runtime
 from decrappify.errors import InputError, OutputExistsError, OutputInUseError
 from decrappify.io.formats.omezarr.region_writer import RegionWriter
 from decrappify.io.store.durable import output_errors

@@ -13,9 +13,9 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
-from decrappify._common.allocator import keep_freed_blocks
 from decrappify._common.plugins import load_plugin
-from decrappify._common.processor import present_runtime, take_up_runtime, threads_put_back
+from decrappify._common.processes.allocator import keep_freed_blocks
+from decrappify._common.processes.processor import present_runtime, take_up_runtime, threads_put_back
 from decrappify._version import RELEASE
 from decrappify.errors import Cancelled, DecrappifyError, InputError
 from decrappify.inference.memory import memory_shared_by
@@ -79,7 +79,7 @@ class Written:
     tile_size : int
         Tile size used; smaller than planned after running out of memory.
     processor : str
-        Types of processors that have computed the run, see `decrappify._common.processor`.
+        Types of processors that have computed the run, see `decrappify._common.processes.processor`.
     """
 
     planes: list[Plane]

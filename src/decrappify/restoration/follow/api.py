@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from decrappify._common.argument_names import setting
 from decrappify._common.checks import check_instance
-from decrappify._common.processor import threads_put_back
+from decrappify._common.processes.processor import threads_put_back
 from decrappify._common.progress import Cancel, Progress, check_cancel, checked_progress
 from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.inference.options import InferenceOptions

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from decrappify._common.bands import bands
+from decrappify._common.planes.bands import bands
 from decrappify.movie import Array, Movie
 from decrappify.normalization import (
     ChannelStatistics,

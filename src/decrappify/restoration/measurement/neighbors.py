@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from decrappify._common.bands import bands
+from decrappify._common.planes.bands import bands
 from decrappify.movie import Array
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decrappify._common.bands import bands
+from decrappify._common.planes.bands import bands
 from decrappify.movie import Array
 from decrappify.restoration.measurement.neighbors import excess_by_bands, highest_neighbor
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decrappify._common.sampling import evenly_spaced
+from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.movie import Array, Movie
 from decrappify.normalization import (
     Normalization,

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from decrappify._common.argument_names import setting
-from decrappify._common.sampling import evenly_spaced
+from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.errors import InputError
 from decrappify.movie import Array, Movie, Plane
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from decrappify._common.argument_names import argument, setting
 from decrappify._common.checks import check_instance, check_whole, short
-from decrappify._common.processor import threads_put_back
+from decrappify._common.processes.processor import threads_put_back
 from decrappify._common.progress import Cancel, Progress, checked_progress
 from decrappify.errors import InputError
 from decrappify.inference.options import InferenceOptions

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from decrappify._common.sampling import evenly_spaced
+from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.errors import FormatError
 from decrappify.limits.files import check_regular
 from decrappify.movie import Movie

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from decrappify._common.argument_names import setting
-from decrappify._common.launch import Launch, present_launch
+from decrappify._common.processes.launch import Launch, present_launch
 from decrappify.errors import InputError, ProcessLostError
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import torch
 
 from decrappify._common.argument_names import argument, setting
 from decrappify._common.counting import counted
-from decrappify._common.launch import present_launch
-from decrappify._common.processor import threads_put_back
+from decrappify._common.processes.launch import present_launch
+from decrappify._common.processes.processor import threads_put_back
 from decrappify.errors import DecrappifyError, InputError, OutputError
 from decrappify.inference.precision import has_fast_bfloat16
 from decrappify.training.config.options import RunSettings

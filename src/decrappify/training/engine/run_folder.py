@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from decrappify._common.argument_names import setting
-from decrappify._common.launch import present_launch
+from decrappify._common.processes.launch import present_launch
 from decrappify.errors import InputError, MissingFileError, OutputError, OutputExistsError
 
 P = ParamSpec("P")

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from decrappify._common.argument_names import setting
-from decrappify._common.processor import present_runtime, take_up_runtime
+from decrappify._common.processes.processor import present_runtime, take_up_runtime
 from decrappify._common.progress import Bar, Progress, progress_bar
 from decrappify.errors import InputError
 from decrappify.training.config.options import RunSettings

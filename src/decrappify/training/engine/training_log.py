@@ -9,7 +9,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from decrappify._common.atomic import write_file
+from decrappify._common.files.atomic import write_file
 from decrappify.training.engine.event_file import EventFile, open_event_file
 
 SECONDS_BETWEEN_PLOTS = 10.0  # a plot takes as long as many steps of a small network

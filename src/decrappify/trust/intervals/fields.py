@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from decrappify._common.sampling import evenly_spaced
+from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.domain import measure_features, plane_regions
 from decrappify.errors import InputError
 from decrappify.movie import Array, Movie

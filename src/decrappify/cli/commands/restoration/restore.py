@@ -107,7 +107,7 @@ def restore(
     With --output-dir, all paths are inputs: files, folders and quoted patterns such as 'raw/*.czi'. --scene all
     restores every scene, into outputs named OUT_SCENE. If interrupted, rerun the same command to resume.
     """
-    from decrappify._common.allocator import share_one_arena
+    from decrappify._common.processes.allocator import share_one_arena
     from decrappify.inference.options import InferenceOptions
     from decrappify.restoration.options import RestorationOptions
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from decrappify._common.launch import present_launch
+from decrappify._common.processes.launch import present_launch
 from decrappify._common.terminal import echo
 from decrappify.cli.common import log_status, progress_bars
 from decrappify.cli.errors import Interrupted

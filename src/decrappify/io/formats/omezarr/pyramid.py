@@ -12,7 +12,7 @@ import zarr
 from zarr.codecs import BloscCodec
 
 from decrappify._common.argument_names import setting
-from decrappify._common.sampling import evenly_spaced
+from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.errors import InputError
 from decrappify.io.damage import damage_errors
 from decrappify.io.formats.omezarr.blosc import with_checked_blosc

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from decrappify._common.atomic import write_file
+from decrappify._common.files.atomic import write_file
 
 
 @pytest.mark.parametrize("sync", [True, False])

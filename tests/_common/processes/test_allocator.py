@@ -9,7 +9,7 @@ import pytest
 
 CODE = """
 import threading
-from decrappify._common.allocator import share_one_arena
+from decrappify._common.processes.allocator import share_one_arena
 print(share_one_arena())
 blocks = []
 threads = [threading.Thread(target=lambda: blocks.append(bytes(1 << 16))) for _ in range(8)]
@@ -29,7 +29,7 @@ def test_share_one_arena_lets_threads_allocate_from_one():
 
 FREED = """
 import ctypes, sys
-from decrappify._common.allocator import keep_freed_blocks
+from decrappify._common.processes.allocator import keep_freed_blocks
 if sys.argv[1] == "kept":
     assert keep_freed_blocks()
 libc = ctypes.CDLL(None)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from decrappify._common import processor as runtime
-from decrappify._common.processor import (
+from decrappify._common.processes import processor as runtime
+from decrappify._common.processes.processor import (
     cpu_flags,
     onednn_level,
     present_runtime,

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from decrappify._common.atomic import write_file
+from decrappify._common.files.atomic import write_file
 
 logger = logging.getLogger(__name__)
 

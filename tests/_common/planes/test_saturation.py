@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from decrappify._common.saturation import count_outside, saturate
+from decrappify._common.planes.saturation import count_outside, saturate
 from decrappify.normalization import Normalization
 
 INTEGERS = [np.dtype(f"{kind}{size}") for kind in "iu" for size in (1, 2, 4, 8)]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from decrappify._common import user_cache
-from decrappify._common.user_cache import read_entry, write_entry
+from decrappify._common.files import user_cache
+from decrappify._common.files.user_cache import read_entry, write_entry
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="other environment variables")

@@ -1,0 +1,1 @@
+"""Small files: atomic writes, TOML, and values kept for the user."""

@@ -1,0 +1,1 @@
+"""Planes of pixels: samples, bands, sizes, and gray levels in another dtype."""

@@ -1,0 +1,1 @@
+"""Processes: their threads, processor and memory allocator, and those that torchrun started."""
