@@ -11,7 +11,7 @@ import pytest
 from decrappify.benchmarking import benchmark
 from decrappify.errors import InputError
 from decrappify.metrics import get_metric, list_metrics, register_metric, score_movie, unregister_metric
-from decrappify.metrics.metric import documentation_table
+from decrappify.metrics.scoring.metric import documentation_table
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "metrics.md"
 

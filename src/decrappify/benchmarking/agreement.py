@@ -12,8 +12,8 @@ from decrappify._common.argument_names import pass_setting, setting
 from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.benchmarking.pairs import Pair, View
 from decrappify.errors import InputError
-from decrappify.metrics.levels import LevelFit, level_fit
-from decrappify.metrics.registration import Registration, register
+from decrappify.metrics.alignment.levels import LevelFit, level_fit
+from decrappify.metrics.alignment.registration import Registration, register
 from decrappify.metrics.resolution import block_mean
 from decrappify.movie import Array
 

@@ -12,7 +12,6 @@ from decrappify.benchmarking.movies import mapped, upsampled
 from decrappify.benchmarking.pairs import View
 from decrappify.metrics.blind import ResidualSums
 from decrappify.metrics.decorrelation import decorrelation_resolution
-from decrappify.metrics.evaluation import SAMPLED_FRAMES, SAMPLED_PIXELS, ScoreOptions, evaluate
 from decrappify.metrics.fidelity import SSIM_WINDOW
 from decrappify.metrics.multiscale import (
     BACKGROUND_PERCENTILE,
@@ -27,6 +26,7 @@ from decrappify.metrics.pairs import PairSums, check_data_range, finite, measure
 from decrappify.metrics.quantities import Quantities
 from decrappify.metrics.registry import list_metrics
 from decrappify.metrics.resolution import RingCorrelation, correlation_from
+from decrappify.metrics.scoring.evaluation import SAMPLED_FRAMES, SAMPLED_PIXELS, ScoreOptions, evaluate
 from decrappify.metrics.spectrum import SMALLEST_SIDE, RingSums, Spectrum
 from decrappify.movie import Array, Movie
 

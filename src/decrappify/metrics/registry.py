@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from decrappify.metrics.registered import get_metric as get_metric
-from decrappify.metrics.registered import list_metrics as list_metrics
-from decrappify.metrics.registered import register_metric
-from decrappify.metrics.registered import unregister_metric as unregister_metric
+from decrappify.metrics.scoring.registered import get_metric as get_metric
+from decrappify.metrics.scoring.registered import list_metrics as list_metrics
+from decrappify.metrics.scoring.registered import register_metric
+from decrappify.metrics.scoring.registered import unregister_metric as unregister_metric
 
 
 def _nan_as_none(value: float) -> float | None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from decrappify._common.arguments import moved_arguments, moved_into
-from decrappify.metrics.evaluation import ScoreOptions, evaluate
 from decrappify.metrics.registry import get_metric, list_metrics
+from decrappify.metrics.scoring.evaluation import ScoreOptions, evaluate
 from decrappify.movie import Array, Movie
 
 

@@ -16,8 +16,8 @@ from decrappify.benchmarking.report.results import FEWEST_FIELDS, Results, ViewR
 from decrappify.benchmarking.report.tables import versions
 from decrappify.benchmarking.report.text import signed
 from decrappify.metrics.bootstrap import Interval
-from decrappify.metrics.metric import Metric, format_change
 from decrappify.metrics.registry import get_metric
+from decrappify.metrics.scoring.metric import Metric, format_change
 
 _CAPTIONED = ("psnr", "ssim")
 _COUNTED = ("cores", "threads")

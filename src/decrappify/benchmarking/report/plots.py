@@ -12,8 +12,8 @@ from decrappify._common.pages.plots import COLORS, styled
 from decrappify._common.plotting import new_figure, png_bytes
 from decrappify.benchmarking.evidence import REFERENCE
 from decrappify.benchmarking.report.results import Results, ViewRecord
-from decrappify.metrics.metric import Metric
 from decrappify.metrics.resolution import AGAINST_REFERENCE
+from decrappify.metrics.scoring.metric import Metric
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

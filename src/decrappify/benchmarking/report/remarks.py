@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from decrappify.benchmarking.evidence import Evidence
 from decrappify.benchmarking.report.results import Results, ViewRecord
-from decrappify.metrics.metric import format_number
+from decrappify.metrics.scoring.metric import format_number
 
 LIMIT = (
     "Not resolvable: even at the coarsest period that the method can measure, the correlation is below the threshold "

@@ -14,8 +14,8 @@ from decrappify.benchmarking.groups import FIELD
 from decrappify.benchmarking.methods import GAUSSIAN, INPUT
 from decrappify.benchmarking.scoring import Score
 from decrappify.metrics.bootstrap import Interval, bootstrap_interval, paired_difference
-from decrappify.metrics.metric import Metric
 from decrappify.metrics.registry import list_metrics
+from decrappify.metrics.scoring.metric import Metric
 
 FEWEST_FIELDS = 5
 HEADLINES = ("psnr", "ssim", "micro_ssim", "frc_px")

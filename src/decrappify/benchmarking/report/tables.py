@@ -14,7 +14,7 @@ from decrappify.benchmarking.evidence import REFERENCE
 from decrappify.benchmarking.report.results import Results, ViewRecord
 from decrappify.errors import printable
 from decrappify.metrics.bootstrap import Interval
-from decrappify.metrics.metric import Metric
+from decrappify.metrics.scoring.metric import Metric
 
 _FORMULA = ("=", "+", "-", "@")  # first characters of spreadsheet formulas
 # Names in published files that are older than those in the code.

@@ -9,7 +9,7 @@ from decrappify._common.pages.cards import html_table
 from decrappify.benchmarking.report.results import Results
 from decrappify.errors import printable
 from decrappify.metrics.bootstrap import Interval
-from decrappify.metrics.metric import Metric, format_change
+from decrappify.metrics.scoring.metric import Metric, format_change
 
 
 def table(results: Results) -> str:

@@ -6,7 +6,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.ndimage import shift as shifted
 
 from decrappify.errors import InputError
-from decrappify.metrics.registration import register
+from decrappify.metrics.alignment.registration import register
 
 
 @pytest.fixture(scope="module")

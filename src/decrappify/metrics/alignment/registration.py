@@ -18,7 +18,7 @@ from decrappify.movie import Array
 
 SMALLEST_SIDE = 32
 _LARGEST_SIDE = 1024
-# Thresholds from measured pairs and from pairs of different fields; tests/metrics/test_registration.py.
+# Thresholds from measured pairs and from pairs of different fields; tests/metrics/alignment/test_registration.py.
 _RELATED_PEAK, _RELATED_CORRELATION = 12.0, 0.7
 _EXPECTED_PEAK, _MISSING = 20.0, ((0.4, 0.15), (0.25, 0.4))
 _PRECISE_PEAK, _ERRORS = 20.0, 3.0

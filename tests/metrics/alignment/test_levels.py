@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from decrappify.metrics.alignment.levels import level_fit
 from decrappify.metrics.fidelity import affine_fit
-from decrappify.metrics.levels import level_fit
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from decrappify._common.registry import Registry
-from decrappify.metrics.metric import TABLES, Direction, Metric
+from decrappify.metrics.scoring.metric import TABLES, Direction, Metric
 
 F = TypeVar("F", bound=Callable[..., Any])
 _METRICS = Registry[Metric]("metric")

@@ -1,0 +1,1 @@
+"""Alignment of a source with its reference: the shift between them, and their gray levels."""
