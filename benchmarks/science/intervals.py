@@ -12,7 +12,7 @@ trust map mark. Scales: mean width at the same coverage, if the error is scaled 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -25,11 +25,11 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
 
 from benchmarks.harness import corpus
 from benchmarks.harness.results import Benchmark, Job, Row, parser, table
+from benchmarks.science.interval_scales import SCALES
 from decrappify.trust.intervals.conformal import Guarantee, smallest_factor
 from decrappify.trust.intervals.domain import deviation
 from decrappify.trust.intervals.fields import FACTORS, FieldTerms, count_scores, field_terms, losses_of
 from decrappify.trust.intervals.intervals import ChannelIntervals, fit_channel
-from decrappify.trust.intervals.scale import error_scale
 from decrappify.trust.intervals.strata import N_BACKGROUND, STRATA, stratum_of
 
 Array = NDArray[Any]
@@ -84,7 +84,6 @@ SHIFTS: dict[str, tuple[Group, Group]] = {
     "mixed images: correlated noise": (MIX, Group(MIXED, 3, correlated=True)),
     "mixed images: electron micrographs": (MIX, Group(corpus.TEST_EM, 6)),
 }
-Scale = Callable[[Array, Array, FieldTerms], Array]
 
 
 @dataclass(frozen=True)
@@ -265,46 +264,6 @@ def _contradicted(field: Field, group: Group) -> bool:
     )  # fmt: skip
     trust = evaluate_plane(field.measured, field.restored, plane_noise(camera, field.file))
     return float(np.mean(trust.labels == Label.CONTRADICTED)) > 1e-3
-
-
-def _contrast(restored: Array) -> Array:
-    from scipy.ndimage import gaussian_filter
-
-    level = restored.astype(np.float64)
-    variance = gaussian_filter(level**2, 2) - gaussian_filter(level, 2) ** 2
-    return np.asarray(np.sqrt(np.maximum(variance, 1e-6)))
-
-
-def _local_residual(measured: Array, restored: Array, sigma: float) -> Array:
-    from scipy.ndimage import gaussian_filter
-
-    return np.asarray(np.sqrt(gaussian_filter((measured.astype(np.float64) - restored) ** 2, sigma) + 1e-6))
-
-
-def _gradient(restored: Array) -> Array:
-    from scipy.ndimage import gaussian_gradient_magnitude
-
-    return np.asarray(gaussian_gradient_magnitude(restored.astype(np.float64), 1) + 1e-3)
-
-
-SCALES: dict[str, Scale] = {
-    "noise^0.7 × contrast^0.3 (used)": lambda y, r, terms: error_scale(r, terms.noise),
-    "constant in each field": lambda y, r, terms: np.full(r.shape, terms.features["residual"]),
-    "noise at the restored brightness": lambda y, r, terms: terms.noise.deviation(r),
-    "local contrast of the result (2 px)": lambda y, r, terms: _contrast(r),
-    "gradient of the result": lambda y, r, terms: _gradient(r),
-    "local residual (3 px)": lambda y, r, terms: _local_residual(y, r, 3),
-    "local residual (5 px)": lambda y, r, terms: _local_residual(y, r, 5),
-    "noise and contrast, root of the sum of squares": lambda y, r, terms: np.hypot(
-        terms.noise.deviation(r), _contrast(r)
-    ),
-    "noise and gradient, root of the sum of squares": lambda y, r, terms: np.hypot(
-        terms.noise.deviation(r), _gradient(r)
-    ),
-    "residual and contrast, root of the sum of squares": lambda y, r, terms: np.hypot(
-        _local_residual(y, r, 5), _contrast(r)
-    ),
-}
 
 
 def compared(name: str, model: str) -> Row:
