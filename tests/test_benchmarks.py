@@ -74,7 +74,7 @@ def test_imports_name_definitions_of_other_modules(path):
                 assert {alias.name for alias in node.names} <= defined
 
 
-@pytest.mark.parametrize("script", ["science/held_out.py", "speed/scaling.py", "harness/ship.py"])
+@pytest.mark.parametrize("script", ["restoration_quality/held_out.py", "speed/scaling.py", "harness/ship.py"])
 def test_script_runs_from_another_folder(script, tmp_path):
     done = subprocess.run(
         [sys.executable, str(FOLDER / script), "--help"], cwd=tmp_path, capture_output=True, text=True, check=False

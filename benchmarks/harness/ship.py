@@ -6,8 +6,8 @@
     done
     decrappify train src/decrappify/model/shipped/em-denoise.toml --output runs/em-denoise
     python benchmarks/harness/ship.py runs/em-denoise --range-of em-x4
-    python benchmarks/science/held_out.py
-    python benchmarks/science/upscaling.py
+    python benchmarks/restoration_quality/held_out.py
+    python benchmarks/restoration_quality/upscaling.py
     python benchmarks/harness/ship.py --scores --sampling
 
 `--sampling` adds the pixel sizes that the training data state, and the finest period of their images in pixels of the

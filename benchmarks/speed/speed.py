@@ -1,6 +1,6 @@
 """Speed and memory of restorations by decrappify, CAREamics and PSSR2.
 
-All methods run in their own processes, each with the model that science/quality.py trained (simulated cell, the first
+All methods run in their own processes, each with the model that training/quality.py trained (simulated cell, the first
 seed), and alternate on the same pixels, with the same number of threads, after a small still as warm-up.
 
 - stills of 1024² and 2048² (--rounds turns), and a movie of 100 frames of 512² (one turn, as it is long), uint16,
@@ -13,8 +13,8 @@ seed), and alternate on the same pixels, with the same number of threads, after 
     python benchmarks/speed/speed.py --runs FOLDER --environments FOLDER --threads 2    # 20 minutes on 2 idle cores
     python benchmarks/speed/speed.py --threads 1 --only "movie 100 × 512², memory"
 
-The folders are those of science/quality.py; missing models are trained first. Times are only valid on an otherwise idle
-machine; CPU seconds are less affected by other load.
+The folders are those of training/quality.py; missing models are trained first. Times are only valid on an otherwise
+idle machine; CPU seconds are less affected by other load.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ TASK = "simulated cell"
 SCENES = {"still 1024²": (1, 1024), "still 2048²": (1, 2048), "movie 100 × 512²": (100, 512)}
 PATHS = ("memory", "disk", "Zarr")
 ZARR = ("decrappify", "careamics")
-# Row of the table: the method of science/quality.py that trained the model, and the backend if it has several.
+# Row of the table: the method of training/quality.py that trained the model, and the backend if it has several.
 VARIANTS = {
     "decrappify": ("decrappify", "torch"),
     "decrappify, OpenVINO": ("decrappify", "openvino"),
@@ -84,7 +84,7 @@ def together(cells: NDArray[Any], n_frames: int, size: int) -> NDArray[Any]:
 
 
 def model_of(method: str, args: argparse.Namespace) -> Path:
-    """Return a method's model from science/quality.py, trained now if missing."""
+    """Return a method's model from training/quality.py, trained now if missing."""
     run = run_of(TASK, method, args.seeds[0], args)
     if not list(run.glob("model-*")):
         train(method.partition(",")[0], TASK, METHODS[method], args.seeds[0], run, args)
@@ -191,7 +191,7 @@ def _lines(row: Row, fidelity: dict[str, float]) -> list[list[Any]]:
 
 
 def psnr_of(args: argparse.Namespace) -> dict[str, float]:
-    """Return the PSNR of the models, from the rows of science/quality.py."""
+    """Return the PSNR of the models, from the rows of training/quality.py."""
     stored = args.results.parent / "results" / "quality.json"
     rows = json.loads(stored.read_text()) if stored.exists() else {}
     wanted = {"minutes": args.minutes, "seed": args.seeds[0]}

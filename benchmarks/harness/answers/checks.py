@@ -61,7 +61,7 @@ def intervals(rows: list[Row]) -> str:
 
 def input_check(rows: list[Row]) -> str:
     """Return the rates of warnings for some kinds of inputs."""
-    from benchmarks.science.input_check import combined
+    from benchmarks.noise_and_trust.input_check import combined
 
     rates = {row["group"]: 100 * float((combined(row) > 1).mean()) for row in rows}
     shown = {
@@ -84,7 +84,7 @@ def input_check(rows: list[Row]) -> str:
 
 def check(rows: list[Row]) -> str:
     """Return the numbers of right, opposite and missing verdicts."""
-    from benchmarks.science.check import truth_of
+    from benchmarks.noise_and_trust.check import truth_of
 
     pairs = [(truth_of(one["true_db"]), one["verdict"]) for row in rows for one in row["models"].values()]
     tested = [pair for pair in pairs if pair[1] != "untested"]
@@ -126,8 +126,8 @@ def optics(rows: list[Row]) -> str:
 def no_truth_figures(rows: list[Row]) -> str:
     """Return the PSNR lost by choosing a restoration by each of three metrics, with independent noise."""
     from benchmarks.harness.ranking import summary
-    from benchmarks.science.no_truth_figures import CORRELATED
-    from benchmarks.science.no_truth_methods import LADDER
+    from benchmarks.restoration_quality.no_truth_figures import CORRELATED
+    from benchmarks.restoration_quality.no_truth_methods import LADDER
 
     shown = {"halves": "held-out gain", "confirmed": "confirmed resolution", "whiteness": "residual whiteness"}
     independent = [row for row in rows if row["correlation"] < CORRELATED]

@@ -54,7 +54,7 @@ def in_domain(rows: list[Row]) -> str:
 
 def self_supervised(rows: list[Row]) -> str:
     """Return the lead over Noise2Void."""
-    from benchmarks.science.self_supervised import adapted
+    from benchmarks.training.self_supervised import adapted
 
     lead = [adapted(row)["adapted"]["psnr"] - row["psnr"] for row in rows]
     return f"It is {min(lead):.1f} to {max(lead):.1f} dB above Noise2Void."

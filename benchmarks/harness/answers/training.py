@@ -44,8 +44,8 @@ def nogan_inflection(rows: list[Row]) -> str:
     """Return the regret of the detector and of simple rules."""
     import numpy as np
 
-    from benchmarks.science.inflection_oracle import judge
-    from benchmarks.science.nogan_inflection import choices
+    from benchmarks.nogan.inflection_oracle import judge
+    from benchmarks.nogan.nogan_inflection import choices
 
     taken = [choices(row, rows) for row in rows]
     regret = {}

@@ -46,7 +46,7 @@ class Scale:
         return 10**value if self.is_log else value
 
 
-# Least distances and factors are chosen on the inputs of benchmarks/science/input_check.py.
+# Least distances and factors are chosen on the inputs of benchmarks/noise_and_trust/input_check.py.
 SCALES = {
     "brightness": Scale(0.15, widening=1.1),
     "noise": Scale(0.3, is_log=True),

@@ -204,7 +204,7 @@ def best_interpolation(
     The mean of both often has a lower error than each (Wortsman et al. 2022, CVPR: robust fine-tuning). Of shares that
     are almost as good as the best one, the smallest is chosen, as results then flicker less. The adapted weights alone
     are excluded: they contain some of the noise of the frames that they were trained on and will restore, which
-    cannot be seen on held-out frames (up to 0.2 dB and 28 % of flicker in benchmarks/science/adaptation.py).
+    cannot be seen on held-out frames (up to 0.2 dB and 28 % of flicker in benchmarks/training/adaptation.py).
     """
     found = []
     for share in _SHARES:

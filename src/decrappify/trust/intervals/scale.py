@@ -1,7 +1,7 @@
 """Expected size of the error of a result, up to a factor: from its noise and its local contrast.
 
 The weights were chosen among combinations of noise, residual, gradient and local contrast by the mean width at equal
-coverage, on fields of benchmarks/science/intervals.py.
+coverage, on fields of benchmarks/noise_and_trust/intervals.py.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Benchmarks of calibration, checks, trust maps, spread and intervals."""

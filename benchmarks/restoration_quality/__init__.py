@@ -1,0 +1,1 @@
+"""Benchmarks of restored images: gain, systematic errors, stability, seams, and metrics without a reference."""

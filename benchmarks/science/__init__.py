@@ -1,1 +1,0 @@
-"""Benchmarks of image quality: which choices train better models, and what the models gain."""

@@ -1,0 +1,1 @@
+"""Benchmarks of training and adaptation: choices of settings, own data, and other programs."""
