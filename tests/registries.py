@@ -12,7 +12,8 @@ from decrappify.crappify import presets
 from decrappify.crappify import registry as parts
 from decrappify.io import registry as formats
 from decrappify.losses import registry as losses
-from decrappify.metrics import registry as metrics
+from decrappify.metrics import registry as built_in_metrics  # noqa: F401  # registers them
+from decrappify.metrics.scoring import registered as metrics
 from decrappify.networks import registry as networks
 
 REGISTRIES = (parts._PARTS, presets._PRESETS, losses._LOSSES, metrics._METRICS, networks._CLASSES)

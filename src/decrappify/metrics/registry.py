@@ -8,7 +8,7 @@ import numpy as np
 
 from decrappify.metrics.scoring.registered import get_metric as get_metric
 from decrappify.metrics.scoring.registered import list_metrics as list_metrics
-from decrappify.metrics.scoring.registered import register_metric
+from decrappify.metrics.scoring.registered import register_metric as register_metric
 from decrappify.metrics.scoring.registered import unregister_metric as unregister_metric
 
 

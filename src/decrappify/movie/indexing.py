@@ -5,17 +5,31 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from decrappify._common.checks import short
 from decrappify.errors import InputError
 from decrappify.limits.memory import check_memory
-from decrappify.movie.sources import Array
+from decrappify.movie.sources import Array, Shape5
 
-if TYPE_CHECKING:
-    from decrappify.movie.movie import Movie
+
+class Indexed(Protocol):
+    """Attributes of a movie that are required to index it; `Movie` itself imports this module."""
+
+    name: str
+    shape: Shape5
+    dtype: np.dtype[Any]
+
+    def select(self, frames: slice | int | None = None) -> Any:
+        """Select a lazy part along T."""
+
+    def region(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
+        """Read a rectangle of one plane as a (Y, X) array."""
+
+    def __array__(self) -> Array:
+        """Read all pixels."""
 
 
 def in_range(index: int, size: int, axis: str, name: str) -> int:
@@ -59,7 +73,7 @@ def unstepped(part: slice | None) -> slice:
     return part
 
 
-def indexed(movie: Movie, index: Any) -> Movie | Array:
+def indexed(movie: Indexed, index: Any) -> Any:
     """Return a lazy part of a movie for an integer or a slice of frames, and pixels for a tuple or an ellipsis."""
     if isinstance(index, int | np.integer) and not isinstance(index, bool):
         return movie.select(frames=int(index))

@@ -17,7 +17,7 @@ from decrappify.noise.validity import warn_of_values
 _UNMEASURED = unknown("not measured")
 KIND = "decrappify noise model 1"
 _NOT_RAW = "the data are not raw"  # start of the note of the gain in files without the key `is_raw`
-_RECORDS = ("is_raw", "levels", "source")  # fields that are no estimates
+_RECORDS = ("is_raw", "levels", "source")  # fields without an estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from decrappify._common.argument_names import setting
-from decrappify._common.counting import counted
 from decrappify._common.planes.saturation import saturate
 from decrappify.errors import InputError
 from decrappify.movie import Array, Movie, Plane, Shape5, image_dtype, scaled_spacing
@@ -24,14 +23,13 @@ from decrappify.restoration.channel_models import (
     combined_name,
     combined_sha256,
 )
-from decrappify.restoration.frames.choice import beyond_movie, parse_frames
+from decrappify.restoration.frames.choice import beyond_movie, check_slices_are_not_meant, parse_frames
 from decrappify.restoration.frames.missing import complete_frames, interval_of, nearest_frame, with_empty_planes
 from decrappify.restoration.frames.reading import Frame, FrameReader, Part
 from decrappify.restoration.frames.sliding import SlidingWindow, Window
 from decrappify.restoration.measurement.channels import Channel, measure_channel
 from decrappify.restoration.measurement.repair import put_back
 from decrappify.restoration.options import RestorationOptions
-from decrappify.restoration.records.provenance import run_entry
 from decrappify.restoration.region import Region
 
 if TYPE_CHECKING:
@@ -82,12 +80,8 @@ class Job:
         picked = parse_frames(options.frames)
         self.frames: Sequence[int] = range(movie.shape[0])[picked]
         self.beyond = beyond_movie(picked, movie.shape[0])
-        if self.beyond and not self.frames and movie.shape[2] > 1:
-            raise InputError(
-                f"{setting('frames', self.beyond)} selects no frame of {movie.name}, which has "
-                f"{counted(movie.shape[0], 'frame')} and {movie.shape[2]} slices: frames are time points; omit it to "
-                "restore all slices, or select slices in Python with open_movie(...).select(slices=...)"
-            )
+        if self.beyond and not self.frames:
+            check_slices_are_not_meant(self.beyond, movie)
         part = movie.select(frames=picked)
         searched = options.missing != "blank" and options.nan != "error"
         self.lost = with_empty_planes(movie) if searched else movie.missing
@@ -375,7 +369,3 @@ class Job:
                         source = Target(list(self.frames).index(nearest), z, group)
                         copies.setdefault(source, []).append(Target(i, z, group))
         return copies
-
-    def provenance(self, channels: Sequence[Channel], settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the movie's provenance with an entry on this run; without dates, to be equal for equal runs."""
-        return self.movie.provenance | {"restoration": run_entry(self, channels) | dict(settings)}

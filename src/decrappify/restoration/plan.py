@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from decrappify.inference.options import InferenceOptions
 from decrappify.restoration.job import Job
 from decrappify.restoration.measurement.channels import Channel
+from decrappify.restoration.records.provenance import movie_provenance
 from decrappify.restoration.records.resuming import Settings, recorded_options
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class RestorationPlan:
         agreement = begun_with.get("bfloat16_agreement_db") if self.begun else self.agreement_db
         if agreement is not None:
             recorded["bfloat16_agreement_db"] = agreement
-        return self.job.provenance(self.channels, recorded)
+        return movie_provenance(self.job, self.channels, recorded)
 
     def record(self, read: list[list[Any]]) -> dict[str, Any]:
         """Return the state of the run for its journal.

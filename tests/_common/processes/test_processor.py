@@ -180,7 +180,7 @@ def test_torch_applies_the_limits_of_the_environment():
 @pytest.fixture
 def processors():
     """Load the script of `make test-cpu`."""
-    spec = importlib.util.spec_from_file_location("processors", Path(__file__).parents[1] / "processors.py")
+    spec = importlib.util.spec_from_file_location("processors", Path(__file__).parents[2] / "processors.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

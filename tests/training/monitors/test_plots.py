@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from decrappify.errors import InputError, OutputExistsError
-from decrappify.training.monitors.inflection import Verdict, choose
+from decrappify.training.monitors.inflection import KEEP, Verdict, choose
 from decrappify.training.monitors.plots import contact_sheet, plot_fidelity, plot_monitors
 
 from .monitor_rows import BASE
@@ -53,6 +53,13 @@ def test_plot_monitors_marks_the_chosen_point_and_the_limits(tmp_path):
     assert contains(image, FRAME)
     assert contains(image, (0xD9, 0xEF, 0xD8))
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_verdict_and_key_are_within_the_image(tmp_path):
+    reason = f"{KEEP}: KID changes from 0.01234 to 0.01198 (error 0.00043); required: 2 errors"
+    verdict = Verdict(None, None, reason, (False,) * 30)
+    image = pixels(plot_monitors(tmp_path / "monitors.png", BASE, rows(), verdict))
+    assert (image[:, -4:] == 255).all()
 
 
 def test_plot_fidelity_draws_the_monitors_and_the_limits(tmp_path):

@@ -1,1 +1,1 @@
-"""What a metric is, the registry of metrics, and the quantities from which they are computed."""
+"""Definition and registration of metrics, and measurement of the quantities from which they are computed."""

@@ -47,6 +47,7 @@ def register_metric(
     >>> @register_metric(key="mae", label="MAE", direction="lower", meaning="mean absolute error", digits=1)
     ... def mean_absolute_error(restored, reference):
     ...     return np.abs(restored - reference).mean()
+    >>> import numpy as np
     >>> from decrappify.metrics import score_movie
     >>> score_movie(np.arange(16.0).reshape(4, 4) + 2, np.arange(16.0).reshape(4, 4)).mae
     2.0

@@ -7,7 +7,9 @@ from contextlib import suppress
 from typing import Any
 
 from decrappify._common.argument_names import setting
+from decrappify._common.counting import counted
 from decrappify.errors import InputError
+from decrappify.movie import Movie
 from decrappify.movie.indexing import slice_text
 
 
@@ -48,6 +50,24 @@ def beyond_movie(frames: slice, count: int) -> str:
     if all(-count <= bound <= count for bound in bounds):
         return ""
     return slice_text(frames)
+
+
+def check_slices_are_not_meant(frames: str, movie: Movie) -> None:
+    """Raise InputError if a selection of no frame of a movie with several slices was meant to select slices.
+
+    Parameters
+    ----------
+    frames : str
+        The selection as text.
+    movie : Movie
+        The movie.
+    """
+    if movie.shape[2] > 1:
+        raise InputError(
+            f"{setting('frames', frames)} selects no frame of {movie.name}, which has "
+            f"{counted(movie.shape[0], 'frame')} and {movie.shape[2]} slices: frames are time points; omit it to "
+            "restore all slices, or select slices in Python with open_movie(...).select(slices=...)"
+        )
 
 
 def spelled(frames: Sequence[int]) -> list[int]:

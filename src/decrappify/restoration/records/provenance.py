@@ -1,8 +1,8 @@
-"""Entry on a run in the provenance of the restored movie."""
+"""Provenance of a restored movie: that of the input, with an entry on the run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from decrappify._version import __version__
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from decrappify.restoration.measurement.channels import Channel
 
 
-def run_entry(job: Job, channels: Sequence[Channel]) -> dict[str, Any]:
-    """Return models, options, normalization and treated planes of a run; without dates, to be equal for equal runs.
+def movie_provenance(job: Job, channels: Sequence[Channel], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the movie's provenance with an entry on this run; without dates, to be equal for equal runs.
 
     Parameters
     ----------
@@ -24,7 +24,14 @@ def run_entry(job: Job, channels: Sequence[Channel]) -> dict[str, Any]:
         The run.
     channels : sequence of Channel
         One per channel of the movie.
+    settings : mapping
+        Further values of the entry, such as device and precision.
     """
+    return job.movie.provenance | {"restoration": _run_entry(job, channels) | dict(settings)}
+
+
+def _run_entry(job: Job, channels: Sequence[Channel]) -> dict[str, Any]:
+    """Return models, options, normalization and treated planes of a run."""
     entry: dict[str, Any] = {
         "software": f"decrappify {__version__}",
         "model": job.model_name,

@@ -65,7 +65,7 @@ def plot_monitors(
     scale = 100 / images_total if images_total else 1
     share = [row.images_seen * scale for row in everything]
     figure = new_figure(13, 6.2)
-    figure.subplots_adjust(left=0.04, right=0.99, bottom=0.1, top=0.94, wspace=0.2, hspace=0.22)
+    figure.subplots_adjust(left=0.04, right=0.985, bottom=0.1, top=0.94, wspace=0.2, hspace=0.22)
     axes = list(figure.subplots(2, 4, sharex=True).flat)
     for axis, (title, lines, allowed) in zip(axes, _panels(everything, limits), strict=False):
         _draw_panel(axis, title, share, lines, allowed)
@@ -208,14 +208,14 @@ def _draw_key(axis: Any, verdict: Verdict) -> None:
     from matplotlib.patches import Patch
 
     axis.axis("off")
-    chosen = "selected checkpoint" if verdict.row is not None else "selected: the pretrained generator"
+    chosen = "selected checkpoint" if verdict.row is not None else "selected: pretrained generator"
     handles = [
         Line2D([], [], color=_CHOSEN, linewidth=2, label=chosen),
         Patch(color=_ALLOWED, label="allowed range"),
         Patch(color=_REFUSED, label="checkpoint beyond a limit"),
     ]
     axis.legend(handles=handles, loc="upper left", frameon=False, fontsize=10)
-    axis.text(0.03, 0.52, verdict.reason, transform=axis.transAxes, va="top", fontsize=10, wrap=True)
+    axis.text(0.03, 0.52, _wrapped(verdict.reason, 34), transform=axis.transAxes, va="top", fontsize=10)
 
 
 def _mark(axis: Any, share: list[float], verdict: Verdict) -> None:
