@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,21 @@ def no_compiler(tmp_path, monkeypatch):
         yield
 
 
+@pytest.fixture(scope="session")
+def cached_operator_tables():
+    """Cache two tables of operators, which exporters create for every export: most of the time of a small export."""
+    if importlib.util.find_spec("onnxscript") is None:
+        yield
+        return
+    exports = importlib.import_module("torch._export.utils")
+    registry = importlib.import_module("torch.onnx._internal.exporter._registration").ONNXRegistry
+    with pytest.MonkeyPatch.context() as patch:
+        if hasattr(exports, "_materialize_cpp_cia_ops"):  # internal to torch: absent from some versions
+            patch.setattr(exports, "_materialize_cpp_cia_ops", cache(exports._materialize_cpp_cia_ops))
+        patch.setattr(registry, "from_torchlib", staticmethod(cache(registry.from_torchlib)))
+        yield
+
+
 @pytest.fixture
 def undrawn_reports(monkeypatch):
     """Skip the plots, images and page of `benchmark` reports, most of their time.
@@ -201,6 +217,17 @@ def undrawn_reports(monkeypatch):
 
     monkeypatch.setattr(files, "png_files", lambda report: ())
     monkeypatch.setattr(html, "page", lambda report: "<!doctype html>")
+
+
+@pytest.fixture
+def few_validation_patches(monkeypatch):
+    """Validate training runs on 8 patches, not on 32, whose best Gaussian filters are half of the time of a tiny run.
+
+    cli/test_main.py tests a run with all of them.
+    """
+    from decrappify.training.engine import validation_patches
+
+    monkeypatch.setattr(validation_patches, "PATCHES", 8)
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def _write_colorization_inputs(folder, movie):
 
 
 @pytest.mark.filterwarnings("ignore:the calibrated crappifier has no photon noise")  # small movie: gain unknown
-@pytest.mark.usefixtures("undrawn_reports", "undrawn_training")
+@pytest.mark.usefixtures("undrawn_reports", "undrawn_training", "few_validation_patches")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_blocks_of_a_page_run(page, workplace, capsys):
     text = page.read_text(encoding="utf-8")
@@ -110,7 +110,7 @@ def test_page_is_short_and_names_existing_commands_and_files(page):
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-@pytest.mark.usefixtures("undrawn_training")
+@pytest.mark.usefixtures("undrawn_training", "few_validation_patches")
 @pytest.mark.parametrize(
     "example",
     [

@@ -204,11 +204,13 @@ def module_name(path: Path) -> str:
     return ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
 
 
+NAMES = {module_name(path) for path in MODULES}
+
+
 def imported_modules(path: Path) -> set[str]:
     """Return the modules of the package that a module imports anywhere, as dotted names."""
-    names = {module_name(other) for other in MODULES}
-    found = {name if name in names else name.rpartition(".")[0] for name in imported(path)}
-    return (found & names) - {module_name(path)}
+    found = {name if name in NAMES else name.rpartition(".")[0] for name in imported(path)}
+    return (found & NAMES) - {module_name(path)}
 
 
 PACKAGES = sorted({package_of(path) for path in MODULES if path.parent != ROOT})

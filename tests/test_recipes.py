@@ -37,7 +37,7 @@ device = "cpu"
 """
 TINY = "base_channels = 16\ndepth = 1"
 
-pytestmark = pytest.mark.usefixtures("undrawn_training")
+pytestmark = pytest.mark.usefixtures("undrawn_training", "few_validation_patches")
 
 
 @pytest.fixture

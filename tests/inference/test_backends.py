@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 from dataclasses import replace
-from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -34,20 +33,7 @@ RUNTIMES = ("onnxruntime", "openvino")
 EXACT = {"device": "cpu", "precision": "float32"}
 ONE_TILE = replace(ON_CPU, tile_size=64, tile_overlap=8)
 
-
-@pytest.fixture(autouse=True, scope="module")
-def cached_operator_tables():
-    """Cache two tables of operators, which exporters create for every export: most of the time of a small export."""
-    if find_spec("onnxscript") is None:
-        yield
-        return
-    exports = import_module("torch._export.utils")
-    registry = import_module("torch.onnx._internal.exporter._registration").ONNXRegistry
-    with pytest.MonkeyPatch.context() as patch:
-        if hasattr(exports, "_materialize_cpp_cia_ops"):  # internal to torch: absent from some versions
-            patch.setattr(exports, "_materialize_cpp_cia_ops", cache(exports._materialize_cpp_cia_ops))
-        patch.setattr(registry, "from_torchlib", staticmethod(cache(registry.from_torchlib)))
-        yield
+pytestmark = pytest.mark.usefixtures("cached_operator_tables")
 
 
 @pytest.fixture(params=RUNTIMES)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 if __name__ == "__main__":
     sys.modules["torchmetrics"] = None  # lightning imports it if installed, which doubles the start-up time
@@ -18,6 +19,7 @@ from scipy.ndimage import gaussian_filter
 from decrappify.crappify import Crappifier, Gaussian
 from decrappify.movie import Movie
 from decrappify.training import NoganConfig, RunOptions, train_nogan
+from decrappify.training.engine import validation_patches
 
 CONFIG = NoganConfig.from_dict(
     {
@@ -47,7 +49,8 @@ def spots():
 
 def tiny_nogan(folder, config=CONFIG, start_from=None, critic_from=None, **run):
     models = {"start_from": start_from, "critic_from": critic_from}
-    return train_nogan(spots(), NOISE, config=config, output=folder, run=RunOptions(**run), **models)
+    with patch.object(validation_patches, "PATCHES", 8):
+        return train_nogan(spots(), NOISE, config=config, output=folder, run=RunOptions(**run), **models)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 if __name__ == "__main__":
     sys.modules["torchmetrics"] = None  # lightning imports it if installed, which doubles the start-up time
@@ -20,6 +21,7 @@ from scipy.ndimage import gaussian_filter
 from decrappify.crappify import Crappifier, Gaussian
 from decrappify.movie import Movie
 from decrappify.training import RunOptions, TrainingConfig, train
+from decrappify.training.engine import validation_patches
 
 NETWORK = {"base_channels": 16, "depth": 1, "stem": 1}
 CONFIG = TrainingConfig(
@@ -44,7 +46,8 @@ def cells():
 
 
 def tiny_train(folder, config=CONFIG, start_from=None, **run):
-    return train(cells(), NOISE, config=config, output=folder, start_from=start_from, run=RunOptions(**run))
+    with patch.object(validation_patches, "PATCHES", 8):
+        return train(cells(), NOISE, config=config, output=folder, start_from=start_from, run=RunOptions(**run))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.metrics.fidelity import psnr, si_psnr
-from decrappify.metrics.pairs import checked_pair, frames, range_of
+from decrappify.metrics.pairs import checked_pair, decibel, frames, range_of
 from decrappify.movie import Array
 
 _SPACE_GRID = (0.0, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.5)
@@ -156,7 +157,7 @@ class _Search:
         self, source: Array, picks: NDArray[np.int64], reference: Array, data_range: float, fit_levels: bool
     ) -> None:
         self._source, self._picks, self._data_range = source, picks, data_range
-        self._score = si_psnr if fit_levels else psnr
+        self._fit_levels = fit_levels
         self._reference = reference.astype(np.float64)
         self._scores: dict[tuple[float, float], float] = {}
         self._in_time: dict[float, Array] = {}
@@ -176,13 +177,24 @@ class _Search:
     def _try(self, candidates: list[tuple[float, float]]) -> None:
         for space, time in candidates:
             if (space, time) not in self._scores:
-                filtered = self.filtered(space, time)
-                self._scores[space, time] = self._score(filtered, self._reference, data_range=self._data_range)
+                self._scores[space, time] = self._score(self.filtered(space, time))
+
+    def _score(self, filtered: Array) -> float:
+        """Return the value of `psnr` or `si_psnr`; that of `psnr` without its checks and other sums."""
+        if self._fit_levels:
+            return si_psnr(filtered, self._reference, data_range=self._data_range)
+        squares = 0.0
+        for error in filtered - self._reference:
+            squares += float(error.ravel() @ error.ravel())
+        return decibel(self._data_range, math.sqrt(squares / filtered.size))
 
     def filtered(self, space: float, time: float) -> Array:
         """Return the selected frames, filtered with both sigmas."""
-        filtered: Array = gaussian_filter(self._filtered_in_time(time), (0, space, space))
-        return filtered
+        in_time = self._filtered_in_time(time)
+        if space == 0:
+            return in_time
+        rows = gaussian_filter1d(in_time, space, axis=1)
+        return np.asarray(gaussian_filter1d(rows, space, axis=2, output=rows))
 
     def _filtered_in_time(self, sigma: float) -> Array:
         """Filter the selected frames in time, reading only the frames with a weight above 0."""

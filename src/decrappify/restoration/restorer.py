@@ -186,8 +186,8 @@ class Restorer:
 
     def _storage_device(self, nbytes: int) -> torch.device:
         """Return the device for whole frames of `nbytes`: the network's, unless too little memory remains for tiles."""
-        fits = 16 * nbytes < free_memory(self.network.device)
-        return self.network.device if fits else torch.device("cpu")
+        device = self.network.device
+        return device if device.type == "cpu" or 16 * nbytes < free_memory(device) else torch.device("cpu")
 
 
 def _prepared(

@@ -48,5 +48,5 @@ def model():
 
 
 @pytest.fixture(scope="package")
-def package(zoo, model, tmp_path_factory):
+def package(zoo, model, cached_operator_tables, tmp_path_factory):
     return export_model(model, tmp_path_factory.mktemp("package") / "tiny.zip")

@@ -39,7 +39,7 @@ def scene(clean):
 
 
 @pytest.fixture
-def train(qtbot, scene, tmp_path):
+def train(qtbot, scene, tmp_path, few_validation_patches):
     return prepared(shown(qtbot, TrainWidget, scene, "train"), tmp_path)
 
 

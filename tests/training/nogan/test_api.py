@@ -143,14 +143,14 @@ def test_nogan_runs_are_validated_on_patches_with_content_in_all_phases(straight
             float(row["val_psnr_source"]) + float(row["val_gain_content"]), abs=0.2
         )
     entry = model.card["validation"]
-    assert (entry["patches"], entry["patches_with_content"], entry["movies"]) == (32, 32, 1)
+    assert (entry["patches"], entry["patches_with_content"], entry["movies"]) == (8, 8, 1)
     pretrained = load_model(folder / "pretrained.safetensors").card
     assert pretrained["validation"]["psnr_db"] == round(pretrained["pretrained_psnr"], 2)
     checkpoint = load_model(min((folder / "checkpoints").iterdir())).card["validation"]
     assert (checkpoint["noise_draw"], entry["noise_draw"] > 0) == (None, True)
     lines = report_lines(model.card)
     assert lines[0] == model.card["verdict"]
-    assert lines[1].startswith("validation: source 14.1, best Gaussian ")
+    assert lines[1].startswith("validation: source 13.3, best Gaussian ")
     with Image.open(folder / "pretrained.png") as image:
         assert min(image.size) > 100
 
@@ -161,7 +161,7 @@ def test_pretraining_without_use_is_reported(tmp_path, caplog):
     config = replace(CONFIG, items=80, pretrain=(replace(CONFIG.pretrain[0], share=0.05),), checkpoint_share=1.0)
     with caplog.at_level("INFO", "decrappify.training.supervised.report"):
         tiny_nogan(tmp_path, config)
-    assert "32 validation patches, 32 with content, from 1 movie" in caplog.text
+    assert "8 validation patches, 8 with content, from 1 movie" in caplog.text
     assert re.search(r"pretraining: the model (does not improve its input|is below the best Gaussian)", caplog.text)
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from decrappify.networks.spec import RestorationNetwork
 
 PATCHES = 32
-CANDIDATES = 8 * PATCHES  # drawn at most
+_CANDIDATES = 8  # per patch, drawn at most
+CANDIDATES = _CANDIDATES * PATCHES
 CONTENT_LEVEL = 0.15  # of the normalized range, from the dark background (0) to bright structure (1)
 LEAST_SHARE = 0.05  # of the pixels of a patch
 _SMOOTHING = 2.0  # pixels of the source's grid; the noise of a measured target is not content
@@ -83,7 +84,7 @@ def content_mask(target: Array, scale: int = 1) -> Mask:
     return mask
 
 
-def draw_patches(dataset: Dataset[Sample], network: RestorationNetwork, count: int = PATCHES) -> ValidationPatches:
+def draw_patches(dataset: Dataset[Sample], network: RestorationNetwork, count: int | None = None) -> ValidationPatches:
     """Return the first `count` items with content; if there are fewer, also the items with most content.
 
     Parameters
@@ -92,10 +93,11 @@ def draw_patches(dataset: Dataset[Sample], network: RestorationNetwork, count: i
         Held-out patches; at most 8 times `count` of them are read.
     network : RestorationNetwork
         The network to validate; only its frames, channels and scale are used.
-    count : int
-        Number of patches.
+    count : int, optional
+        Number of patches, 32 by default.
     """
-    limit = min(CANDIDATES * count // PATCHES, len(dataset))  # type: ignore[arg-type]
+    count = PATCHES if count is None else count
+    limit = min(_CANDIDATES * count, len(dataset))  # type: ignore[arg-type]
     chosen: list[tuple[float, int, Sample, Mask]] = []
     others: list[tuple[float, int, Sample, Mask]] = []
     n_drawn = 0

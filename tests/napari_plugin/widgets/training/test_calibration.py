@@ -21,7 +21,7 @@ def clean():
 
 
 @pytest.fixture
-def train(qtbot, scene, clean, tmp_path):
+def train(qtbot, scene, clean, tmp_path, few_validation_patches):
     scene.add_image(np.asarray(clean)[:, 0, 0], name="clean", scale=(1, 0.1, 0.1))
     driver = shown(qtbot, TrainWidget, scene, "train")
     driver["models"].setText(str(tmp_path / "models"))
