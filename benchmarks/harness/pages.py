@@ -43,7 +43,7 @@ PAGES = (
     Page("stability", "Do restored movies flicker?", ("stability",)),
     Page("stability-loss", "What does the stability loss improve, and at what cost?", ("stability_weight",)),
     Page("frames-and-motion", "When do neighboring frames help?", ("frames_and_motion",)),
-    Page("other-programs", "How good are other programs at equal data and equal time?", ("quality", "quality_10min")),
+    Page("other-programs", "How good are other programs at equal data and equal time?", ("quality", "quality_10min", "quality_40min")),
     Page("trust", "Do trust maps find false and erased structure?", ("trust", "invented_structure", "spread")),
     Page("intervals", "Do calibrated intervals contain the reference?", ("intervals",)),
     Page("input-check", "Does the check of inputs detect images that a model was not trained on?", ("input_check",)),

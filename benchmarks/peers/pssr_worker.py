@@ -7,8 +7,8 @@ the values of its command line. Set here: gray levels, the end of the budget, th
   percentiles, converts them to float32 TIFF files: values are neither rounded nor clipped. Results are mapped back.
 - On one CPU core a step with its defaults (59 million parameters, 16 patches of 128 px) takes 32 CPU seconds, so a
   budget of minutes allows only a few steps. A quarter of the width (2.6 s) on patches of 64 px (0.7 s) is used on the
-  CPU; it was chosen by these costs, not by comparing trained networks. On a GPU the defaults are used. × 4 uses
-  patches of 128 px.
+  CPU; it was chosen by these costs, not by comparing trained networks. The method "default width" has the default
+  width with patches of 64 px. On a GPU the defaults are used. × 4 uses patches of 128 px.
 - Patches overlap by three quarters (default: a quarter), as that "increases effective dataset size".
 - The learning rate is multiplied by 0.7 ten times, as in its ten epochs, spread over the budget for any epoch length.
 - Three input frames and one output frame are its "2.5-dimensional" mode. Its paired datasets use the first high frame

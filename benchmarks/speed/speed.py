@@ -87,7 +87,7 @@ def model_of(method: str, args: argparse.Namespace) -> Path:
     """Return a method's model from training/quality.py, trained now if missing."""
     run = run_of(TASK, method, args.seeds[0], args)
     if not list(run.glob("model-*")):
-        train(method.partition(",")[0], TASK, METHODS[method], args.seeds[0], run, args)
+        train(method, TASK, args.seeds[0], run, args)
     return max(run.glob("model-*"), key=lambda path: path.stat().st_mtime)
 
 
