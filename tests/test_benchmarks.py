@@ -171,13 +171,17 @@ def _headings(page):
 
 
 def test_write_section_keeps_other_text_and_the_order_of_sections(tmp_path):
-    page = page_of("speed")
+    page = page_of("quality")
     (tmp_path / f"{page.name}.md").write_text("# Earlier title\n\nAnswer.\n")
-    for name, body in [("speed_repeated", "two"), ("speed", "![a](results/a.png)"), ("speed", "![b](results/b.png)")]:
+    for name, body in [
+        ("quality_10min", "two"),
+        ("quality", "![a](results/a.png)"),
+        ("quality", "![b](results/b.png)"),
+    ]:
         path = write_section(tmp_path, page, name, body)
     assert path.read_text() == (
-        f"# {page.question}\n\nAnswer.\n\n<!-- speed -->\n![b](b.png)\n<!-- /speed -->\n\n"
-        "<!-- speed_repeated -->\ntwo\n<!-- /speed_repeated -->\n"
+        f"# {page.question}\n\nAnswer.\n\n<!-- quality -->\n![b](b.png)\n<!-- /quality -->\n\n"
+        "<!-- quality_10min -->\ntwo\n<!-- /quality_10min -->\n"
     )
 
 

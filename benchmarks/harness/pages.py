@@ -43,7 +43,11 @@ PAGES = (
     Page("stability", "Do restored movies flicker?", ("stability",)),
     Page("stability-loss", "What does the stability loss improve, and at what cost?", ("stability_weight",)),
     Page("frames-and-motion", "When do neighboring frames help?", ("frames_and_motion",)),
-    Page("other-programs", "How good are other programs at equal data and equal time?", ("quality", "quality_10min", "quality_40min")),
+    Page(
+        "other-programs",
+        "How good are other programs at equal data and equal time?",
+        ("quality", "quality_10min", "quality_40min"),
+    ),
     Page("trust", "Do trust maps find false and erased structure?", ("trust", "invented_structure", "spread")),
     Page("intervals", "Do calibrated intervals contain the reference?", ("intervals",)),
     Page("input-check", "Does the check of inputs detect images that a model was not trained on?", ("input_check",)),
@@ -59,7 +63,7 @@ PAGES = (
     Page(
         "colorization", "How good is the example colorizer, and how fast is its network?", ("colorizer", "engine_speed")
     ),
-    Page("speed", "How fast is a restoration compared with other programs?", ("speed", "speed_repeated")),
+    Page("speed", "How fast is a restoration compared with other programs?", ("speed",)),
     Page(
         "cost",
         "How much time and memory does a restoration need?",

@@ -86,7 +86,9 @@ class Decrappify:
     def load(self, request: dict[str, Any]) -> Answer:
         path = Path(request["model"])
         self.model = decrappify.load_model(path / "model.safetensors" if path.is_dir() else str(path))
-        self.inference = InferenceOptions(backend=request.get("backend") or "auto")
+        self.inference = InferenceOptions(
+            backend=request.get("backend", "auto"), precision=request.get("precision", "auto")
+        )
         network: Any = self.model.network
         source = torch.zeros(1, network.n_frames * network.in_channels, TILE, TILE)
         with FlopCounterMode(display=False) as counter, torch.inference_mode():

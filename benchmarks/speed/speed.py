@@ -7,8 +7,8 @@ seed), and alternate on the same pixels, with the same number of threads, after 
   assembled from the noisy simulated cells
 - memory: pixels in memory → pixels in memory. disk: TIFF file → TIFF file (stills). Zarr: Zarr → Zarr (the movie, if
   a method supports it)
-- GFLOP/s counts each pixel once, without the overlap of tiles; the peak is a 3 × 3 convolution of 64 channels in this
-  process, measured in every turn with the same threads
+- GFLOP/s counts each pixel once, without the overlap of tiles; the peak is a 3 × 3 convolution of 64 channels in
+  float32 in this process, measured in every turn with the same threads
 
     python benchmarks/speed/speed.py --runs FOLDER --environments FOLDER --threads 2    # 20 minutes on 2 idle cores
     python benchmarks/speed/speed.py --threads 1 --only "movie 100 × 512², memory"
@@ -20,7 +20,6 @@ idle machine; CPU seconds are less affected by other load.
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import statistics
 import sys
@@ -45,13 +44,14 @@ TASK = "simulated cell"
 SCENES = {"still 1024²": (1, 1024), "still 2048²": (1, 2048), "movie 100 × 512²": (100, 512)}
 PATHS = ("memory", "disk", "Zarr")
 ZARR = ("decrappify", "careamics")
-# Row of the table: the method of training/quality.py that trained the model, and the backend if it has several.
-VARIANTS = {
-    "decrappify": ("decrappify", "torch"),
-    "decrappify, OpenVINO": ("decrappify", "openvino"),
-    "decrappify, 3 frames": ("decrappify, 3 frames", "torch"),
-    "careamics": ("careamics", None),
-    "pssr": ("pssr", None),
+# Row of the table: the method of science/quality.py that trained the model, and options of the restoration.
+VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
+    "decrappify": ("decrappify", {"backend": "torch"}),
+    "decrappify, float32": ("decrappify", {"backend": "torch", "precision": "float32"}),
+    "decrappify, OpenVINO": ("decrappify", {"backend": "openvino"}),
+    "decrappify, 3 frames": ("decrappify, 3 frames", {"backend": "torch"}),
+    "careamics": ("careamics", {}),
+    "pssr": ("pssr", {}),
 }
 
 
@@ -91,6 +91,15 @@ def model_of(method: str, args: argparse.Namespace) -> Path:
     return max(run.glob("model-*"), key=lambda path: path.stat().st_mtime)
 
 
+def psnr_of(method: str, args: argparse.Namespace) -> float:
+    """Return the PSNR of the model's restored test files, scored as in science/quality.py."""
+    from benchmarks.science.quality import score
+
+    home, run = folder_of(TASK, args.runs), run_of(TASK, method, args.seeds[0], args)
+    restored = {path.stem: run / path.name for path in (home / "test" / "low").glob("*.tif")}
+    return float(score(home, {method: restored})[method]["psnr"])
+
+
 def measure(name: str, path: str, args: argparse.Namespace) -> Row:
     """Measure all methods alternately on one scene."""
     n_frames, size = SCENES[name]
@@ -99,7 +108,7 @@ def measure(name: str, path: str, args: argparse.Namespace) -> Row:
     row: Row = {"scene": name, "path": path, "megapixels": n_frames * size**2 / 1e6, "conv_gflops": [], "methods": {}}
     with ExitStack() as stack:
         workers = {}
-        for variant, (method, backend) in VARIANTS.items():
+        for variant, (method, options) in VARIANTS.items():
             program = method.partition(",")[0]
             # A still has no neighboring frames: the input of a model of 3 frames would be three copies.
             if (path == "Zarr" and program not in ZARR) or (METHODS[method] > 1 and n_frames == 1):
@@ -107,8 +116,9 @@ def measure(name: str, path: str, args: argparse.Namespace) -> Row:
             log = args.runs / "speed" / f"{program}.txt"
             worker = Worker(program, environments=args.environments, log=log, threads=args.threads)
             workers[variant] = stack.enter_context(worker)
-            about = worker.ask("load", model=model_of(method, args), **({"backend": backend} if backend else {}))
-            row["methods"][variant] = about | {"seconds": [], "cpu_seconds": [], "peak_mib": 0.0}
+            about = worker.ask("load", model=model_of(method, args), **options)
+            found = {"psnr": psnr_of(method, args), "seconds": [], "cpu_seconds": [], "peak_mib": 0.0}
+            row["methods"][variant] = about | found
             worker.ask("restore", source=warm / "source.tif", output=None)
         for _ in range(args.rounds if n_frames == 1 else 1):
             row["conv_gflops"].append(peak())
@@ -157,22 +167,22 @@ def convolution(threads: int) -> Any:
 
 def section(rows: list[Row], args: argparse.Namespace) -> str:
     """Format a table for each scene, with ratios."""
-    fidelity = psnr_of(args)
     parts = [
         f"## {args.title}\n\n"
         f"{args.threads} threads, medians of {args.rounds} turns (movies: one) in one run; s ×: seconds relative to "
-        "those of decrappify, 1 frame. PSNR: of the model, on the test movie of quality.py. GFLOP/MP and GFLOP/s "
-        "count each output pixel once, so the overlap of tiles lowers GFLOP/s. Peak: memory of the process during the "
-        "restoration, including pixels and libraries."
+        "those of decrappify, 1 frame. decrappify selects the precision, bfloat16 on processors that support it; the "
+        "other programs compute in float32, as the convolution of the peak. PSNR: of the model, on the test movie of "
+        "quality.py. GFLOP/MP and GFLOP/s count each output pixel once, so the overlap of tiles lowers GFLOP/s. Peak: "
+        "memory of the process during the restoration, including pixels and libraries."
     ]
     header = ["method", "PSNR, dB", "path", "s", "s ×", "MP/s", "CPU s/MP", "GFLOP/MP", "of conv 3 × 3", "peak, MiB"]
     for name in dict.fromkeys(row["scene"] for row in rows):
-        lines = [line for row in rows if row["scene"] == name for line in _lines(row, fidelity)]
+        lines = [line for row in rows if row["scene"] == name for line in _lines(row)]
         parts.append(f"### {name.capitalize()}\n\n" + table(header, lines, (0, 2, 0, 2, 2, 3, 2, 0, 2, 0)))
     return "\n\n".join(parts)
 
 
-def _lines(row: Row, fidelity: dict[str, float]) -> list[list[Any]]:
+def _lines(row: Row) -> list[list[Any]]:
     peak, megapixels = statistics.median(row["conv_gflops"]), row["megapixels"]
     ours = statistics.median(row["methods"]["decrappify"]["seconds"])
     lines = []
@@ -180,26 +190,14 @@ def _lines(row: Row, fidelity: dict[str, float]) -> list[list[Any]]:
         seconds, cpu = statistics.median(found["seconds"]), statistics.median(found["cpu_seconds"])
         share = found["gflop_per_mp"] * megapixels / seconds / peak
         trained = VARIANTS[method][0]
-        label = LABELS[trained] + (", OpenVINO" if method.endswith("OpenVINO") else "")
+        label = LABELS[trained] + method.removeprefix(trained)
         lines.append(
             [
-                *(label, fidelity.get(trained), row["path"], seconds, seconds / ours, megapixels / seconds),
+                *(label, found["psnr"], row["path"], seconds, seconds / ours, megapixels / seconds),
                 *(cpu / megapixels, found["gflop_per_mp"], share, found["peak_mib"]),
             ]
         )
     return lines
-
-
-def psnr_of(args: argparse.Namespace) -> dict[str, float]:
-    """Return the PSNR of the models, from the rows of training/quality.py."""
-    stored = args.results.parent / "results" / "quality.json"
-    rows = json.loads(stored.read_text()) if stored.exists() else {}
-    wanted = {"minutes": args.minutes, "seed": args.seeds[0]}
-    return {
-        one["row"]["method"]: one["row"]["psnr"]
-        for one in rows.values()
-        if one["row"]["task"] == TASK and wanted.items() <= one["settings"].items()
-    }
 
 
 def main() -> None:

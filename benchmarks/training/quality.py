@@ -105,8 +105,10 @@ def section(rows: list[Row], args: argparse.Namespace) -> str:
         parts.append(f"### {task.capitalize()}\n\n{TASKS[task].description}\n\n{table(header, lines)}")
         if task in WITH_IMAGE and (shown_here := panel(task, args)):
             parts.append(shown_here)
-    about = [f"- {row['program']}: {row['settings']} ({row['versions']})" for row in rows if "program" in row]
-    return "\n\n".join([*parts, "\n".join(dict.fromkeys(about))])
+    about = {
+        row["method"]: f"- {row['program']}: {row['settings']} ({row['versions']})" for row in rows if "program" in row
+    }
+    return "\n\n".join([*parts, "\n".join(dict.fromkeys(about.values()))])
 
 
 def _figures(task: str) -> dict[str, str]:
