@@ -117,10 +117,15 @@ class Worker:
         network = self.careamist.model.model.eval()
         with FlopCounterMode(display=False) as counter, torch.inference_mode():
             network(torch.zeros(1, 1, TILE, TILE, device=next(network.parameters()).device))
-        return {
+        answer = {
             "parameters": parameters(self.careamist),
             "gflop_per_mp": counter.get_total_flops() / 1e9 / (TILE * TILE / 1e6),
         }
+        if request.get("backend") == "openvino":
+            from compiled import run_in_openvino
+
+            run_in_openvino(network, 1)
+        return answer
 
     def restore(self, request: dict[str, Any]) -> Answer:
         """Restore a file, from disk to disk or in memory."""

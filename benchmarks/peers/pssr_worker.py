@@ -160,7 +160,12 @@ class Pssr:
         with FlopCounterMode(display=False) as counter, torch.inference_mode():
             self.network(source)
         flop = counter.get_total_flops() / (side * self.plan["scale"]) ** 2
-        return {"parameters": self._parameters(), "gflop_per_mp": flop / 1e3}
+        answer = {"parameters": self._parameters(), "gflop_per_mp": flop / 1e3}
+        if request.get("backend") == "openvino":
+            from compiled import run_in_openvino
+
+            run_in_openvino(self.network, self.plan["n_frames"])
+        return answer
 
     def restore(self, request: dict[str, Any]) -> Answer:
         source, output = Path(request["source"]), request["output"]

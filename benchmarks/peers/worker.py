@@ -5,7 +5,8 @@ Every worker answers the same requests on stdin, so that all methods read identi
 - ``{"verb": "train", "low": folder, "high": folder, "model": new folder, "cpu_seconds": 180, "seed": 0, "scale": 1,
   "n_frames": 1}``: train on files of equal names in two folders, until the process has spent that CPU time on
   training (reading and validation included, imports not). The files are TIFF, YX or TYX.
-- ``{"verb": "load", "model": folder}``: load a trained model; decrappify also accepts a ``"backend"``.
+- ``{"verb": "load", "model": folder}``: load a trained model; ``"backend": "openvino"`` compiles it, and decrappify
+  also accepts other backends and a ``"precision"``.
 - ``{"verb": "restore", "source": path, "output": path or null}``: restore one file of YX or TYX, a TIFF or a plain Zarr
   array. With an `output`, reading and writing are measured too: a TIFF file of float32 in the gray levels of the
   reference, or a Zarr store as the method writes it if the name ends in .zarr. Without one, the pixels are read

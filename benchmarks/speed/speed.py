@@ -1,4 +1,4 @@
-"""Speed and memory of restorations by decrappify, CAREamics and PSSR2.
+"""Speed and memory of restorations by decrappify, CAREamics and PSSR2, also with OpenVINO.
 
 All methods run in their own processes, each with the model that training/quality.py trained (simulated cell, the first
 seed), and alternate on the same pixels, with the same number of threads, after a small still as warm-up.
@@ -51,7 +51,9 @@ VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     "decrappify, OpenVINO": ("decrappify", {"backend": "openvino"}),
     "decrappify, 3 frames": ("decrappify, 3 frames", {"backend": "torch"}),
     "careamics": ("careamics", {}),
+    "careamics, OpenVINO": ("careamics", {"backend": "openvino"}),
     "pssr": ("pssr", {}),
+    "pssr, OpenVINO": ("pssr", {"backend": "openvino"}),
 }
 
 
@@ -170,8 +172,8 @@ def section(rows: list[Row], args: argparse.Namespace) -> str:
     parts = [
         f"## {args.title}\n\n"
         f"{args.threads} threads, medians of {args.rounds} turns (movies: one) in one run; s ×: seconds relative to "
-        "those of decrappify, 1 frame. decrappify selects the precision, bfloat16 on processors that support it; the "
-        "other programs compute in float32, as the convolution of the peak. PSNR: of the model, on the test movie of "
+        "those of decrappify, 1 frame. decrappify selects the precision, bfloat16 on processors that support it, as "
+        "OpenVINO does; the other programs compute in float32, as the convolution of the peak. PSNR: of the model, on the test movie of "
         "quality.py. GFLOP/MP and GFLOP/s count each output pixel once, so the overlap of tiles lowers GFLOP/s. Peak: "
         "memory of the process during the restoration, including pixels and libraries."
     ]
