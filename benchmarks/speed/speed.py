@@ -172,8 +172,8 @@ def section(rows: list[Row], args: argparse.Namespace) -> str:
     parts = [
         f"## {args.title}\n\n"
         f"{args.threads} threads, medians of {args.rounds} turns (movies: one) in one run; s ×: seconds relative to "
-        "those of decrappify, 1 frame. decrappify selects the precision, bfloat16 on processors that support it, as "
-        "OpenVINO does; the other programs compute in float32, as the convolution of the peak. PSNR: of the model, on the test movie of "
+        "those of decrappify, 1 frame. decrappify and OpenVINO compute in bfloat16 on processors that support it, the "
+        "other programs and the convolution of the peak in float32. PSNR: of the model, on the test movie of "
         "quality.py. GFLOP/MP and GFLOP/s count each output pixel once, so the overlap of tiles lowers GFLOP/s. Peak: "
         "memory of the process during the restoration, including pixels and libraries."
     ]

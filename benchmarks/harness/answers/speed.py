@@ -15,14 +15,17 @@ def engine_speed(rows: list[Row]) -> str:
 
 def speed(rows: list[Row]) -> str:
     """Return the seconds of the other programs relative to those of decrappify, in memory."""
-    ratios: dict[str, list[float]] = {"careamics": [], "pssr": []}
+    ratios: dict[str, list[float]] = {}
     for row in rows:
         times = {method: statistics.median(found["seconds"]) for method, found in row["methods"].items()}
-        for method, values in ratios.items():
-            if row["path"] == "memory" and method in times:
-                values.append(times[method] / times["decrappify"])
-    faster = {"CAREamics": ratios["careamics"], "PSSR2": ratios["pssr"]}
-    return "In memory: " + ", ".join(f"{span(v)} times as fast as {name}" for name, v in faster.items() if v) + "."
+        for method in times if row["path"] == "memory" else ():
+            ratios.setdefault(method, []).append(times[method] / times["decrappify"])
+    parts = []
+    for method, name in (("careamics", "CAREamics"), ("pssr", "PSSR2")):
+        compiled = ratios.get(f"{method}, OpenVINO")
+        also = f" ({span(compiled)} times with OpenVINO)" if compiled else ""
+        parts.append(f"{span(ratios[method])} times as fast as {name}{also}")
+    return f"In memory: {', '.join(parts)}."
 
 
 def throughput(rows: list[Row]) -> str:
