@@ -44,7 +44,7 @@ TASK = "simulated cell"
 SCENES = {"still 1024²": (1, 1024), "still 2048²": (1, 2048), "movie 100 × 512²": (100, 512)}
 PATHS = ("memory", "disk", "Zarr")
 ZARR = ("decrappify", "careamics")
-# Row of the table: the method of science/quality.py that trained the model, and options of the restoration.
+# Row of the table: the method of training/quality.py that trained the model, and options of the restoration.
 VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     "decrappify": ("decrappify", {"backend": "torch"}),
     "decrappify, float32": ("decrappify", {"backend": "torch", "precision": "float32"}),
@@ -94,8 +94,8 @@ def model_of(method: str, args: argparse.Namespace) -> Path:
 
 
 def psnr_of(method: str, args: argparse.Namespace) -> float:
-    """Return the PSNR of the model's restored test files, scored as in science/quality.py."""
-    from benchmarks.science.quality import score
+    """Return the PSNR of the model's restored test files, scored as in training/quality.py."""
+    from benchmarks.training.quality import score
 
     home, run = folder_of(TASK, args.runs), run_of(TASK, method, args.seeds[0], args)
     restored = {path.stem: run / path.name for path in (home / "test" / "low").glob("*.tif")}
