@@ -39,6 +39,7 @@ include_patterns = [
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "CODE_OF_CONDUCT.md",
+    "THIRD_PARTY.md",
 ]
 exclude_patterns = [".*", "**/.*", "**/__pycache__", "docs/_*", "src", "tests", "napari_plugin", "containers"]
 

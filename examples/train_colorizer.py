@@ -21,8 +21,7 @@ from tqdm import tqdm
 
 import decrappify as dc
 from decrappify.datasets.photographs import find_images
-from decrappify.training import NoganConfig, train_nogan
-from decrappify.training.config.nogan import CriticStep, GanStep, PretrainStep
+from decrappify.training import CriticStep, GanStep, NoganConfig, PretrainStep, train_nogan
 from decrappify.training.monitors.plots import contact_sheet
 
 Photo = NDArray[np.uint8]

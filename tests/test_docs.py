@@ -14,12 +14,14 @@ from tests.narrow import use_narrow_resnet18
 from tests.registries import isolated
 
 from decrappify.cli import main
-from decrappify.crappify import crappifier_preset, crappify_movie
+from decrappify.crappify import crappifier_preset, crappify_movie, preset_description
+from decrappify.crappify.presets import _BUILT_IN as BUILT_IN
 from decrappify.io import save_movie
 from decrappify.model import Model, catalog
 from decrappify.networks import create
 from decrappify.normalization import IMAGENET
 from decrappify.samples import simulate
+from decrappify.training.config.run_file import _DATA_KEYS, _KEYS
 
 ROOT = Path(__file__).parent.parent
 GENERATED = ("models.md",)  # from the model cards, by benchmarks/harness/ship.py
@@ -28,6 +30,9 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 BLOCK = re.compile(r"^(?P<note><!-- not run: .+ -->\n)?```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 SHELL = re.compile(r"^```(?:sh|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^\W*decrappify ([a-z][a-z-]*)", re.MULTILINE)
+INLINE = re.compile(r"(?<!`)`([^`\n]+)`")
+CALL = re.compile(r"\bdecrappify(?: --[a-z-]+(?: [\w.]+)?)*? (?P<name>[a-z][a-z-]*)\b(?P<rest>[^|;&#\n]*)")
+OPTION = re.compile(r"(?<![\w.{-])--?[a-z][a-z-]*")
 # Shorter runs than in the pages, with patches and batches for the tiny movies.
 SHORTER = (
     (r"(dc\.adapt\(.*), minutes=\d+", r"\1, config=dc.AdaptationConfig(max_steps=2, patch_size=16, batch_size=2)"),
@@ -108,6 +113,57 @@ def test_page_is_short_and_names_existing_commands_and_files(page):
     assert set(COMMAND.findall("\n".join(SHELL.findall(text)))) <= set(main.commands)
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def options_of(command):
+    """Return all spellings of the options of a command, with those of the group, which every command accepts."""
+    return {each for parameter in [*command.params, *main.params] for each in parameter.opts + parameter.secondary_opts}
+
+
+def command_lines(text):
+    """Return the lines of shell blocks, with continued ones joined, and the inline code of a page."""
+    text = re.sub(r"\$\([^)]*\)", "", text)  # calls of other programs
+    return [*"\n".join(SHELL.findall(text)).replace("\\\n", " ").splitlines(), *INLINE.findall(text)]
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_options_of_the_commands_on_a_page_exist(page):
+    known = {name: options_of(command) for name, command in main.commands.items()}
+    unknown = [
+        f"decrappify {call['name']} {option}"
+        for line in command_lines(page.read_text(encoding="utf-8"))
+        for call in CALL.finditer(line)
+        if call["name"] in known
+        for option in OPTION.findall(call["rest"])
+        if option not in known[call["name"]] | {"--help"}
+    ]
+    assert unknown == []
+
+
+def test_options_of_the_commands_on_a_page_are_found():
+    block = "```sh\nX=1 decrappify --log-file a.log train run.toml \\\n  --minutes 3  # --no\n```\n"
+    text = f"{block}`decrappify info --json`"
+    calls = [call.group("name", "rest") for line in command_lines(text) for call in CALL.finditer(line)]
+    assert [(name, OPTION.findall(rest)) for name, rest in calls] == [("train", ["--minutes"]), ("info", ["--json"])]
+
+
+def test_images_of_the_documentation_are_shown_on_a_page():
+    shown = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    images = sorted(each.name for each in (ROOT / "docs" / "images").iterdir())
+    assert [name for name in images if f"images/{name})" not in shown] == []
+
+
+def test_page_on_training_lists_all_presets():
+    table = "\n".join(f"| `{name}` | {preset_description(name)} |" for name in BUILT_IN)
+    assert table in (ROOT / "docs" / "training.md").read_text(encoding="utf-8"), f"docs/training.md needs:\n{table}"
+
+
+def test_page_on_run_files_lists_all_keys():
+    page = (ROOT / "docs" / "run-file.md").read_text(encoding="utf-8")
+    top, data, training = page.split("\n## `[")[0], *page.split("\n## `[")[1:3]
+    named = [set(INLINE.findall(part)) for part in (top, data, training)]
+    assert (set(_KEYS) - named[0], set(_DATA_KEYS) - named[1]) == (set(), set())
+    assert named[2] >= {"minutes", "max_steps", "n_frames", "network", "batch_size", "patch_size"}
 
 
 @pytest.mark.usefixtures("undrawn_training", "few_validation_patches")

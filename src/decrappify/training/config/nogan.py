@@ -57,8 +57,10 @@ class PretrainStep(GeneratorStep):
 
     Attributes
     ----------
-    size, batch_size, share
-        As for `GeneratorStep`.
+    size, batch_size : int
+        Side of the source patch in pixels, and patches per step and process.
+    share : float
+        Fraction of the data that is used; 1 uses all data once.
     frozen : bool
         Whether to freeze the encoder's convolutions.
     learning_rate : float
@@ -117,8 +119,10 @@ class GanStep(GeneratorStep):
 
     Attributes
     ----------
-    size, batch_size, share
-        As for `GeneratorStep`; the share is used by generator and critic together.
+    size, batch_size : int
+        Side of the source patch in pixels, and patches per step and process.
+    share : float
+        Fraction of the data that is used by generator and critic together; 1 uses all data once.
     learning_rate : float
         Constant learning rate of the generator.
     critic_factor : float
