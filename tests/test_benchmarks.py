@@ -18,6 +18,7 @@ from benchmarks.harness.pages import PAGES as RESULTS
 from benchmarks.harness.pages import page_of, section_of, summary_of, write_section
 from benchmarks.harness.ranking import agreement, seen
 from benchmarks.harness.results import UNKNOWN, Benchmark, Job, parser, table
+from benchmarks.harness.ship import write_page
 from benchmarks.speed.screen import cost_table, rate_table
 
 import decrappify
@@ -81,6 +82,60 @@ def test_script_runs_from_another_folder(script, tmp_path):
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert f"python benchmarks/{script}" in done.stdout
+
+
+def rows_of(name):
+    """Return the stored rows of a script: key to values."""
+    stored = json.loads((FOLDER / "results" / f"{name}.json").read_text(encoding="utf-8"))
+    return {key: entry["row"] for key, entry in stored.items()}
+
+
+def test_comparison_with_other_programs_on_pages_for_users_is_that_of_the_rows():
+    rows = rows_of("quality")
+    tasks = {
+        "simulated cell, window": "simulated cell",
+        "measured, three exposures": "exposures",
+        "three exposures of cells": "exposures",
+        "measured, microtubules, window": "microtubules",
+        "microtubules, window": "microtubules",
+        "measured, wide field to confocal, window": "wide field",
+        "wide field to confocal, window": "wide field",
+        "micrograph at 4 times the sampling": "micrograph × 4",
+    }
+
+    def cell(task, method):
+        values = [row["psnr"] for key, row in rows.items() if re.fullmatch(f"{task}, {method}(, seed [0-9])?", key)]
+        return f"{np.mean(values):.2f}" + (f" ± {np.std(values, ddof=1):.2f}" if len(values) > 1 else "")
+
+    found = {}
+    for page in (ROOT / "README.md", ROOT / "docs" / "results.md"):
+        lines = [line.strip("|").split("|") for line in page.read_text(encoding="utf-8").splitlines()]
+        for label, *cells in ([cell.strip() for cell in line] for line in lines):
+            if label in tasks:
+                ours = "decrappify, 3 frames" if "window" in label else "decrappify"
+                methods = ("input", "gaussian", ours, "careamics", "pssr")
+                found[label] = [value.replace("*", "") for value in cells]
+                assert found[label] == [cell(tasks[label], method) for method in methods], label
+    assert set(found) == set(tasks)
+
+
+def test_scores_of_held_out_movies_on_the_page_for_users_are_those_of_the_rows():
+    rows = [row for row in rows_of("held_out").values() if "movie" in row]
+    text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    pattern = r"^\| [^|]*\| (?:10|40) \|" + r" ([0-9.]+) dB \|" * 3 + r" ([0-9.]+) → ([0-9.]+) % \|$"
+    lines = set(re.findall(pattern, text, re.MULTILINE))
+    expected = {
+        tuple(f"{row[kind]['psnr']:.2f}" for kind in ("source", "gaussian", "movie"))
+        + tuple(f"{100 * row[kind]['flicker_floor']:.2f}" for kind in ("gaussian", "movie"))
+        for row in rows
+    }
+    assert len(lines) == 6
+    assert lines <= expected
+
+
+def test_page_on_shipped_models_is_that_of_their_cards(tmp_path):
+    written = write_page(tmp_path / "models.md").read_text(encoding="utf-8")
+    assert (ROOT / "docs" / "models.md").read_text(encoding="utf-8") == written
 
 
 def test_sections_are_on_one_page_each():

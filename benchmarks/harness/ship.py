@@ -139,10 +139,11 @@ def _described(model: Model) -> str:
     ]
     minutes = round(card["training_seconds"] / 60)
     frames = f"{model.n_frames} frame{'s' * (model.n_frames > 1)}"
+    threads = card["runtime"]["threads"]
     made = (
         f"{model.n_parameters:,} parameters, {frames}, scale {model.scale}; {card['steps']} steps of "
-        f"{settings['batch_size']} windows, seed {settings['seed']}, {minutes} minutes on one CPU "
-        f"core; crappifier `{(model.crappifier or {}).get('name')}`."
+        f"{settings['batch_size']} windows, seed {settings['seed']}, {minutes} minutes on {threads} CPU "
+        f"thread{'s' * (threads > 1)}; crappifier `{(model.crappifier or {}).get('name')}`."
     )
     return "\n\n".join([f"{card['summary'].capitalize()}. {made}", _sampling(card), *lists])
 
