@@ -70,7 +70,8 @@ def colorize(
         A .png, .jpg or .tif file for an image, a folder for a folder, a film for a film; not allowed for an array.
         Without it an image is returned as an array.
     model : Model, name or path, optional
-        A colorization model: a decrappify model file or published weights such as ``"ColorizeArtistic_gen.pth"``.
+        A colorization model: a decrappify model file or published weights such as ``"ColorizeArtistic_gen.pth"``. None
+        is shipped; without it the error states where to download weights.
     render_factor : int or "auto", optional
         The network input is a square of ``16 * render_factor`` pixels: lower for more color and old, blurred images,
         higher for steadier, duller color. By default that of the preset, or of the training of an own model; ``"auto"``

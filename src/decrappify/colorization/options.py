@@ -16,8 +16,8 @@ class ColorizationOptions:
     Attributes
     ----------
     preset : {"artistic", "stable", "video", "own"}, optional
-        Sets the default render factor, and selects a shipped model if no model is passed. By default the preset of the
-        model, or ``"artistic"`` without a model.
+        Sets the default render factor; by default the preset of the model. Without a model, one of this preset
+        (``"artistic"`` by default) is searched among the shipped ones, which contain none at present.
     watermark : bool
         Whether to write "AI-colorized" into the lower left corner of the images.
     steady : float
