@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from decrappify.domain import CARD_KEY, learned_ranges
+from decrappify.domain import CARD_KEY, Deviation, learned_ranges
 from decrappify.errors import Cancelled
 from decrappify.movie import Movie
 from decrappify.restoration import restore, restore_array
-from decrappify.restoration.input_check import report_unlearned
+from decrappify.restoration.input_check import described, report_unlearned
 
 from .conftest import FAST, CountingSource, WindowMean, as_model
 
@@ -85,3 +85,10 @@ def test_check_reads_three_planes(model):
     source.counts.clear()
     report_unlearned(job, channels)
     assert sum(source.counts.values()) == 3
+
+
+def test_described_names_the_quantity_of_the_detail():
+    text = described(Deviation("detail", 0.063, 0.075, 0.19, 1.2), "mine")
+    assert text.startswith(
+        "structures are coarser in pixels (mean spatial frequency 0.063; model 'mine' learned 0.075 to 0.19): noise may"
+    )

@@ -44,11 +44,11 @@ _ADVICE = {
         "expect smoothed detail; use a model trained on independent noise",
     ),
     ("detail", True): (
-        "structures are finer in pixels (mean spatial frequency)",
+        "structures are finer in pixels",
         "they may be removed as noise; use a model trained on such sampling",
     ),
     ("detail", False): (
-        "structures are coarser in pixels (mean spatial frequency)",
+        "structures are coarser in pixels",
         "noise may be taken for structure; bin the movie, or use a model trained on such sampling",
     ),
 }
@@ -81,7 +81,8 @@ def described(deviation: Deviation, model: str) -> str:
     """
     what, advice = _ADVICE[deviation.feature, deviation.is_high]
     value, low, high = (_shown(number) for number in (deviation.value, deviation.low, deviation.high))
-    return f"{what} ({value}; model {model!r} learned {low} to {high}): {advice}"
+    quantity = "mean spatial frequency " if deviation.feature == "detail" else ""
+    return f"{what} ({quantity}{value}; model {model!r} learned {low} to {high}): {advice}"
 
 
 def _shown(value: float) -> str:
