@@ -17,6 +17,7 @@ from decrappify.errors import FormatError
 from decrappify.io.formats.tiff.announced import check_scenes
 from decrappify.io.formats.tiff.ome_reader import parse_ome, read_ome
 from decrappify.io.store.journal import Journal
+from decrappify.io.store.rectangles import Rectangle
 from decrappify.movie import Movie
 
 
@@ -132,6 +133,23 @@ def test_journal_is_read_up_to_the_first_changed_line(tmp_path):
     assert b"[2, 0, 0]" in content
     (tmp_path / "journal").write_bytes(content.replace(b"[2, 0, 0]", b"[7, 0, 0]"))
     assert Journal(tmp_path / "journal").done == {(0, 0, 0), (1, 0, 0)}
+
+
+def test_journal_lists_finished_rectangles_until_their_plane_is_finished(tmp_path):
+    one, other = Rectangle(0, 512, 0, 90), Rectangle(512, 700, 0, 90)
+    with closing(Journal(tmp_path / "journal")) as journal:
+        journal.start()
+        for z in (0, 1):
+            journal.record_rectangle(0, 0, z, one, {"nan": 3})
+            journal.record_rectangle(0, 0, z, other, {})
+        journal.record_plane(0, 0, 1)
+    found = Journal(tmp_path / "journal")
+    assert found.rectangles == journal.rectangles == {(0, 0, 0): {one: {"nan": 3}, other: {}}}
+    with closing(found):
+        found.append_from_here()
+        found.forget_rectangles()
+    assert Journal(tmp_path / "journal").rectangles == {}
+    assert Journal(tmp_path / "journal").done == {(0, 0, 1)}
 
 
 def test_missing_planes_beyond_the_array_raise(tmp_path):

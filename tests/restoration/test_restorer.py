@@ -75,6 +75,25 @@ def test_one_tile_has_no_seam_warning(caplog):
     assert not caplog.messages
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(1, 150), st.integers(1, 150), st.integers(40, 120), st.sampled_from([1, 2, 4]),
+    st.tuples(*[st.floats(0, 1)] * 4),
+)  # fmt: skip
+def test_part_of_a_frame_equals_that_of_the_whole_bit_for_bit(height, width, tile_size, scale, sides):
+    restorer = Restorer(as_model(PoolingNetwork(scale=scale)), inference=replace(ON_CPU, tile_size=tile_size))
+    frame = np.random.default_rng(height).random((1, height, width), np.float32)
+    whole = restorer.restore_window(frame)[0]
+    rows, columns = (
+        slice(int(min(ends) * (size - 1)), int(max(ends) * (size - 1)) + 1)
+        for ends, size in zip((sides[:2], sides[2:]), whole.shape, strict=True)
+    )
+    part = restorer.part((height, width), rows, columns)
+    loaded = restorer.load(frame[:, part.source[0], part.source[1]])
+    restored = restorer.restore_frames([loaded], (height, width), part=part)
+    assert np.array_equal(restored[0], whole[rows, columns])
+
+
 class MemoryLimited(PoolingNetwork):
     """A network that runs out of memory above `limit` pixels per side."""
 
@@ -109,6 +128,17 @@ def test_tiles_are_halved_until_they_fit(rng, caplog, error):
     assert "out of memory on cpu with tile_size=" in caplog.text
     expected = Restorer(as_model(PoolingNetwork()), inference=replace(ON_CPU, tile_size=512)).restore_window(window)
     np.testing.assert_allclose(restored, expected, atol=1e-5)
+
+
+def test_part_of_a_frame_contains_the_smaller_tiles_of_less_memory(rng):
+    frame = rng.random((1, 700, 300), np.float32)
+    model = as_model(MemoryLimited(100, MemoryError()))
+    restorer = Restorer(model, inference=replace(ON_CPU, tile_size=256))
+    part = restorer.part((700, 300), slice(250, 400), slice(0, 300))
+    loaded = restorer.load(frame[:, part.source[0], part.source[1]])
+    restored = restorer.restore_frames([loaded], (700, 300), part=part)
+    smaller = Restorer(model, inference=replace(ON_CPU, tile_size=restorer.tile_size, tile_overlap=36))
+    assert np.array_equal(restored, smaller.restore_window(frame)[:, 250:400])
 
 
 def test_smallest_tile_out_of_memory_raises_with_advice(rng):

@@ -25,7 +25,7 @@ from decrappify.restoration.channel_models import (
 )
 from decrappify.restoration.frames.choice import beyond_movie, check_slices_are_not_meant, parse_frames
 from decrappify.restoration.frames.missing import complete_frames, interval_of, nearest_frame, with_empty_planes
-from decrappify.restoration.frames.reading import Frame, FrameReader, Part
+from decrappify.restoration.frames.reading import Frame, FrameReader, Part, Repairs
 from decrappify.restoration.frames.sliding import SlidingWindow, Window
 from decrappify.restoration.measurement.channels import Channel, measure_channel
 from decrappify.restoration.measurement.repair import put_back
@@ -33,6 +33,7 @@ from decrappify.restoration.options import RestorationOptions
 from decrappify.restoration.region import Region
 
 if TYPE_CHECKING:
+    from decrappify.io.store.rectangles import Rectangle
     from decrappify.model import Model
 
 P = TypeVar("P")
@@ -197,6 +198,7 @@ class Job:
         is_done: Callable[[Target], bool],
         *,
         part: Part | None = None,
+        known: Mapping[Plane, Repairs] | None = None,
         region: Region | None = None,
     ) -> Iterator[tuple[Target, Window[P]]]:
         """Yield every window to restore that is not done; each frame is read, normalized and passed to `load` once.
@@ -211,6 +213,8 @@ class Job:
             Returns whether to skip a target.
         part : tuple of slice, optional
             Rows and columns to which the frames are cropped.
+        known : mapping of (t, c, z) to Repairs, optional
+            Planes of which only the part is read, as for `FrameReader`.
         region : Region, optional
             Frames and slices to restore; all by default. Windows also contain the frames around them.
         """
@@ -224,8 +228,7 @@ class Job:
             if self.is_constant(number, channels):
                 continue
             n_frames = self.model_of(number).n_frames
-            compares = self.outliers == "replace" and along_t and n_frames > 1 and n_t > 2
-            reader = FrameReader(self.movie, channels, nan=self.nan, compares=compares, part=part)
+            reader = self.reader(number, channels, part=part, known=known)
             for o, fixed in outer:
                 window = SlidingWindow(
                     length,
@@ -238,6 +241,19 @@ class Job:
                     target = Target(i, o, number) if along_t else Target(o, i, number)
                     if self._is_recorded(fixed, number, position) and not is_done(target):
                         yield target, window.at(position)
+
+    def reader(
+        self,
+        group: int,
+        channels: Sequence[Channel],
+        *,
+        part: Part | None = None,
+        known: Mapping[Plane, Repairs] | None = None,
+    ) -> FrameReader:
+        """Return the reader of the frames of a channel group; arguments as for `windows`."""
+        compares = self.outliers == "replace" and self.window_axis == "T"
+        compares = compares and self.model_of(group).n_frames > 1 and self.movie.shape[0] > 2
+        return FrameReader(self.movie, channels, nan=self.nan, compares=compares, part=part, known=known)
 
     def planes(self, target: Target) -> list[Plane]:
         """Return the output planes (t, c, z) of one window."""
@@ -282,9 +298,8 @@ class Job:
     ) -> Iterator[tuple[Target, Callable[[], tuple[list[Array], int]]]]:
         """Return the targets of constant groups, each with a function that reads its planes in the output's dtype.
 
-        They are those of a region, or all.
-
-        The function also returns the number of NaN pixels.
+        They are those of a region, or all, and the planes those in its rectangle. The function also returns the number
+        of NaN pixels.
         """
         region = region or self.whole()
         for number, group in enumerate(self.groups):
@@ -292,7 +307,7 @@ class Job:
                 for i, t in ((i, self.frames[i]) for i in region.frames):
                     for z in region.slices:
                         if not self._is_lost(t, z, number):
-                            yield Target(i, z, number), partial(self._as_it_is, t, z, group)
+                            yield Target(i, z, number), partial(self._as_it_is, t, z, group, region.rectangle)
 
     def to_gray(
         self, restored: Array, target: Target, window: Window[Any], channels: Sequence[Channel]
@@ -330,13 +345,15 @@ class Job:
             planes.append(gray)
         return planes, (below, above)
 
-    def empty_planes(self) -> list[Array]:
-        """Return the planes of a window with only NaN in the middle frame."""
+    def empty_planes(self, shape: tuple[int, ...] | None = None) -> list[Array]:
+        """Return the planes of a window with only NaN in the middle frame, or parts of them with a shape (Y, X)."""
         value = np.nan if self.dtype.kind == "f" else 0
-        return [np.full(self.shape[3:], value, self.dtype) for _ in range(self.out_channels)]
+        return [np.full(shape or self.shape[3:], value, self.dtype) for _ in range(self.out_channels)]
 
-    def _as_it_is(self, t: int, z: int, group: tuple[int, ...]) -> tuple[list[Array], int]:
-        planes = [self.movie.frame(t, c, z) for c in group]
+    def _as_it_is(self, t: int, z: int, group: tuple[int, ...], rectangle: Rectangle | None) -> tuple[list[Array], int]:
+        whole = slice(None), slice(None)
+        part = whole if rectangle is None else rectangle.coarser(self.scale)
+        planes = [self.movie.region(t, c, z, *part) for c in group]
         n_nan = sum(int(np.count_nonzero(np.isnan(plane))) for plane in planes if plane.dtype.kind == "f")
         if self.dtype.kind in "ui":
             planes = [np.nan_to_num(plane) for plane in planes]

@@ -20,6 +20,7 @@ from decrappify.restoration.restorer import Restorer
 
 if TYPE_CHECKING:
     from decrappify._common.progress import Cancel
+    from decrappify.io.store.rectangles import Rectangle
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ def prepared_restorer(
     *,
     killed: bool,
     cancel: Cancel | None,
+    checks_memory: bool = True,
 ) -> Restorer:
     """Create the restorer of a run, and log its settings.
 
@@ -49,6 +51,8 @@ def prepared_restorer(
         Whether the system killed the previous run for lack of memory; smaller tiles are then used.
     cancel : threading.Event, optional
         Checked before every tile.
+    checks_memory : bool
+        Whether to check that one window fits into memory; otherwise call `check_window_memory`.
 
     Raises
     ------
@@ -66,8 +70,9 @@ def prepared_restorer(
         )
     used = replace(inference, device=str(device), **{name: begun[name] for name in names if name in begun})
     restorer = Restorer(*job.networks, inference=used, expected_pixels=job.n_pixels, cancel=cancel)
-    restorer.grid(_frame_shape(job))  # raises on unsuitable tiles before anything is written
-    _check_memory(job)
+    restorer.grid(frame_shape(job))  # raises on unsuitable tiles before anything is written
+    if checks_memory:
+        check_window_memory(job, restorer)
     if killed:
         _use_smaller_tiles(job, restorer)
     _log_settings(job, restorer, inference)
@@ -92,26 +97,37 @@ def chosen_device(device: str, begun: Mapping[str, Any]) -> torch.device:
         return chosen
 
 
-def _frame_shape(job: Job) -> tuple[int, int]:
+def frame_shape(job: Job) -> tuple[int, int]:
+    """Return the shape (Y, X) of the frames of the input."""
     return job.movie.shape[3], job.movie.shape[4]
 
 
-def _check_memory(job: Job) -> None:
-    """Raise an error if one window does not fit into memory, before the system kills the run."""
-    height, width = _frame_shape(job)
-    out_y, out_x = job.shape[3:]
+def check_window_memory(job: Job, restorer: Restorer, rectangle: Rectangle | None = None) -> None:
+    """Raise an error if one window, or the rectangle of one, does not fit into memory, before the system kills the run.
+
+    Raises
+    ------
+    DeviceMemoryError
+        If it does not fit.
+    """
+    (height, width), (out_y, out_x) = frame_shape(job), job.shape[3:]
+    what = f"restoring frames of {height} x {width} pixels"
+    if rectangle is not None:
+        rows, columns = restorer.part((height, width), rectangle.rows, rectangle.columns).source
+        (height, width), (out_y, out_x) = (rows.stop - rows.start, columns.stop - columns.start), rectangle.shape
+        what += f" in parts of {out_y} x {out_x} pixels of the result"
     group = max(map(len, job.groups))
     source = height * width * group * (4 * (job.n_frames + 1) + job.movie.dtype.itemsize)
     result = out_y * out_x * job.out_channels * (4 + job.dtype.itemsize)
     check_memory(
         source + result,
-        f"restoring frames of {height} x {width} pixels",
+        what,
         "crop the movie, bin it, or use a computer or container with more memory",
     )
 
 
 def _use_smaller_tiles(job: Job, restorer: Restorer) -> None:
-    used, smaller = restorer.used_and_smaller(_frame_shape(job))
+    used, smaller = restorer.used_and_smaller(frame_shape(job))
     killed = f"the system ended the previous run for lack of memory, with {setting('tile_size', used)}"
     if smaller is None:
         logger.warning("%s, the smallest; close other programs, or raise the memory limit", killed)

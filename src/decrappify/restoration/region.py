@@ -1,4 +1,4 @@
-"""Regions of a result: ranges of frames and slices that can be restored separately, with the same pixels."""
+"""Regions of a result that can be restored separately, with the same pixels: ranges of frames and slices, or parts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise, product
 
 from decrappify._common.planes.rounding import round_up
+from decrappify.io.store.rectangles import Rectangle
 
 _LONGEST, _SHORT, _PER_WORKER = 64, 8, 8
 
@@ -18,10 +19,13 @@ class Region:
     ----------
     frames, slices : range
         Indices of the output.
+    rectangle : Rectangle or None
+        The only part of these planes that is in the region; None for whole planes.
     """
 
     frames: range
     slices: range
+    rectangle: Rectangle | None = None
 
     def __contains__(self, place: tuple[int, int]) -> bool:
         """Return whether a frame and slice (t, z) of the output are in the region."""
@@ -33,21 +37,47 @@ class Region:
 
         >>> Region(range(0, 8), range(2, 3)).name
         'frames-0-8-slices-2-3'
+        >>> Region(range(0, 1), range(0, 1), Rectangle(0, 512, 512, 700)).name
+        'frames-0-1-slices-0-1-rows-0-512-columns-512-700'
         """
         t, z = self.frames, self.slices
-        return f"frames-{t.start}-{t.stop}-slices-{z.start}-{z.stop}"
+        name = f"frames-{t.start}-{t.stop}-slices-{z.start}-{z.stop}"
+        if self.rectangle is None:
+            return name
+        top, bottom, left, right = self.rectangle
+        return f"{name}-rows-{top}-{bottom}-columns-{left}-{right}"
+
+    @property
+    def description(self) -> str:
+        """Name of the region in messages.
+
+        >>> Region(range(0, 8), range(2, 3)).description
+        'frames 0 to 7'
+        >>> Region(range(3, 4), range(0, 1), Rectangle(0, 512, 512, 700)).description
+        'rows 0 to 511, columns 512 to 699 of frame 3'
+        """
+        if self.rectangle is None:
+            return f"frames {self.frames.start} to {self.frames.stop - 1}"
+        top, bottom, left, right = self.rectangle
+        return f"rows {top} to {bottom - 1}, columns {left} to {right - 1} of frame {self.frames.start}"
 
     def overlaps(self, other: Region) -> bool:
-        """Return whether a plane is in both regions.
+        """Return whether a pixel is in both regions.
 
         >>> one = Region(range(0, 8), range(0, 1))
         >>> one.overlaps(Region(range(7, 9), range(0, 1))), one.overlaps(Region(range(8, 9), range(0, 1)))
         (True, False)
         """
-        return all(
+        share_planes = all(
             max(a.start, b.start) < min(a.stop, b.stop)
             for a, b in ((self.frames, other.frames), (self.slices, other.slices))
         )
+        one, two = self.rectangle, other.rectangle
+        return share_planes and (one is None or two is None or one.overlaps(two))
+
+    def planes(self) -> list[Region]:
+        """Return the single planes (frame and slice, of all channels) as regions."""
+        return [Region(range(t, t + 1), range(z, z + 1), self.rectangle) for t, z in product(self.frames, self.slices)]
 
 
 def divided(n_frames: int, n_slices: int, n_workers: int, *, window_axis: str = "T") -> list[Region]:

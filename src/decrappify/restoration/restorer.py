@@ -14,6 +14,7 @@ from torch import Tensor
 from decrappify._common.argument_names import setting
 from decrappify._common.counting import counted
 from decrappify._common.progress import Cancel, check_cancel
+from decrappify._common.rounding import round_up
 from decrappify.errors import DeviceMemoryError, InputError
 from decrappify.inference.memory import free_memory, halved, largest_tile, seam_warning, tile_and_overlap
 from decrappify.inference.network import InferenceNetwork
@@ -21,7 +22,7 @@ from decrappify.inference.options import InferenceOptions
 from decrappify.inference.reuse import prepared_network
 from decrappify.limits.reached import is_out_of_memory
 from decrappify.movie import Array
-from decrappify.restoration.tiling import TileGrid
+from decrappify.restoration.tiling import FramePart, TileGrid, TileSet
 
 if TYPE_CHECKING:
     from decrappify.model import Model
@@ -87,20 +88,37 @@ class Restorer:
 
     def grid(self, frame_shape: tuple[int, int]) -> TileGrid:
         """Return the tiles over a frame of (Y, X) pixels."""
-        grid = TileGrid(
-            frame_shape=frame_shape,
-            tile_size=self.tile_size,
-            overlap=self.tile_overlap,
-            multiple=self.size_multiple,
-            margin=self.margin,
-            scale=self.network.scale,
-        )
+        grid = self._grid(frame_shape, self.tile_size)
         if not self._warned_of_seams and len(grid) > 1:
             self._warned_of_seams = True
             seams = seam_warning(self.tile_size, self.tile_overlap, margin=self.margin, multiple=self.size_multiple)
             if seams is not None:
                 logger.warning(seams)
         return grid
+
+    def part(self, frame_shape: tuple[int, int], rows: slice, columns: slice) -> FramePart:
+        """Return the part of a frame of (Y, X) pixels to load for a rectangle of its result (output pixels).
+
+        It also contains the smaller tiles that are used when memory runs out.
+        """
+        grid = self._grid(frame_shape, self.tile_size)
+        reach, multiple, scale = self._smaller(grid) or 0, self.size_multiple, self.network.scale
+        source = []
+        for wanted, tiles, size in zip((rows, columns), grid.source_of(rows, columns), frame_shape, strict=True):
+            first, last = wanted.start // scale - reach, -(-wanted.stop // scale) + reach
+            start = min(tiles.start, max(0, first // multiple * multiple))
+            source.append(slice(start, max(tiles.stop, min(size, round_up(last, multiple)))))
+        return FramePart(rows, columns, (source[0], source[1]))
+
+    def _grid(self, frame_shape: tuple[int, int], tile_size: int) -> TileGrid:
+        return TileGrid(
+            frame_shape=frame_shape,
+            tile_size=tile_size,
+            overlap=self.tile_overlap,
+            multiple=self.size_multiple,
+            margin=self.margin,
+            scale=self.network.scale,
+        )
 
     def load(self, frame: Array) -> Tensor:
         """Prepare a normalized frame (C, Y, X) float32 for the network: padded, and on the device if it fits."""
@@ -135,15 +153,25 @@ class Restorer:
         frames = np.split(window, self.network.n_frames)
         return self.restore_frames([self.load(frame) for frame in frames], (window.shape[1], window.shape[2]))
 
-    def restore_frames(self, frames: Sequence[Tensor], frame_shape: tuple[int, int], network: int = 0) -> Array:
+    def restore_frames(
+        self,
+        frames: Sequence[Tensor],
+        frame_shape: tuple[int, int],
+        network: int = 0,
+        *,
+        part: FramePart | None = None,
+    ) -> Array:
         """Restore as `restore_window`, for frames from `load`; restarts with smaller tiles when memory runs out.
 
-        `network` is the index of the model.
+        `network` is the index of the model. With a `part` of the frame, as returned by `part`, only its rectangle is
+        restored, from frames that were cropped to its source, with the same result as that rectangle of the whole.
         """
         while True:
             smaller: int | None
             try:
-                return self._restore_once(self.networks[network], frames, self.grid(frame_shape))
+                grid = self.grid(frame_shape)
+                tiles = grid.whole() if part is None else grid.within(part)
+                return self._restore_once(self.networks[network], frames, tiles)
             except (MemoryError, RuntimeError, OSError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -167,22 +195,25 @@ class Restorer:
 
     def used_and_smaller(self, frame_shape: tuple[int, int]) -> tuple[int, int | None]:
         """Return the side of the tiles of a frame, and the next smaller one, None if that is the smallest."""
-        used = min(self.tile_size, max(self.grid(frame_shape).tile_shape))
-        return used, halved(used, self.tile_overlap, self.size_multiple)
+        grid = self.grid(frame_shape)
+        return min(self.tile_size, max(grid.tile_shape)), self._smaller(grid)
+
+    def _smaller(self, grid: TileGrid) -> int | None:
+        used = min(grid.tile_size, max(grid.tile_shape))
+        return halved(used, self.tile_overlap, self.size_multiple)
 
     @torch.inference_mode()
-    def _restore_once(self, network: InferenceNetwork, frames: Sequence[Tensor], grid: TileGrid) -> Array:
-        scale = network.scale
-        shape = (network.out_channels, grid.padded_shape[0] * scale, grid.padded_shape[1] * scale)
+    def _restore_once(self, network: InferenceNetwork, frames: Sequence[Tensor], tiles: TileSet) -> Array:
+        shape = (network.out_channels, *tiles.output_shape)
         storage = self._storage_device(4 * int(np.prod(shape)))
         output = torch.zeros(shape, device=storage)
-        for row, column in grid:
+        for row, column in tiles:
             check_cancel(self.cancel, "restoration was cancelled")
             source = torch.cat([frame[:, row.source, column.source] for frame in frames])
             prediction = network(source[None].to(network.device))[0, :, row.kept, column.kept].to(storage)
             weights = torch.from_numpy(row.weights[:, None] * column.weights).to(storage)
             output[:, row.place, column.place] += prediction.mul_(weights)
-        return output[:, : grid.frame_shape[0] * scale, : grid.frame_shape[1] * scale].cpu().numpy()
+        return output[:, : tiles.result_shape[0], : tiles.result_shape[1]].cpu().numpy()
 
     def _storage_device(self, nbytes: int) -> torch.device:
         """Return the device for whole frames of `nbytes`: the network's, unless too little memory remains for tiles."""

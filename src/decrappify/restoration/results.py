@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from decrappify._common.progress import Progress
     from decrappify.io.store.journal import Journal
     from decrappify.io.store.locks import OutputLock
+    from decrappify.io.store.rectangles import Rectangle
 
 
 class Planes(Protocol):
@@ -117,6 +118,7 @@ class StoreResult:
         resume: bool,
         lock: OutputLock | None = None,
         growing: bool = False,
+        keeps_rectangles: bool = False,
         export_bars: Progress | None = None,
     ) -> None:
         from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
@@ -133,12 +135,14 @@ class StoreResult:
             resume=resume,
             lock=lock,
             growing=growing,
+            keeps_rectangles=keeps_rectangles,
             **metadata,
         )
         self.state = self._writer.state
         self.save_state, self.is_done = self._writer.save_state, self._writer.is_done
         self.write_plane, self.close = self._writer.write_plane, self._writer.close
         self.write_note, self.adopt_planes = self._writer.write_note, self._writer.adopt_planes
+        self.adopt_rectangle, self.complete_plane = self._writer.adopt_rectangle, self._writer.complete_plane
         self.lengthen, self.forget = self._writer.lengthen, self._writer.forget
         self._run_key = run_key
 
@@ -150,6 +154,11 @@ class StoreResult:
     def done(self) -> set[Plane]:
         """Return the finished planes."""
         return self._writer.done()
+
+    @property
+    def rectangles(self) -> Mapping[Plane, Mapping[Rectangle, Mapping[str, Any]]]:
+        """Return the finished rectangles of unfinished planes, each with its note."""
+        return self._writer.rectangles
 
     @property
     def notes(self) -> Mapping[Plane, dict[str, Any]]:

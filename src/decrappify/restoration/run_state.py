@@ -56,6 +56,8 @@ class RunState:
         Whether all planes are finished.
     done : set of (t, c, z)
         Planes finished by earlier runs, or by other processes.
+    has_rectangles : bool
+        Whether rectangles of unfinished planes are finished.
     earlier : mapping or None
         Record left by a killed run, see `decrappify.restoration.records.attempts`.
 
@@ -90,6 +92,7 @@ class RunState:
         self.begun: Mapping[str, Any] = {}
         self.complete, self._frames_done = False, 1
         self.done: set[Plane] = set()
+        self.has_rectangles = False
         self.earlier: Any = None
         self._lock: OutputLock | None = None
         self._result: Result | None = None
@@ -106,11 +109,23 @@ class RunState:
         """Number of planes finished by earlier runs."""
         return len(self.done)
 
-    def open(self, plan: RestorationPlan, progress: Progress | None, cancel: Cancel | None) -> Result:
-        """Open the result, new or with the finished planes of the interrupted run, and record the plan in it."""
+    def open(
+        self,
+        plan: RestorationPlan,
+        progress: Progress | None,
+        cancel: Cancel | None,
+        *,
+        keeps_rectangles: bool = False,
+    ) -> Result:
+        """Open the result, new or with the finished planes of the interrupted run, and record the plan in it.
+
+        With `keeps_rectangles`, rectangles of unfinished planes also remain finished.
+        """
         provenance = plan.provenance()
         decided = plan.record([] if self.begun else self.inputs.take_new())
-        result = self._result = self._opened(self.job.metadata | {"provenance": provenance}, progress, cancel)
+        result = self._result = self._opened(
+            self.job.metadata | {"provenance": provenance}, progress, cancel, keeps_rectangles
+        )
         if result.state != decided:
             result.state.update(decided)
             result.save_state()
@@ -152,6 +167,7 @@ class RunState:
             begun = dict(before.journal.state)
             self.earlier = taken_from(begun)
             self.begun, self.done = begun, before.journal.done
+            self.has_rectangles = bool(before.journal.rectangles)
             self._frames_done = 1 + max((t for t, _, _ in self.done), default=0)
 
     def _was_placed(self, lock: OutputLock) -> bool:
@@ -165,7 +181,9 @@ class RunState:
             self.job.movie.frame(*plane)
         return lock.placed_by == placed_key(self._run_key, self.inputs.checksum(planes))
 
-    def _opened(self, metadata: Mapping[str, Any], progress: Progress | None, cancel: Cancel | None) -> Result:
+    def _opened(
+        self, metadata: Mapping[str, Any], progress: Progress | None, cancel: Cancel | None, keeps_rectangles: bool
+    ) -> Result:
         if self.output is None:
             return MemoryResult(self.job.shape, self.job.dtype, metadata)
         shape = (self._frames_done, *self.job.shape[1:]) if self._growing else self.job.shape
@@ -179,6 +197,7 @@ class RunState:
             resume=self._resume,
             lock=self._lock,
             growing=self._growing,
+            keeps_rectangles=keeps_rectangles,
             export_bars=cancellable(progress, cancel, _CANCELLED_EXPORT),
         )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -12,7 +13,8 @@ from torch import Tensor
 from decrappify._common.counting import counted
 from decrappify._common.progress import Bar, Progress, progress_bar
 from decrappify.errors import Cancelled
-from decrappify.movie import Array
+from decrappify.movie import Array, Plane
+from decrappify.restoration.frames.reading import Repairs
 from decrappify.restoration.frames.sliding import Window
 from decrappify.restoration.job import Job, Target
 from decrappify.restoration.overlap import run_overlapped
@@ -37,6 +39,7 @@ def run_windows(
     on_plane: OnPlane | None = None,
     *,
     region: Region | None = None,
+    known: Mapping[Plane, Repairs] | None = None,
 ) -> None:
     """Restore all windows of a plan, or those of a region of it, that are not done.
 
@@ -55,7 +58,9 @@ def run_windows(
     on_plane : callable, optional
         Called with (t, c, z) of each written plane.
     region : Region, optional
-        Frames and slices to restore; all by default.
+        Frames and slices to restore, or the rectangle of them, which `result` then writes; all by default.
+    known : mapping of (t, c, z) to Repairs, optional
+        For a rectangle: planes of the input of which only its part is read.
 
     Raises
     ------
@@ -72,7 +77,9 @@ def run_windows(
         run.write_blanks()
         run.pass_through()
         try:
-            windows = job.windows(plan.channels, restorer.load, run.is_done, region=region)
+            source = None if run.part is None else run.part.source
+            known = None if run.part is None else known or {}
+            windows = job.windows(plan.channels, restorer.load, run.is_done, part=source, known=known, region=region)
             run_overlapped(windows, run.restore, run.write)
         except Cancelled as error:
             raise cancelled(count_done(job, result, region), total) from error
@@ -94,6 +101,9 @@ class Stages:
         self._job, self._channels, self._region = plan.job, plan.channels, region
         self._restorer, self._result, self._inputs = restorer, result, inputs
         self._bar, self._on_plane = bar, on_plane
+        rectangle, frame_shape = region.rectangle, self._job.movie.shape[3:]
+        self._shape = self._job.shape[3:] if rectangle is None else rectangle.shape
+        self.part = None if rectangle is None else restorer.part(frame_shape, rectangle.rows, rectangle.columns)
 
     def is_done(self, target: Target) -> bool:
         """Return whether all planes of a target and its copies are finished."""
@@ -103,7 +113,7 @@ class Stages:
         """Write the planes that remain blank because they were never recorded."""
         for place in self._job.blanks(self._region):
             if not self._result.is_done(*place):
-                self._result.write_plane(*place, np.zeros(self._job.shape[3:], self._job.dtype))
+                self._result.write_plane(*place, np.zeros(self._shape, self._job.dtype))
                 self._bar.update(1)
 
     def pass_through(self) -> None:
@@ -117,17 +127,31 @@ class Stages:
     def restore(self, item: tuple[Target, Window[Tensor]]) -> _Restored:
         """Restore one window; the result does not refer to its frames, which can be freed before it is written."""
         target, window = item
-        planes, clipped = self._job.empty_planes() if window.frames is None else [], (0, 0)
+        window = self._within_rectangle(window)
+        planes, clipped = self._job.empty_planes(self._shape) if window.frames is None else [], (0, 0)
         if window.frames is not None:
             restorer, frame_shape = self._restorer, self._job.movie.shape[3:]
             tile_size = restorer.tile_size
-            restored = restorer.restore_frames(window.frames, frame_shape, self._job.network_of(target.group))
+            network = self._job.network_of(target.group)
+            restored = restorer.restore_frames(window.frames, frame_shape, network, part=self.part)
             if restorer.tile_size != tile_size:
                 self._result.state["tile_size"] = restorer.tile_size
                 self._result.save_state()
             planes, clipped = self._job.to_gray(restored, target, window, self._channels)
         self._count(target)
         return target, planes, note_of(window, clipped)
+
+    def _within_rectangle(self, window: Window[Tensor]) -> Window[Tensor]:
+        """Crop the mask of NaN to the rectangle, of which the tiles need surroundings."""
+        rectangle, unknown = self._region.rectangle, window.middle.unknown
+        if self.part is None or rectangle is None or unknown is None:
+            return window
+        place = tuple(
+            slice(wanted.start - read.start, wanted.stop - read.start)
+            for wanted, read in zip(rectangle.coarser(self._job.scale), self.part.source, strict=True)
+        )
+        inside = unknown[place]
+        return replace(window, middle=replace(window.middle, unknown=inside if inside.any() else None))
 
     def write(self, item: _Restored) -> None:
         """Write the planes of one restored window."""
@@ -149,10 +173,10 @@ class Stages:
                     self._on_plane(*place)
 
 
-def cancelled(n_finished: int, total: int) -> Cancelled:
+def cancelled(n_finished: int, total: int, unit: str = "plane") -> Cancelled:
     """Return the error of a cancelled run; its message states what is kept."""
     kept = "they are kept, repeat the call to restore the rest" if n_finished else "nothing is kept"
-    return Cancelled(f"cancelled after {n_finished} of {counted(total, 'plane')}; {kept}")
+    return Cancelled(f"cancelled after {n_finished} of {counted(total, unit)}; {kept}")
 
 
 def count_done(job: Job, result: Planes, region: Region) -> int:

@@ -36,6 +36,44 @@ class Span:
     weights: Array
 
 
+@dataclass(frozen=True, slots=True)
+class FramePart:
+    """A rectangle of a restored frame, and the part of the input frame that was read for it.
+
+    Attributes
+    ----------
+    rows, columns : slice
+        The rectangle, in output pixels.
+    source : tuple of slice
+        Rows and columns of the input frame; they contain all tiles of the rectangle, and start on the tiles' grid.
+    """
+
+    rows: slice
+    columns: slice
+    source: tuple[slice, slice]
+
+
+@dataclass(frozen=True, slots=True)
+class TileSet:
+    """Tiles over an array of output pixels.
+
+    Attributes
+    ----------
+    rows, columns : tuple of Span
+        Tiles along Y and X.
+    output_shape, result_shape : tuple of int
+        Shape (Y, X) of the array, and of the upper left part of it that is the result.
+    """
+
+    rows: tuple[Span, ...]
+    columns: tuple[Span, ...]
+    output_shape: tuple[int, int]
+    result_shape: tuple[int, int]
+
+    def __iter__(self) -> Iterator[tuple[Span, Span]]:
+        return ((row, column) for row in self.rows for column in self.columns)
+
+
 @dataclass(frozen=True, kw_only=True)
 class TileGrid:
     """The tiles of a frame, the same for every frame of a movie.
@@ -111,7 +149,40 @@ class TileGrid:
         return len(self.rows) * len(self.columns)
 
     def __iter__(self) -> Iterator[tuple[Span, Span]]:
-        return ((row, column) for row in self.rows for column in self.columns)
+        return iter(self.whole())
+
+    def whole(self) -> TileSet:
+        """Return all tiles, over the padded frame."""
+        y, x = self.padded_shape
+        height, width = self.frame_shape
+        return TileSet(
+            self.rows, self.columns, (y * self.scale, x * self.scale), (height * self.scale, width * self.scale)
+        )
+
+    def within(self, part: FramePart) -> TileSet:
+        """Return the tiles of a rectangle, over that rectangle; they are the same as those of the whole frame."""
+        rows, columns = (
+            tuple(_cut(span, wanted, read.start) for span in touching(spans, wanted))
+            for spans, wanted, read in zip(
+                (self.rows, self.columns), (part.rows, part.columns), part.source, strict=True
+            )
+        )
+        shape = part.rows.stop - part.rows.start, part.columns.stop - part.columns.start
+        return TileSet(rows, columns, shape, shape)
+
+    def source_of(self, rows: slice, columns: slice) -> tuple[slice, slice]:
+        """Return rows and columns of the input that the tiles of a rectangle of the output read.
+
+        >>> grid = TileGrid(frame_shape=(100, 60), tile_size=64, overlap=16, multiple=8, margin=6)
+        >>> grid.source_of(slice(90, 100), slice(0, 20))
+        (slice(40, 100, None), slice(0, 60, None))
+        """
+        down, across = touching(self.rows, rows), touching(self.columns, columns)
+        height, width = self.frame_shape
+        return (
+            slice(down[0].source.start, min(down[-1].source.stop, height)),
+            slice(across[0].source.start, min(across[-1].source.stop, width)),
+        )
 
     def pad(self, frame: Array) -> Array:
         """Pad (..., Y, X) at the bottom and the right, by reflection, or by the edge if the frame is too small."""
@@ -152,6 +223,23 @@ class TileGrid:
             if start + size < length:
                 tile[len(tile) - len(rise) :] *= rise[::-1]
         return np.asarray(weights / weights.sum(axis=0))
+
+
+def touching(spans: tuple[Span, ...], wanted: slice) -> tuple[Span, ...]:
+    """Return the tiles along one axis that contribute to a range of output pixels."""
+    return tuple(span for span in spans if span.place.start < wanted.stop and wanted.start < span.place.stop)
+
+
+def _cut(span: Span, wanted: slice, origin: int) -> Span:
+    """Return the part of a tile in a range of output pixels, relative to it, and to input pixels from `origin`."""
+    first, last = max(span.place.start, wanted.start), min(span.place.stop, wanted.stop)
+    used = slice(first - span.place.start, last - span.place.start)
+    return Span(
+        slice(span.source.start - origin, span.source.stop - origin),
+        slice(span.kept.start + used.start, span.kept.start + used.stop),
+        slice(first - wanted.start, last - wanted.start),
+        span.weights[used],
+    )
 
 
 def _equal_tiles(length: int, tile_size: int, overlap: int, multiple: int) -> tuple[int, list[int]]:

@@ -11,7 +11,8 @@ from tests.restoration.conftest import FAST, files_of, grouped
 from decrappify import Cancelled, restore
 from decrappify.errors import InputError, OutputError, OutputExistsError, OutputInUseError
 from decrappify.io import open_movie, save_movie
-from decrappify.io.store import regions
+from decrappify.io.store import plane_sync, regions
+from decrappify.io.store.journal import Journal
 from decrappify.io.store.regions import locked_region
 from decrappify.movie import Movie
 from decrappify.restoration.distributed import parts
@@ -116,6 +117,20 @@ def test_runs_of_the_same_planes_at_the_same_time_are_refused(case):
         lock.release()
     case.restore(part="1/2")
     assert case.is_as_expected()
+
+
+def test_planes_of_a_process_that_was_killed_are_synchronized_before_they_count_as_such(case, monkeypatch):
+    with pytest.raises(Cancelled):
+        case.restore(part="1/2", **stopped_after(2))
+    journal = case.output.with_name("out.ome.zarr.partial") / "regions" / "part-1-of-2.journal"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(line for line in lines if b'"synced"' not in line))
+    planes, synchronized = Journal(journal).done, []
+    monkeypatch.setattr(plane_sync, "sync_files", lambda chunks, *, below: synchronized.extend(chunks))
+    regions.absorb_regions(journal.parents[1], case.output)
+    assert planes
+    found = {tuple(map(int, path.parts[-5:-2])) for path in synchronized}
+    assert found == planes
 
 
 def test_part_of_a_finished_output_does_not_suggest_to_overwrite(case):

@@ -9,6 +9,7 @@ from typing import Any
 
 from decrappify.io.store.journal import Journal
 from decrappify.io.store.plane_sync import PlaneSync
+from decrappify.io.store.rectangles import Rectangle
 from decrappify.movie import Plane
 
 
@@ -30,10 +31,10 @@ class FinishedPlanes(Journal):
         self._lock = threading.Lock()
         self._sync = PlaneSync(store, n_levels, self)
 
-    def record(self, t: int, c: int, z: int) -> None:
-        """Record that all chunks of a plane are written."""
+    def record(self, t: int, c: int, z: int, *, is_on_disk: bool = False) -> None:
+        """Record that all chunks of a plane are written, and perhaps that they are already on the disk."""
         with self._lock:
-            self.record_plane(t, c, z)
+            self.record_plane(t, c, z, is_on_disk=is_on_disk)
             self._sync.run_if_due()
 
     def adopt(self, planes: Iterable[Plane], notes: Iterable[tuple[Plane, Mapping[str, Any]]]) -> None:
@@ -45,6 +46,17 @@ class FinishedPlanes(Journal):
                 self.record_plane(t, c, z, is_on_disk=True)
             self._sync.run_if_due()
 
+    def adopt_rectangle(
+        self, rectangle: Rectangle, planes: Iterable[Plane], notes: Iterable[tuple[Plane, Mapping[str, Any]]]
+    ) -> None:
+        """Record a rectangle of planes that another process wrote and synchronized, and its notes."""
+        found = dict(notes)
+        with self._lock:
+            for plane in planes:
+                if plane not in self.done:
+                    self.record_rectangle(*plane, rectangle, dict(found.get(plane, {})))
+            self._sync.run_if_due()
+
     def record_layout(self, layout: list[Any]) -> None:
         """Record that the arrays of the store exist and are on the disk."""
         super().record_layout(layout)
@@ -54,6 +66,12 @@ class FinishedPlanes(Journal):
         """Record small JSON values with a plane."""
         with self._lock:
             super().record_note(t, c, z, dict(note))
+
+    def forget_rectangles(self) -> None:
+        """Regard planes of which only rectangles are finished as unfinished, and wait until this is on the disk."""
+        with self._lock:
+            super().forget_rectangles()
+            self._sync.run()
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Replace the state."""

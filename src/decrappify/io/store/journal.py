@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 from decrappify._common.checks import json_value
 from decrappify.io.store.lock_record import boot_name
+from decrappify.io.store.rectangles import Rectangle
 from decrappify.movie import Plane
 
 
@@ -39,6 +40,10 @@ class Journal:
         The last saved state.
     notes : dict of (t, c, z) to dict
         Notes on single planes.
+    within : Rectangle or None
+        The only rectangle of its planes that the process with this journal writes; None for whole planes.
+    rectangles : dict of (t, c, z) to dict of Rectangle to dict
+        Finished rectangles of unfinished planes, which are on the disk, each with its note.
     """
 
     def __init__(self, path: Path) -> None:
@@ -52,6 +57,8 @@ class Journal:
         self.is_synced = False
         self.state: dict[str, Any] = {}
         self.notes: dict[Plane, dict[str, Any]] = {}
+        self.within: Rectangle | None = None
+        self.rectangles: dict[Plane, dict[Rectangle, dict[str, Any]]] = {}
         if path.is_file():
             self._read()
 
@@ -60,6 +67,7 @@ class Journal:
         self.close()
         self._boot = boot_name()
         self.layout, self.done, self.unsynced, self.state, self.notes = None, set(), set(), {}, {}
+        self.within, self.rectangles = None, {}
         line = _line({"boot": boot_name()})
         self.path.write_bytes(line)
         self._whole_bytes = len(line)
@@ -81,6 +89,7 @@ class Journal:
         if (t, c, z) not in self.done:
             self._append([t, c, z])
             self.done.add((t, c, z))
+            self.rectangles.pop((t, c, z), None)
             if not is_on_disk:
                 self.unsynced.add((t, c, z))
 
@@ -88,6 +97,21 @@ class Journal:
         """Record small JSON values with a plane; a later note of the same plane replaces it."""
         self._append({"note": [t, c, z, note]})
         self.notes[t, c, z] = note
+
+    def record_within(self, rectangle: Rectangle) -> None:
+        """Record that only this rectangle of the planes is written, before the first plane."""
+        self._append({"within": rectangle})
+        self.within = rectangle
+
+    def record_rectangle(self, t: int, c: int, z: int, rectangle: Rectangle, note: dict[str, Any]) -> None:
+        """Record that a rectangle of a plane has been written and is on the disk, with a note."""
+        self._append({"rectangle": [t, c, z, *rectangle], "note": note})
+        self.rectangles.setdefault((t, c, z), {})[rectangle] = note
+
+    def forget_rectangles(self) -> None:
+        """Regard all planes of which only rectangles are finished as unfinished."""
+        self._append({"rectangles": None})
+        self.rectangles = {}
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Replace the state."""
@@ -147,9 +171,18 @@ class Journal:
         if isinstance(entry, list):
             t, c, z = (int(index) for index in entry)
             self.done.add((t, c, z))
-            self.unsynced.add((t, c, z))
+            if self.within is None:  # rectangles are on the disk before they are recorded
+                self.unsynced.add((t, c, z))
+            self.rectangles.pop((t, c, z), None)
         elif "layout" in entry:
             self.layout = list(entry["layout"])
+        elif "within" in entry:
+            self.within = Rectangle(*map(int, entry["within"]))
+        elif "rectangle" in entry:
+            t, c, z, *sides = map(int, entry["rectangle"])
+            self.rectangles.setdefault((t, c, z), {})[Rectangle(*sides)] = dict(entry["note"])
+        elif "rectangles" in entry:
+            self.rectangles = {}
         elif "note" in entry:
             t, c, z, note = entry["note"]
             self.notes[t, c, z] = dict(note)

@@ -20,6 +20,8 @@ from decrappify.errors import OutputInUseError
 from decrappify.io.store.durable import output_errors
 from decrappify.io.store.journal import Journal
 from decrappify.io.store.locks import OutputLock
+from decrappify.io.store.plane_sync import PlaneSync
+from decrappify.io.store.working_paths import STORE
 
 logger = logging.getLogger(__name__)
 
@@ -182,7 +184,7 @@ def absorb_regions(working: Path, shown: Path, *, shared: bool = False) -> None:
     try:
         for region in regions:
             _append(store, region)
-        store.record_synced()
+        _synchronize(working, store)
     finally:
         store.close()
     for region in regions:
@@ -190,16 +192,43 @@ def absorb_regions(working: Path, shown: Path, *, shared: bool = False) -> None:
             forget_region(region.path)
 
 
+def forget_rectangles(working: Path) -> None:
+    """Regard planes of which only rectangles are finished as unfinished; call it with the lock on the output."""
+    journal = Journal(working / "journal")
+    if journal.rectangles:
+        journal.append_from_here()
+        try:
+            journal.forget_rectangles()
+            _synchronize(working, journal)
+        finally:
+            journal.close()
+
+
 def forget_region(path: Path) -> None:
     """Delete the journal of a region after its records were moved."""
     path.unlink(missing_ok=True)
 
 
+def _synchronize(working: Path, journal: Journal) -> None:
+    """Wait until all planes of the journal of the store are on the disk, and record it."""
+    store = working / STORE
+    n_levels = sum(entry.name.isdecimal() for entry in store.iterdir()) if store.is_dir() else 0
+    PlaneSync(store, n_levels, journal).run()
+
+
 def _append(store: Journal, region: Journal) -> None:
+    if region.within is not None:
+        for place in sorted(region.done - store.done):
+            store.record_rectangle(*place, region.within, region.notes.get(place, {}))
+    else:
+        _append_planes(store, region)
+    smaller, used = region.state.get("tile_size"), store.state.get("tile_size")
+    if isinstance(smaller, int) and isinstance(used, int) and smaller < used:
+        store.save_state(store.state | {"tile_size": smaller})
+
+
+def _append_planes(store: Journal, region: Journal) -> None:
     for place, note in region.notes.items():
         store.record_note(*place, note)
     for place in sorted(region.done):
         store.record_plane(*place, is_on_disk=place not in region.unsynced)
-    smaller, used = region.state.get("tile_size"), store.state.get("tile_size")
-    if isinstance(smaller, int) and isinstance(used, int) and smaller < used:
-        store.save_state(store.state | {"tile_size": smaller})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+STORE = "store.ome.zarr"  # name of the growing store in the working folder
 _LONGEST_NAME = 247  # bytes; with ".partial" 255, the limit of common file systems
 
 
@@ -24,4 +25,4 @@ def partial_path(path: str | os.PathLike[str]) -> Path:
     >>> partial_path("results/cells.ome.zarr").as_posix()
     'results/cells.ome.zarr.partial/store.ome.zarr'
     """
-    return working_path(Path(path)) / "store.ome.zarr"
+    return working_path(Path(path)) / STORE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import product
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from decrappify._common.progress import progress_bar
 from decrappify.errors import Cancelled
 from decrappify.io.store.durable import output_errors, write_json
+from decrappify.io.store.rectangles import Rectangle
 from decrappify.io.store.regions import (
     create_regions,
     forget_region,
@@ -23,11 +24,14 @@ from decrappify.io.store.regions import (
 from decrappify.io.store.working_paths import working_path
 from decrappify.movie import Movie, Plane
 from decrappify.restoration.distributed.cluster import check_workers, connected, n_sharing, wait_for_worker
+from decrappify.restoration.distributed.division import RECTANGLES, divided_regions, repairs_of
 from decrappify.restoration.distributed.tasks import run_regions, run_task
 from decrappify.restoration.distributed.worker import PLAN, Written, choose_network
+from decrappify.restoration.measurement.channels import Channel
 from decrappify.restoration.output_range import check_output_range
 from decrappify.restoration.plan import RestorationPlan, measured_channels
-from decrappify.restoration.region import Region, divided
+from decrappify.restoration.records.notes import merged
+from decrappify.restoration.region import Region
 from decrappify.restoration.running import cancelled, count_done
 from decrappify.restoration.steps import completed, report_plan
 
@@ -71,20 +75,25 @@ def restored_on_cluster(call: Call, state: RunState, recipe: Recipe, cluster: An
         check_workers(client)
         recipe = replace(recipe, n_sharing=n_sharing(workers))
         threads = min(worker["nthreads"] for worker in workers.values())
-        network, runtime = run_task(client, choose_network, recipe, dict(state.begun), threads, cancel=call.cancel)
+        begun = dict(state.begun)
+        if not state.has_rectangles:  # the frames may be divided for another number of workers
+            begun.pop(RECTANGLES, None)
+        network, runtime, rectangles = run_task(
+            client, choose_network, recipe, begun, threads, len(workers), cancel=call.cancel
+        )
         plan = RestorationPlan(
             job=state.job,
             inference=recipe.inference,
             settings=state.settings,
             **network,
-            channels=measured_channels(state.job, state.begun),
+            channels=measured_channels(state.job, begun),
             runtime=runtime,
-            begun=state.begun,
+            begun=begun,
         )
         check_output_range(plan.job, plan.channels)
-        result: Any = state.open(plan, call.progress, call.cancel)
+        result: Any = state.open(plan, call.progress, call.cancel, keeps_rectangles=True)
         report_plan(state, plan)
-        _Run(call, recipe, result).run(client, len(workers))
+        _Run(call, recipe, result, rectangles, plan.channels).run(client, len(workers))
     call.inputs.confirm()
     return completed(plan, call.inputs, result)
 
@@ -92,52 +101,73 @@ def restored_on_cluster(call: Call, state: RunState, recipe: Recipe, cluster: An
 class _Run:
     """Planes that the workers write, recorded in the result."""
 
-    def __init__(self, call: Call, recipe: Recipe, result: StoreResult) -> None:
+    def __init__(
+        self,
+        call: Call,
+        recipe: Recipe,
+        result: StoreResult,
+        rectangles: Sequence[Rectangle],
+        channels: Sequence[Channel],
+    ) -> None:
         self._call, self._recipe, self._result = call, recipe, result
+        self._rectangles, self._channels = rectangles, channels
         self._job = call.job
         self._working = working_path(recipe.output)
 
     def run(self, client: Any, n_workers: int) -> None:
         """Restore all regions that are not done; any error stops the workers."""
-        cancel, on_plane = self._call.cancel, self._call.on_plane
+        cancel = self._call.cancel
+        self._record_rectangles()
+        self._complete(list(self._result.rectangles))
         regions = self._unfinished(n_workers)
-        total = self._job.shape[0] * self._job.shape[1] * self._job.shape[2]
+        known = repairs_of(self._job, self._channels, regions)
         with output_errors(self._recipe.output):
             token = create_regions(self._working)
             write_json(regions_folder(self._working) / PLAN, self._result.state)
+        unit = "rectangle" if any(region.rectangle is not None for region in regions) else "plane"
+        n_parts = max(1, len(self._rectangles)) if unit == "rectangle" else 1
+        total = self._job.shape[0] * self._job.shape[1] * self._job.shape[2] * n_parts
         name = f"restoring {self._job.movie.name}"
-        with progress_bar(self._call.progress, total=total, desc=name, unit="plane", initial=self._count_done()) as bar:
+        done = self._count_done(n_parts)
+        with progress_bar(self._call.progress, total=total, desc=name, unit=unit, initial=done) as bar:
 
             def record(region: Region, written: Written) -> None:
-                new = [plane for plane in written.planes if not self._result.is_done(*plane)]
-                self._record(region, written)
-                bar.update(len(new))
-                if on_plane is not None:
-                    for plane in new:
-                        on_plane(*plane)
+                new = [plane for plane in written.planes if not self._is_done(plane, region)]
+                self._record(region, written, new)
+                bar.update(len(new) if region.rectangle is not None else n_parts * len(new))
 
             try:
-                run_regions(client, self._recipe, token, regions, record, cancel=cancel)
+                run_regions(client, self._recipe, token, regions, record, known=known, cancel=cancel)
             except Cancelled as error:
                 if cancel is None or not cancel.is_set():
                     raise
-                raise cancelled(self._count_done(), total) from error
+                raise cancelled(self._count_done(n_parts), total, unit) from error
             finally:
                 with suppress(OSError):  # such as a full disk, which was reported; the tasks end with their regions
                     renew_token(self._working)
         wait_for_tasks(self._working, self._recipe.output)  # of workers that were regarded as lost
 
+    def _record_rectangles(self) -> None:
+        """Record the division of frames, which a run that resumes this one must share."""
+        state, sides = self._result.state, [list(rectangle) for rectangle in self._rectangles]
+        if state.get(RECTANGLES, []) != sides:
+            state.pop(RECTANGLES, None)
+            state.update({RECTANGLES: sides} if sides else {})
+            self._result.save_state()
+
     def _unfinished(self, n_workers: int) -> dict[Region, set[Plane]]:
         """Return the regions that are not done, with those of their planes that are."""
-        n_t, _, n_z = self._job.shape[:3]
-        regions = divided(n_t, n_z, n_workers, window_axis=self._job.window_axis)
+        begun = {(t, z) for t, _, z in self._result.rectangles}
+        regions = divided_regions(self._job, self._rectangles, begun, n_workers)
         found = {region: self._planes(region) for region in regions}
-        is_done = self._result.is_done
         return {
-            region: {plane for plane in planes if is_done(*plane)}
+            region: {plane for plane in planes if self._is_done(plane, region)}
             for region, planes in found.items()
-            if not all(is_done(*plane) for plane in planes)
+            if not all(self._is_done(plane, region) for plane in planes)
         }
+
+    def _is_done(self, plane: Plane, region: Region) -> bool:
+        return self._result.is_done(*plane) or region.rectangle in self._result.rectangles.get(plane, ())
 
     def _planes(self, region: Region) -> list[Plane]:
         """Return the output planes of a region, and those to which its planes are copied."""
@@ -151,12 +181,36 @@ class _Run:
         ]
         return own + copies
 
-    def _record(self, region: Region, written: Written) -> None:
+    def _record(self, region: Region, written: Written, new: list[Plane]) -> None:
         for _, note in written.notes:
             self._call.inputs.adopt(note.get("read", ()))
-        self._result.adopt_planes(written.planes, written.notes)
+        if region.rectangle is None:
+            self._result.adopt_planes(written.planes, written.notes)
+            self._report(new)
+        else:
+            self._result.adopt_rectangle(region.rectangle, written.planes, written.notes)
+            self._complete(new)
         self._adopt_values(written, self._result.state)
         forget_region(region_journal(self._working, region.name))
+
+    def _complete(self, planes: Iterable[Plane]) -> None:
+        """Compute the pyramids of those planes of which all rectangles are finished, and record them as finished."""
+        for plane in planes:
+            found = self._result.rectangles.get(plane, {})
+            if not self._rectangles or not set(self._rectangles) <= set(found):
+                continue
+            note = merged(dict(found[rectangle]) for rectangle in self._rectangles)
+            read = [*note.get("read", ()), *self._call.inputs.take_new()]
+            note |= {"read": read} if read else {}
+            if note:
+                self._result.write_note(*plane, note)
+            self._result.complete_plane(*plane)
+            self._report([plane])
+
+    def _report(self, planes: Iterable[Plane]) -> None:
+        if self._call.on_plane is not None:
+            for plane in planes:
+                self._call.on_plane(*plane)
 
     def _adopt_values(self, written: Written, recorded: dict[str, Any]) -> None:
         """Record smaller tiles of a worker, and another type of processor, for a run that resumes this one."""
@@ -172,5 +226,7 @@ class _Run:
             recorded.update(changes)
             self._result.save_state()
 
-    def _count_done(self) -> int:
-        return count_done(self._job, self._result, self._job.whole())
+    def _count_done(self, n_parts: int) -> int:
+        """Return the number of finished planes, or of rectangles if planes consist of several."""
+        done = count_done(self._job, self._result, self._job.whole())
+        return n_parts * done + (sum(map(len, self._result.rectangles.values())) if n_parts > 1 else 0)

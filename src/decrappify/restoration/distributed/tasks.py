@@ -14,6 +14,7 @@ from decrappify.errors import DecrappifyError, DeviceMemoryError, InputError
 from decrappify.movie import Plane
 from decrappify.restoration.distributed.cluster import address_of, lost_scheduler
 from decrappify.restoration.distributed.worker import Report, Written, restore_region
+from decrappify.restoration.frames.reading import Repairs
 from decrappify.restoration.region import Region
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def run_regions(
     regions: Mapping[Region, set[Plane]],
     on_written: Callable[[Region, Written], None],
     *,
+    known: Mapping[Plane, Repairs],
     cancel: Cancel | None,
 ) -> None:
     """Restore regions on the workers of a cluster.
@@ -59,6 +61,8 @@ def run_regions(
         The regions, with their finished planes.
     on_written : callable
         Called with each finished region and what was written, in any order.
+    known : mapping of (t, c, z) to Repairs
+        Planes of the input of which the rectangles can be read alone.
     cancel : threading.Event, optional
         Checked several times a second.
 
@@ -67,12 +71,11 @@ def run_regions(
     DecrappifyError
         The first error of a task; RemoteError for a lost scheduler; DeviceMemoryError for workers that were killed.
     """
-    futures = {
-        client.submit(
-            restore_region, recipe, token, region, done, pure=False, key=f"{region.name}-{recipe.key}"
-        ): region
-        for region, done in regions.items()
-    }
+    futures = {}
+    for region, done in regions.items():
+        used = None if region.rectangle is None else known
+        key = f"{region.name}-{recipe.key}"
+        futures[client.submit(restore_region, recipe, token, region, done, used, pure=False, key=key)] = region
     _collect(client, futures, on_written, cancel=cancel)
 
 
@@ -127,7 +130,7 @@ def _task_error(client: Any, error: BaseException, item: Any) -> BaseException:
     from distributed import KilledWorker
 
     if isinstance(error, KilledWorker):
-        what = "the choice of the network" if item is None else f"frames {item.frames.start} to {item.frames.stop - 1}"
+        what = "the choice of the network" if item is None else item.description
         return DeviceMemoryError(
             f"several workers of {address_of(client)} were killed during {what}, probably for lack of memory; use "
             "fewer workers on a machine, or smaller tiles, and repeat the call to restore the rest"

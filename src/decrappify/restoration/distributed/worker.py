@@ -23,14 +23,17 @@ from decrappify.io import open_movie
 from decrappify.io.formats.omezarr.region_writer import RegionWriter
 from decrappify.io.missing_planes import missing_reported
 from decrappify.io.store.durable import read_json
+from decrappify.io.store.rectangles import Rectangle
 from decrappify.io.store.regions import has_token, regions_folder
 from decrappify.io.store.working_paths import working_path
 from decrappify.limits.reached import limit_errors
 from decrappify.movie import Movie, Plane
+from decrappify.restoration.distributed.division import recorded_rectangles, rectangles_of
 from decrappify.restoration.distributed.recipe import Recipe
+from decrappify.restoration.frames.reading import Repairs
 from decrappify.restoration.job import Job
 from decrappify.restoration.plan import RestorationPlan, chosen_network, make_plan
-from decrappify.restoration.preparing import chosen_device, prepared_restorer
+from decrappify.restoration.preparing import check_window_memory, chosen_device, frame_shape, prepared_restorer
 from decrappify.restoration.records.input_record import InputRecord
 from decrappify.restoration.records.resuming import changed_settings, run_key, settings_of
 from decrappify.restoration.region import Region
@@ -73,7 +76,7 @@ class Written:
     Attributes
     ----------
     planes : list of (t, c, z)
-        Finished planes, which are on the disk.
+        Planes of which the region is finished and on the disk.
     notes : list of ((t, c, z), mapping)
         Values recorded with planes.
     tile_size : int
@@ -110,8 +113,10 @@ def reported(function: Callable[..., T]) -> Callable[..., Report]:
 
 
 @reported
-def choose_network(recipe: Recipe, begun: Mapping[str, Any], threads: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the values chosen for the network, and the threads and processor of this worker.
+def choose_network(
+    recipe: Recipe, begun: Mapping[str, Any], threads: int, n_workers: int
+) -> tuple[dict[str, Any], dict[str, Any], list[Rectangle]]:
+    """Return the values chosen for the network, threads and processor of this worker, and the division of frames.
 
     Parameters
     ----------
@@ -121,18 +126,31 @@ def choose_network(recipe: Recipe, begun: Mapping[str, Any], threads: int) -> tu
         State of the interrupted run; empty for a new one.
     threads : int
         Number of threads for a new run.
+    n_workers : int
+        Number of workers.
     """
     opened = _opened(recipe)
     device = chosen_device(recipe.inference.device, begun)
     runtime = _runtime(begun, threads, device)
     with memory_shared_by(recipe.n_sharing):
-        restorer = prepared_restorer(opened.job, recipe.inference, begun, device, killed=False, cancel=None)
-    return chosen_network(restorer), runtime
+        restorer = _restorer(opened.job, recipe, begun, device, None)
+        rectangles = rectangles_of(opened.job, restorer.grid(frame_shape(opened.job)), begun, n_workers)
+        n_planes = opened.job.shape[0] * opened.job.shape[2]
+        are_divided = bool(rectangles) and (n_planes < n_workers or bool(recorded_rectangles(begun)))
+        for rectangle in rectangles if are_divided else [None]:
+            check_window_memory(opened.job, restorer, rectangle)
+    return chosen_network(restorer), runtime, rectangles
 
 
 @reported
-def restore_region(recipe: Recipe, token: str, region: Region, done: Collection[Plane]) -> Written:
-    """Restore the planes of a region that are not done, into the growing store.
+def restore_region(
+    recipe: Recipe,
+    token: str,
+    region: Region,
+    done: Collection[Plane],
+    known: Mapping[Plane, Repairs] | None = None,
+) -> Written:
+    """Restore the planes of a region that are not done, or its rectangle of them, into the growing store.
 
     Parameters
     ----------
@@ -141,9 +159,11 @@ def restore_region(recipe: Recipe, token: str, region: Region, done: Collection[
     token : str
         Token of the coordinating process, without which the task ends.
     region : Region
-        Frames and slices.
+        Frames and slices, and perhaps the rectangle.
     done : collection of (t, c, z)
-        Planes that are finished.
+        Planes that are finished, in the rectangle.
+    known : mapping of (t, c, z) to Repairs, optional
+        Planes of the input of which the rectangle can be read alone.
 
     Raises
     ------
@@ -159,14 +179,15 @@ def restore_region(recipe: Recipe, token: str, region: Region, done: Collection[
         shape=job.shape,
         dtype=job.dtype,
         done=done,
+        rectangle=region.rectangle,
         longest_wait_s=_LONGEST_WAIT_S,
     )
     try:
         if fence.is_set():
             raise Cancelled("another run writes this output now")
-        plan, restorer = _prepared(opened, fence)
+        plan, restorer = _prepared(opened, fence, region.rectangle)
         runtime = take_up_runtime(plan.runtime, plan.device)
-        run_windows(plan, restorer, writer, opened.inputs, region=region)
+        run_windows(plan, restorer, writer, opened.inputs, region=region, known=known)
         writer.synchronize()
         return Written(sorted(writer.written), sorted(writer.notes.items()), restorer.tile_size, runtime["processor"])
     finally:
@@ -248,14 +269,19 @@ def _check_same(recipe: Recipe, job: Job) -> None:
         )
 
 
-def _prepared(opened: _Opened, fence: Fence) -> tuple[RestorationPlan, Restorer]:
+def _restorer(job: Job, recipe: Recipe, begun: Mapping[str, Any], device: Any, fence: Fence | None) -> Restorer:
+    return prepared_restorer(job, recipe.inference, begun, device, killed=False, cancel=fence, checks_memory=False)
+
+
+def _prepared(opened: _Opened, fence: Fence, rectangle: Rectangle | None) -> tuple[RestorationPlan, Restorer]:
     recipe, job = opened.recipe, opened.job
     if opened.planned is None:
         state = read_json(regions_folder(working_path(recipe.output)) / PLAN)
         if not state:
             raise Cancelled("another run writes this output now")
         device = chosen_device(recipe.inference.device, state)
-        restorer = prepared_restorer(job, recipe.inference, state, device, killed=False, cancel=fence)
+        restorer = _restorer(job, recipe, state, device, fence)
+        check_window_memory(job, restorer, rectangle)
         plan = make_plan(
             job, restorer, recipe.inference, settings=recipe.settings, runtime=state["runtime"], begun=state
         )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from decrappify.movie import Array, Movie
+from decrappify.movie import Array, Movie, Plane
 from decrappify.normalization import finite_frame
 from decrappify.restoration.measurement.channels import Channel
 from decrappify.restoration.measurement.flashes import Brightness, sampled_patches
@@ -16,8 +16,10 @@ from decrappify.restoration.measurement.outliers import OutlierLimits, find_outl
 from decrappify.restoration.measurement.repair import filled
 
 _POSITIONS = 16  # recorded outlier positions per frame
-_LARGEST_WHOLE = 1 << 24  # pixels: of larger frames only a part is read, with some context
+LARGEST_WHOLE = 1 << 24  # pixels: of larger frames only a part is read, with some context
 _CONTEXT = 64
+_MOST_REPAIRS = 20_000  # pixels of a plane, which are sent to workers
+_NOWHERE = np.empty(0, np.intp), np.empty(0, np.intp)
 
 Part = tuple[slice, slice]
 
@@ -47,6 +49,40 @@ class Frame:
     positions: tuple[tuple[int, int, int], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Repairs:
+    """Replaced outliers and brightness of a plane without NaN, with which a part of it can be read alone.
+
+    Attributes
+    ----------
+    rows, columns : ndarray of int
+        The outliers, row by row.
+    values : ndarray of float32
+        Their replacements, in network units.
+    brightness : Brightness or None
+        None if frames are not compared.
+    version : str or None
+        `Movie.version` of the plane before it was read.
+    """
+
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    values: Array
+    brightness: Brightness | None
+    version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """One plane in network units, or a part of it, and what was found in the whole one (`Frame`)."""
+
+    values: Array
+    unknown: NDArray[np.bool_] | None
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    brightness: Brightness | None
+
+
 class FrameReader:
     """Reader of the frames of a movie, prepared for a network.
 
@@ -61,16 +97,28 @@ class FrameReader:
     compares : bool
         Whether frames are compared with neighboring frames.
     part : tuple of slice, optional
-        Rows and columns to return; outliers and brightness are computed for the whole frame.
+        Rows and columns to return; outliers and brightness are computed for the whole frame, or of a very large one for
+        the surroundings of the part.
+    known : mapping of (t, c, z) to Repairs, optional
+        What was found in planes, of which only the part is then read. All others are read as a whole, also large ones,
+        so that the values are always those of the whole frame.
     """
 
     def __init__(
-        self, movie: Movie, channels: Sequence[Channel], *, nan: str, compares: bool, part: Part | None = None
+        self,
+        movie: Movie,
+        channels: Sequence[Channel],
+        *,
+        nan: str,
+        compares: bool,
+        part: Part | None = None,
+        known: Mapping[Plane, Repairs] | None = None,
     ) -> None:
         self._movie, self._channels, self._nan, self._compares, self._part = movie, channels, nan, compares, part
+        self._known = known or {}
         height, width = movie.shape[3:]
         self._window = (slice(0, height), slice(0, width))
-        if part is not None and height * width > _LARGEST_WHOLE:
+        if part is not None and known is None and height * width > LARGEST_WHOLE:
             rows, columns = part
             self._window = (_with_context(rows, height), _with_context(columns, width))
 
@@ -79,30 +127,62 @@ class FrameReader:
         planes, unknown, positions, count = [], None, [], 0
         brightness = []
         for c in channels:
-            plane, holes = self._plane(t, c, z)
-            if plane is None:
+            found = self._known_part(t, c, z) or self._prepared(t, c, z)
+            if found is None:
                 return Frame(None)
-            if holes is not None:
-                unknown = holes if unknown is None else unknown | holes
-            limits = self._limits(c)
-            outliers = None if limits is None else find_outliers(plane, limits)
-            if outliers is not None:
-                count += int(np.count_nonzero(outliers))
-                top, left = self._window[0].start, self._window[1].start
-                positions += [(c, int(y) + top, int(x) + left) for y, x in np.argwhere(outliers)[:_POSITIONS]]
-                plane = replaced(plane, outliers)
-            if self._compares:
-                brightness.append(self._brightness(t, c, z, plane))
-            planes.append(plane)
+            if found.unknown is not None:
+                unknown = found.unknown if unknown is None else unknown | found.unknown
+            count += len(found.rows)
+            top, left = self._window[0].start, self._window[1].start
+            places = zip(found.rows[:_POSITIONS].tolist(), found.columns[:_POSITIONS].tolist(), strict=True)
+            positions += [(c, y + top, x + left) for y, x in places]
+            if found.brightness is not None:
+                brightness.append(found.brightness)
+            planes.append(found.values)
         values = planes[0][None] if len(planes) == 1 else np.stack(planes)
+        return Frame(values, unknown, tuple(brightness), count, tuple(positions[:_POSITIONS]))
+
+    def repairs(self, t: int, c: int, z: int) -> Repairs | None:
+        """Read a whole plane, and return what was found in it; None if a part of it must not be read alone."""
+        version = self._movie.version(t, c, z)
+        found = self._prepared(t, c, z)
+        if found is None or found.unknown is not None or len(found.rows) > _MOST_REPAIRS:
+            return None
+        values = found.values[found.rows, found.columns]
+        return Repairs(found.rows, found.columns, values, found.brightness, version)
+
+    def _prepared(self, t: int, c: int, z: int) -> _Prepared | None:
+        """Read a plane, or the part of it; None if it contains only NaN."""
+        plane, unknown = self._plane(t, c, z)
+        if plane is None:
+            return None
+        limits = self._limits(c)
+        outliers = None if limits is None else find_outliers(plane, limits)
+        rows, columns = _NOWHERE if outliers is None else np.nonzero(outliers)
+        if outliers is not None:
+            plane = replaced(plane, outliers)
+        brightness = self._brightness(t, c, z, plane) if self._compares else None
         if self._part is not None:
-            rows, columns = (
+            inside = tuple(
                 slice(part.start - window.start, part.stop - window.start)
                 for part, window in zip(self._part, self._window, strict=True)
             )
-            values = values[:, rows, columns]
-            unknown = None if unknown is None else unknown[rows, columns]
-        return Frame(values, unknown, tuple(brightness), count, tuple(positions[:_POSITIONS]))
+            plane, unknown = plane[inside], None if unknown is None else unknown[inside]
+        return _Prepared(plane, unknown, rows, columns, brightness)
+
+    def _known_part(self, t: int, c: int, z: int) -> _Prepared | None:
+        """Read the part of a plane whose repairs are known; None if they are not, or its file has changed since."""
+        known = self._known.get((t, c, z))
+        if known is None or self._part is None or self._movie.version(t, c, z) != known.version:
+            return None
+        rows, columns = self._part
+        values = self._channels[c].normalization.apply(self._movie.region(t, c, z, rows, columns))
+        if self._movie.version(t, c, z) != known.version:
+            return None
+        inside = (known.rows >= rows.start) & (known.rows < rows.stop)
+        inside &= (known.columns >= columns.start) & (known.columns < columns.stop)
+        values[known.rows[inside] - rows.start, known.columns[inside] - columns.start] = known.values[inside]
+        return _Prepared(values, None, known.rows, known.columns, known.brightness)
 
     def _plane(self, t: int, c: int, z: int) -> tuple[Array | None, NDArray[np.bool_] | None]:
         movie = self._movie

@@ -6,7 +6,7 @@ The counts are stored with the finished planes, so that a resumed run reports th
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,6 +66,26 @@ def nan_note(count: int) -> Note:
     ({'nan': 3}, {})
     """
     return {"nan": count} if count else {}
+
+
+def merged(notes: Iterable[Note]) -> Note:
+    """Return the note of a plane from those of its rectangles.
+
+    Clipped and NaN pixels are counted in each rectangle; everything else was found in the whole plane.
+
+    >>> merged([{"nan": 2, "clipped": [0, 1]}, {}, {"clipped": [4, 1]}])
+    {'nan': 2, 'clipped': [4, 2]}
+    """
+    found: Note = {}
+    for note in notes:
+        if "nan" in note and "nan" in found:
+            note = note | {"nan": found["nan"] + note["nan"]}
+        if "clipped" in note and "clipped" in found:
+            note = note | {"clipped": [a + b for a, b in zip(found["clipped"], note["clipped"], strict=True)]}
+        if "read" in note and "read" in found:
+            note = note | {"read": [*found["read"], *note["read"]]}
+        found |= note
+    return found
 
 
 def summary(notes: Mapping[Plane, Note], job: Job) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from decrappify._common.checks import short
 from decrappify.restoration.measurement.channels import Channel
-from decrappify.restoration.records.notes import summary
+from decrappify.restoration.records.notes import merged, summary
 
 if TYPE_CHECKING:
     from decrappify.io.store.journal import Journal
@@ -20,6 +20,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "settings": Mapping,
     "asked": Mapping,
     "read": list,
+    "rectangles": list,
     "provenance": Mapping,
     "tile_size": int,
     "tile_overlap": int,
@@ -45,8 +46,10 @@ def flaw_of(journal: Journal, job: Job) -> str | None:
     flaw = flaw_of_state(journal.state)
     if flaw is not None:
         return flaw
-    if not all(_is_of(job, plane) for plane in (*journal.done, *journal.notes)):
+    if not all(_is_of(job, plane) for plane in (*journal.done, *journal.notes, *journal.rectangles)):
         return "it lists planes that the output does not have"
+    if not all(_is_rectangle(job, sides) for sides in journal.state.get("rectangles", ())):
+        return "its rectangles are not in the output"
     if not all(isinstance(note.get("read", []), list) for note in journal.notes.values()):
         return "its list of planes that were read is not valid"
     try:
@@ -56,6 +59,7 @@ def flaw_of(journal: Journal, job: Job) -> str | None:
             job.movie.shape[1],
         )
         summary(journal.notes, job)
+        summary({plane: merged(found.values()) for plane, found in journal.rectangles.items()}, job)
     except (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError):
         is_measured = False
     return None if is_measured else "its measurements are incomplete"
@@ -64,6 +68,13 @@ def flaw_of(journal: Journal, job: Job) -> str | None:
 def _is_of(job: Job, plane: Plane) -> bool:
     places = zip(plane, job.shape, strict=False)
     return all(isinstance(index, int) and 0 <= index < n for index, n in places)
+
+
+def _is_rectangle(job: Job, sides: Any) -> bool:
+    if not isinstance(sides, list) or len(sides) != 4 or not all(isinstance(side, int) for side in sides):
+        return False
+    top, bottom, left, right = sides
+    return bool(0 <= top < bottom <= job.shape[3] and 0 <= left < right <= job.shape[4])
 
 
 def _is_measured(channel: Channel, job: Job) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from decrappify.errors import InputError
 from decrappify.io.damage import damage_errors
 from decrappify.io.formats.omezarr.blosc import with_checked_blosc
 from decrappify.io.formats.omezarr.metadata import level_shapes
+from decrappify.io.store.rectangles import Rectangle
 from decrappify.movie import Array, Plane, Shape5
 
 CHUNK = 512
@@ -108,10 +110,23 @@ class Pyramid:
                 return False
         return True
 
-    def remove_plane(self, plane: Plane) -> None:
-        """Delete the files of a plane in every level, as far as they exist."""
-        for level in range(len(self)):
+    def chunks_of(self, plane: Plane, rectangle: Rectangle) -> list[Path]:
+        """Return the files of the full resolution of a rectangle of a plane, which consists of whole chunks."""
+        folder, (rows, columns) = self._folder(0, plane), _chunk_ranges(rectangle)
+        return [folder / str(row) / str(column) for row in rows for column in columns]
+
+    def remove_plane(self, plane: Plane, *, coarser_only: bool = False) -> None:
+        """Delete the files of a plane in every level (except the full resolution), as far as they exist."""
+        for level in range(int(coarser_only), len(self)):
             shutil.rmtree(self._folder(level, plane), ignore_errors=True)
+
+    def remove_rectangle(self, plane: Plane, rectangle: Rectangle) -> None:
+        """Delete the files of a rectangle of a plane, also temporary ones, as far as they exist."""
+        rows, columns = _chunk_ranges(rectangle)
+        for path in self._files_in_rows(plane, rows):
+            column = path.name.partition(".")[0]
+            if column.isdecimal() and int(column) in columns:
+                path.unlink(missing_ok=True)
 
     def display_windows(self) -> list[tuple[float, float]]:
         """Return the 0.1 and 99.9 percentiles of each channel's coarsest level, from planes spread over the movie."""
@@ -125,6 +140,12 @@ class Pyramid:
                 low, high = np.percentile(values, [0.1, 99.9]) if values.size else (0.0, 1.0)
                 windows.append((float(low), float(high) if high > low else float(low) + 1))
         return windows
+
+    def _files_in_rows(self, plane: Plane, rows: range) -> Iterator[Path]:
+        for row in rows:
+            folder = self._folder(0, plane) / str(row)
+            if folder.is_dir():
+                yield from list(folder.iterdir())
 
     def _folder(self, level: int, plane: Plane) -> Path:
         return self._store / str(level) / "c" / "/".join(map(str, plane))
@@ -180,6 +201,12 @@ def halve(plane: Array) -> Array:
     four = plane.dtype.type(4)
     whole, rest = zip(*(np.divmod(corner, four) for corner in corners), strict=True)
     return np.asarray(sum(whole) + (sum(rest) + plane.dtype.type(2)) // four, dtype=plane.dtype)
+
+
+def _chunk_ranges(rectangle: Rectangle) -> tuple[range, range]:
+    """Return the rows and columns of the chunks of a rectangle."""
+    top, bottom, left, right = rectangle
+    return range(top // CHUNK, -(-bottom // CHUNK)), range(left // CHUNK, -(-right // CHUNK))
 
 
 def _chunks_of(shape: tuple[int, ...]) -> tuple[int, ...]:

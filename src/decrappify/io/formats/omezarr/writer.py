@@ -21,6 +21,7 @@ from decrappify.io.store.durable import output_errors, sync_files
 from decrappify.io.store.finished_planes import FinishedPlanes
 from decrappify.io.store.locks import OutputLock
 from decrappify.io.store.outputs import check_output
+from decrappify.io.store.rectangles import Rectangle
 from decrappify.io.store.working_folder import WorkingFolder
 from decrappify.io.store.working_paths import partial_path
 from decrappify.limits.threads import check_zarr_threads
@@ -57,6 +58,9 @@ class ZarrMovieWriter:
         The lock on `path`, which the caller acquired and releases; by default the writer acquires and releases one.
     growing : bool
         Whether frames may be appended by `lengthen`, so that a partial store may have fewer frames than `shape`.
+    keeps_rectangles : bool
+        Whether finished rectangles of planes that other processes have written are kept; else their planes count as
+        unfinished.
 
     Attributes
     ----------
@@ -103,6 +107,7 @@ class ZarrMovieWriter:
         resume: bool = True,
         lock: OutputLock | None = None,
         growing: bool = False,
+        keeps_rectangles: bool = False,
     ) -> None:
         self.path = Path(path)
         self.partial_path = partial_path(self.path.absolute().parent.resolve() / self.path.name)
@@ -128,7 +133,7 @@ class ZarrMovieWriter:
             missing=sorted(missing),
         )
         self._pyramid = Pyramid(self.partial_path, self.shape, self.dtype)
-        self._growing = growing
+        self._growing, self._keeps_rectangles = growing, keeps_rectangles
         self._overwrite, self._run_key, self.placed_key = overwrite, run_key, run_key
         self.resumed, self._finished = True, False
         check_output(self.path, overwrite=True)
@@ -170,6 +175,18 @@ class ZarrMovieWriter:
         with output_errors(self.path):
             self._planes.adopt(planes, notes)
 
+    def adopt_rectangle(
+        self, rectangle: Rectangle, planes: Iterable[Plane], notes: Iterable[tuple[Plane, Mapping[str, Any]]]
+    ) -> None:
+        """Record a rectangle of planes that another process has written into the partial store, and its notes."""
+        with output_errors(self.path):
+            self._planes.adopt_rectangle(rectangle, planes, notes)
+
+    @property
+    def rectangles(self) -> Mapping[Plane, Mapping[Rectangle, Mapping[str, Any]]]:
+        """Finished rectangles of unfinished planes, each with its note."""
+        return self._planes.rectangles
+
     @property
     def notes(self) -> dict[Plane, dict[str, Any]]:
         """Values recorded with planes by `write_note`."""
@@ -210,9 +227,11 @@ class ZarrMovieWriter:
             self._pyramid.write_region(t, c, z, rows, columns, values)
 
     def complete_plane(self, t: int, c: int, z: int) -> None:
-        """Compute the pyramid of a plane written with `write_region`, band by band, and record the plane as done."""
+        """Compute the pyramid of a plane of which all regions are written, band by band, and record it as done."""
         self._check_index(t, c, z)
         with output_errors(self.path):
+            if self._may_have_leftovers:
+                self._pyramid.remove_plane((t, c, z), coarser_only=True)
             self._pyramid.complete_plane(t, c, z)
             self._planes.record(t, c, z)
 
@@ -351,6 +370,14 @@ class ZarrMovieWriter:
         if lost:
             logger.warning("%s: %d finished planes lack chunks and are restored again", self.partial_path, len(lost))
             self._planes.done -= lost
+        if self._planes.rectangles and not self._keeps_rectangles:
+            planes = counted(len(self._planes.rectangles), "partly finished plane")
+            logger.warning("%s: %s of a run with workers restored from the start", self.partial_path, planes)
+            self._planes.forget_rectangles()
+        for plane, found in self._planes.rectangles.items():
+            for rectangle in list(found):
+                if not all(path.exists() for path in self._pyramid.chunks_of(plane, rectangle)):
+                    del found[rectangle]
 
     def _check_index(self, t: int, c: int, z: int) -> None:
         if self._finished:
