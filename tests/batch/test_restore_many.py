@@ -156,9 +156,11 @@ def test_output_of_another_process_is_skipped_and_finished_later(stills, tmp_pat
     seen = []
     with locked(tmp_path / "out" / "a.ome.zarr"):
         summary = dc.restore_many(*arguments, on_row=seen.append, **ON_CPU)
-    assert statuses(summary) == ["busy", "failed", "restored"]
-    assert "is being written by process" in summary.rows[0].error
-    assert [row.status for row in seen] == ["failed", "busy", "restored"]
+    assert statuses(summary) == ["in progress elsewhere", "failed", "restored"]
+    assert "is being written by process" in summary.rows[0].warnings
+    assert [row.status for row in seen] == ["failed", "restored", "in progress elsewhere"]
+    assert [row.input for row in summary.failed] == [summary.rows[1].input]
+    assert not summary.complete
     assert statuses(dc.restore_many(*arguments, **ON_CPU)) == ["restored", "failed", "finished earlier"]
 
 

@@ -17,6 +17,7 @@ import tifffile
 
 import decrappify as dc
 from decrappify.cli.batch import parse_models
+from decrappify.io.store.locks import locked
 
 
 @pytest.fixture
@@ -50,6 +51,27 @@ def test_restore_many_prints_a_line_per_output_and_a_summary(raw, tiny_models, c
         "3 outputs: 2 finished earlier, 1 restored; run.csv",
     ]  # fmt: skip
     result = command(*arguments, "--model", tiny_models["still"], "--quiet")
+    assert (result.stdout, result.stderr) == ("", "")
+
+
+def test_outputs_of_another_process_are_one_line_and_no_failure(raw, tiny_models, command):
+    arguments = ["restore", "raw", "--output-dir", "out", "--device", "cpu", "--summary", "run.json"]
+    arguments += ["--model", tiny_models["movie"], "--model", tiny_models["still"]]
+    (raw.parent / "out").mkdir()
+    with locked(raw.parent / "out" / "a.ome.zarr"), locked(raw.parent / "out" / "b.ome.zarr"):
+        result = command(*arguments)
+    assert lines(result.stdout) == [
+        "out/still.ome.zarr: restored",
+        "out/a.ome.zarr: in progress elsewhere",
+        "out/b.ome.zarr: in progress elsewhere",
+        "3 outputs: 2 in progress elsewhere, 1 restored; run.json",
+    ]  # fmt: skip
+    assert [line for line in result.stderr.splitlines() if "other processes" in line] == [
+        "decrappify: skipping outputs that other processes are writing; they are checked again at the end"
+    ]
+    assert json.loads((raw.parent / "run.json").read_text())["complete"] is False
+    with locked(raw.parent / "out" / "a.ome.zarr"):
+        result = command(*arguments, "--quiet")
     assert (result.stdout, result.stderr) == ("", "")
 
 

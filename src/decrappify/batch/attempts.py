@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from decrappify.batch.summary import BUSY, Row
+from decrappify.batch.summary import IN_PROGRESS, Row
 from decrappify.errors import Cancelled, DecrappifyError, OutputInUseError
 
 _MOST_WARNINGS = 20  # of one output in the summary
@@ -18,6 +18,8 @@ _MOST_WARNINGS = 20  # of one output in the summary
 
 def attempt(row: Row, work: Callable[[Row], Row], *, timed: bool = True) -> tuple[Row, DecrappifyError | None]:
     """Call the work on an output; an error of it becomes part of the row.
+
+    An output that another process is writing is not an error; the row has a note on that process.
 
     Parameters
     ----------
@@ -47,11 +49,15 @@ def attempt(row: Row, work: Callable[[Row], Row], *, timed: bool = True) -> tupl
             row = work(row)
         except Cancelled:
             raise
+        except OutputInUseError as failure:
+            error = failure
+            row = replace(row, status=IN_PROGRESS)
+            notes.append(str(error))
         except DecrappifyError as failure:
             error = failure
-            status = BUSY if isinstance(error, OutputInUseError) else row.status
-            row = replace(row, status=status, error=str(error))
-    seconds = round(time.monotonic() - started, 2) if timed else row.seconds
+            row = replace(row, error=str(error))
+    has_time = timed and row.status != IN_PROGRESS
+    seconds = round(time.monotonic() - started, 2) if has_time else row.seconds
     return replace(row, seconds=seconds, warnings="; ".join(notes[:_MOST_WARNINGS])), error
 
 

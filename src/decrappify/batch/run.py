@@ -15,7 +15,17 @@ from decrappify._common.progress import Bar, NoBar, Progress, check_cancel
 from decrappify.batch.attempts import attempt
 from decrappify.batch.folders import make_folders, remove_empty
 from decrappify.batch.items import Item, Opening, item_errors, matching_choice
-from decrappify.batch.summary import BUSY, FAILED, FINISHED, INTERRUPTED, NOT_STARTED, RESTORED, RESUMED, Row, Summary
+from decrappify.batch.summary import (
+    FAILED,
+    FINISHED,
+    IN_PROGRESS,
+    INTERRUPTED,
+    NOT_STARTED,
+    RESTORED,
+    RESUMED,
+    Row,
+    Summary,
+)
 from decrappify.errors import Cancelled
 from decrappify.io.remote.address import is_address
 from decrappify.io.remote.path import RemotePath
@@ -50,7 +60,7 @@ class BatchRun:
     arguments : RunArguments
         Arguments of `restore`.
     on_row : callable
-        Called with the `Row` of each output when it is done.
+        Called with the `Row` of each output when it is done; of one that another process is writing, at the end.
     save : callable
         Called with the `Summary` now and then, and at the end.
     """
@@ -64,6 +74,7 @@ class BatchRun:
     save: Callable[[Summary], Any]
     rows: list[Row] = field(default_factory=list)
     known: OutputRecord = field(init=False)
+    _has_skipped: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self.known = known_outputs(self.folder)
@@ -86,14 +97,15 @@ class BatchRun:
             replaced.remove()
         try:
             self._restore([n for n, item in enumerate(self.items) if item.error is None], replaced)
-            self._restore([n for n, row in enumerate(self.rows) if row.status == BUSY], replaced)  # finished meanwhile?
+            again = [n for n, row in enumerate(self.rows) if row.status == IN_PROGRESS]  # finished meanwhile?
+            self._restore(again, replaced, is_last=True)
         finally:
             self.save(summary)
         if replaced is not None and summary.complete:
             replaced.remove()
         return summary
 
-    def _restore(self, numbers: Sequence[int], replaced: OutputRecord | None) -> None:
+    def _restore(self, numbers: Sequence[int], replaced: OutputRecord | None, *, is_last: bool = False) -> None:
         for number in numbers:
             try:
                 check_cancel(self.arguments.cancel, "cancelled")
@@ -108,10 +120,12 @@ class BatchRun:
                         "are kept, repeat the call to restore the rest"
                     ) from error
                 raise
-            was_busy = self.rows[number].status == BUSY
             self.rows[number] = row
-            if not (was_busy and row.status == BUSY):
+            if row.status != IN_PROGRESS or is_last:
                 self.on_row(row)
+            elif not self._has_skipped:
+                logger.info("skipping outputs that other processes are writing; they are checked again at the end")
+                self._has_skipped = True
             self.save(Summary(self.rows))
             if is_full:
                 logger.error("the disk is full: the remaining outputs were not started")

@@ -17,7 +17,8 @@ from decrappify.io.store.durable import json_bytes, read_json
 from decrappify.io.store.outputs import atomic_output, check_output
 
 RESTORED, RESUMED, WRITTEN, FINISHED, FAILED = "restored", "resumed", "written", "finished earlier", "failed"
-BUSY, INTERRUPTED, NOT_STARTED, PLANNED, UNFINISHED = "busy", "interrupted", "not started", "planned", "unfinished"
+IN_PROGRESS, INTERRUPTED, NOT_STARTED = "in progress elsewhere", "interrupted", "not started"
+PLANNED, UNFINISHED = "planned", "unfinished"
 COMPLETE = frozenset({RESTORED, RESUMED, WRITTEN, FINISHED})
 _JSON_FORMAT = "decrappify summary 1"
 
@@ -32,8 +33,8 @@ class Row:
         Paths, and the name of the scene.
     status : str
         "restored", "written" (other commands); "resumed" (an unfinished run was finished); "finished earlier"
-        (skipped); "failed"; "busy" (another process writes it); "interrupted"; "not started"; of a dry run "planned",
-        "unfinished" or "finished earlier".
+        (skipped); "in progress elsewhere" (another process writes it); "failed"; "interrupted"; "not started"; of a dry
+        run "planned", "unfinished" or "finished earlier".
     model : str
         Name of the model, or of those of the channels.
     frames, channels, slices, height, width : int or None
@@ -108,8 +109,8 @@ class Summary:
 
     @property
     def failed(self) -> list[Row]:
-        """Rows of the outputs that are not complete."""
-        return [row for row in self.rows if row.status not in COMPLETE]
+        """Rows of the outputs that are not complete, and that no other process is writing."""
+        return [row for row in self.rows if row.status not in COMPLETE and row.status != IN_PROGRESS]
 
     def text(self) -> str:
         """Return the number of outputs by status as one line.

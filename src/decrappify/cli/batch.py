@@ -105,8 +105,8 @@ def found_sources(
 
 
 def show_batch_messages() -> None:
-    """Show which files are skipped, and the number and size of the outputs."""
-    for name in ("decrappify.batch.inputs", "decrappify.batch.api"):
+    """Show which files and outputs are skipped, and the number and size of the outputs."""
+    for name in ("decrappify.batch.inputs", "decrappify.batch.api", "decrappify.batch.run"):
         logger = logging.getLogger(name)
         level = logger.level
         click.get_current_context().find_root().call_on_close(lambda logger=logger, level=level: logger.setLevel(level))

@@ -133,7 +133,7 @@ class BatchWidget(RunWidget):
 
     def _show_result(self, done: BatchDone) -> None:
         self._table.show_rows(done.summary)
-        is_error = not done.is_estimate and not done.summary.complete
+        is_error = not done.is_estimate and bool(done.summary.failed)
         self._panel.show_status(words_of(done, _free_bytes(self._folder.path)), is_error=is_error)
 
     def _release(self) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from decrappify.batch import Row
 
 COLUMNS = ("Input", "Status", "Size", "Time", "Note")
-_BAD = ("failed", "busy", "interrupted", "not started")
+_BAD = ("failed", "interrupted", "not started")
 _BAD_COLOR = "#ff6b6b"
 
 
