@@ -149,7 +149,13 @@ class RunState:
         before = unfinished(lock, shared=self._shared)
         if before is not None and self._resume:
             self._resume = continues(
-                before, self.job, self.inputs, inference, settings=self.settings, overwrite=self._overwrite
+                before,
+                self.job,
+                self.inputs,
+                inference,
+                settings=self.settings,
+                overwrite=self._overwrite,
+                shared=self._shared,
             )
         folder = WorkingFolder(lock, self._run_key, overwrite=self._overwrite)
         if self._resume and self._was_placed(lock):

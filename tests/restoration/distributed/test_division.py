@@ -279,18 +279,21 @@ def test_worker_that_is_stopped_between_channels_keeps_the_first_one(client, tmp
     pair = Pair(tmp_path, source, model_file(tmp_path))
     written, write = [], RegionWriter.write_plane
 
-    def write_once(self, t, c, z, plane):
-        if c == 1 and len(written) == 1:
-            raise OSError(errno.EIO, "Input/output error")
+    def recorded(self, t, c, z, plane):
         written.append((self.name, c))
         write(self, t, c, z, plane)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(RegionWriter, "write_plane", write_once)
-        with pytest.raises(OutputError, match="Input/output error"):
-            pair.restore(cluster=client)
-    monkeypatch.setattr(RegionWriter, "write_plane", write_once)
+    def failing(self, t, c, z, plane):
+        if c == 1:
+            raise OSError(errno.EIO, "Input/output error")
+        recorded(self, t, c, z, plane)
+
+    monkeypatch.setattr(RegionWriter, "write_plane", failing)
+    with pytest.raises(OutputError, match="Input/output error"):
+        pair.restore(cluster=client)
+    monkeypatch.setattr(RegionWriter, "write_plane", recorded)
     pair.restore(cluster=client)
+    assert {c for _, c in written} == {0, 1}
     assert len(written) == len(set(written))
     assert pair.is_equal()
 

@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 import pytest
+import torch
 from tests.restoration.conftest import FAST, files_of, grouped
 
 from decrappify import Cancelled, restore
@@ -14,6 +15,7 @@ from decrappify.io import open_movie, save_movie
 from decrappify.io.store import plane_sync, regions
 from decrappify.io.store.journal import Journal
 from decrappify.io.store.regions import locked_region
+from decrappify.model import load_model
 from decrappify.movie import Movie
 from decrappify.restoration.distributed import parts
 
@@ -133,11 +135,52 @@ def test_planes_of_a_process_that_was_killed_are_synchronized_before_they_count_
     assert found == planes
 
 
-def test_part_of_a_finished_output_does_not_suggest_to_overwrite(case):
+def test_repeated_part_of_a_complete_output_changes_nothing(case):
     for part in ("1/2", "2/2"):
         case.restore(part=part)
-    with pytest.raises(OutputExistsError, match=r"zarr already exists; all its parts may be finished; delete"):
+    planes = []
+    complete = case.restore(part="1/2", on_plane=lambda *plane: planes.append(plane))
+    assert complete.shape == (9, 2, 1, 40, 52)
+    assert not planes
+    assert case.is_as_expected()
+
+
+def test_repeated_part_of_an_unfinished_output_does_not_prepare_the_network(case, monkeypatch):
+    case.restore(part="1/2")
+    with monkeypatch.context() as patch:
+        patch.setattr(parts, "prepared_restorer", None)
         case.restore(part="1/2")
+    case.restore(part="2/2")
+    assert case.is_as_expected()
+
+
+@pytest.mark.parametrize("changed", ["dtype", "frames", "tiles", "model", "pixels"])
+def test_part_of_a_complete_output_of_another_run_is_refused(case, tmp_path, changed):
+    case.restore(part="1/1")
+    settings, source, model = dict(FAST), case.source, case.model
+    if changed in ("dtype", "frames", "tiles"):
+        values = {"dtype": {"dtype": "float32"}, "frames": {"frames": "0:9:2"}, "tiles": {"tile_size": 32}}
+        settings = grouped(**values[changed])
+    elif changed == "model":
+        other = load_model(model)
+        torch.nn.init.ones_(other.network.tail.weight)
+        model = other.save(tmp_path / "other.safetensors")
+    else:
+        pixels = np.array(open_movie(source))
+        pixels[3, 1, 0, 7, 7] += 1
+        source = save_movie(Movie.from_array(pixels, name="cells"), tmp_path / "cells.ome.zarr")
+    with pytest.raises(OutputExistsError, match="already exists; it is not recognized as the result of") as error:
+        restore(source, model, case.output, part="1/1", **settings)
+    assert "overwrite" not in str(error.value)
+    assert case.is_as_expected()
+
+
+def test_part_with_another_model_does_not_suggest_to_discard_the_other_parts(case):
+    case.restore(part="1/2")
+    message = "dtype was 'uint16' and is 'float32' now; use the same input, model and options as for the other parts"
+    with pytest.raises(OutputExistsError, match=message) as error:
+        restore(case.source, case.model, case.output, part="2/2", **grouped(dtype="float32"))
+    assert "overwrite" not in str(error.value)
 
 
 def test_full_disk_when_a_part_begins_names_the_output(case, monkeypatch):

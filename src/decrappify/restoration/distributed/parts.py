@@ -28,10 +28,11 @@ from decrappify.restoration.output_range import check_output_range
 from decrappify.restoration.plan import make_plan
 from decrappify.restoration.preparing import chosen_device, prepared_restorer
 from decrappify.restoration.records.attempts import died_of_memory, recorded_attempt, taken_from
+from decrappify.restoration.records.complete import is_result_of
 from decrappify.restoration.region import Region, part_of
 from decrappify.restoration.results import open_result
 from decrappify.restoration.run_state import RunState
-from decrappify.restoration.running import run_windows
+from decrappify.restoration.running import count_done, run_windows
 from decrappify.restoration.steps import completed, planned, report_plan
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ class _PartRun:
         self._region = part_of(self._job.shape[0], self._job.shape[2], part.number, part.count)
 
     def restored(self) -> Movie:
+        if self._output.exists() and not self._working.exists() and self._is_complete():
+            return open_result(self._output)
         with self._locked() as state:
             if state.complete:
                 return open_result(self._output)
@@ -123,10 +126,20 @@ class _PartRun:
             writer = self._writer(state)
         if writer is not None:
             try:
-                self._restore(writer, begun, restorer, state)
+                if not self._is_done(writer):
+                    self._restore(writer, begun, restorer, state)
             finally:
                 writer.close()
         return self._end()
+
+    def _is_complete(self) -> bool:
+        """Return whether the output is the complete result of these parts, so that a repeated job has nothing to do."""
+        return is_result_of(self._output, self._job, self._call.inputs, self._call.inference)
+
+    def _is_done(self, writer: RegionWriter) -> bool:
+        region = self._region or self._job.whole()
+        n_planes = len(region.frames) * self._job.shape[1] * len(region.slices)
+        return count_done(self._job, writer, region) == n_planes
 
     @contextmanager
     def _locked(self) -> Iterator[RunState]:
@@ -135,7 +148,10 @@ class _PartRun:
         except OutputExistsError as error:
             if error.option != "overwrite":
                 raise
-            advice = "all its parts may be finished; delete it to restore it again, or choose another name"
+            advice = (
+                "it is not recognized as the result of this input, model and options; delete it to restore it again, "
+                "or choose another name"
+            )
             raise OutputExistsError(error.problem, advice=advice, option=error.option) from error
         try:
             yield state

@@ -85,6 +85,7 @@ def continues(
     *,
     settings: Settings,
     overwrite: bool,
+    shared: bool = False,
 ) -> bool:
     """Return whether a call resumes an unfinished run; False if it replaces that run.
 
@@ -98,6 +99,8 @@ def continues(
         Settings of this call, see `settings_of`.
     overwrite : bool
         Whether this call may replace the unfinished run.
+    shared : bool
+        Whether other processes may write parts of it, which must not be discarded.
 
     Raises
     ------
@@ -109,23 +112,25 @@ def continues(
     if flaw is not None:
         if overwrite:
             return False
+        remedy = f"delete {before.partial.name}" if shared else f"discard it with {setting('overwrite', True)}"
         raise OutputExistsError(
-            f"{before.partial} contains an unfinished output with a damaged record ({flaw}); discard it with "
-            f"{setting('overwrite', True)}, or choose another output"
+            f"{before.partial} contains an unfinished output with a damaged record ({flaw}); {remedy}, or choose "
+            "another output"
         )
     state = before.journal.state
     changes = ["it has other settings"]
     if flaw_of_state(state) is None:
-        changes = changed_settings(state.get("settings") or {}, settings) + _changed_options(state, job, inference)
+        changes = changed_settings(state.get("settings") or {}, settings) + conflicting_options(state, job, inference)
     if is_same_key and not changes:
-        return _has_same_input(before, inputs, overwrite=overwrite)
+        return _has_same_input(before, inputs, overwrite=overwrite, shared=shared)
     if not overwrite:
-        raise OutputExistsError(other_run_message(before.partial, changes or ["it has other settings"]))
+        changes = changes or ["it has other settings"]
+        raise OutputExistsError(other_run_message(before.partial, changes, shared=shared))
     return False
 
 
-def _changed_options(state: Mapping[str, Any], job: Job, inference: InferenceOptions) -> list[str]:
-    """Return the changed options; tile sizes that cover the whole frame are equal."""
+def conflicting_options(state: Mapping[str, Any], job: Job, inference: InferenceOptions) -> list[str]:
+    """Return the options of a call that differ from those of a run; tile sizes that cover the whole frame are equal."""
     asked, frame = recorded_options(inference), job.movie.shape[3:]
     multiple = job.tile_multiple
     sizes = (state.get("tile_size"), asked["tile_size"] or state.get("tile_size"))
@@ -141,7 +146,7 @@ def _covers(tile_size: Any, frame_shape: tuple[int, ...], multiple: int) -> bool
     )
 
 
-def _has_same_input(before: Unfinished, inputs: InputRecord, *, overwrite: bool) -> bool:
+def _has_same_input(before: Unfinished, inputs: InputRecord, *, overwrite: bool, shared: bool) -> bool:
     """Return whether the input is that of the unfinished run; raise OutputExistsError if not and not `overwrite`."""
     notes = before.journal.notes.values()
     rows = [*before.journal.state.get("read", ()), *(row for note in notes for row in note.get("read", ()))]
@@ -155,7 +160,7 @@ def _has_same_input(before: Unfinished, inputs: InputRecord, *, overwrite: bool)
             return False
         t, c, z = error.plane
         change = f"{inputs.movie.name} now has other pixels in frame {t} (channel {c}, slice {z})"
-        raise OutputExistsError(other_run_message(before.partial, [change])) from error
+        raise OutputExistsError(other_run_message(before.partial, [change], shared=shared)) from error
     return True
 
 
@@ -210,11 +215,13 @@ def changed_options(asked: Mapping[str, Any], state: Mapping[str, Any]) -> list[
     return changes
 
 
-def other_run_message(partial: Path, changes: list[str]) -> str:
-    """Return the message for an unfinished output that this call cannot finish."""
-    return (
-        f"{partial} contains the unfinished output of another run: {'; '.join(changes)}; repeat that run to finish it, "
-        f"choose another output, or discard it with {setting('overwrite', True)}"
+def other_run_message(partial: Path, changes: list[str], *, shared: bool = False) -> str:
+    """Return the message for an unfinished output that this call cannot finish, or not share with other parts."""
+    found = f"{partial} contains the unfinished output of another run: {'; '.join(changes)}; "
+    if shared:
+        return found + "use the same input, model and options as for the other parts, or choose another output"
+    return found + (
+        f"repeat that run to finish it, choose another output, or discard it with {setting('overwrite', True)}"
     )
 
 

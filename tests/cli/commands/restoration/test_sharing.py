@@ -17,10 +17,12 @@ def test_parts_report_what_is_restored_and_who_completed_the_output(command, sou
     output, model = tmp_path / "out.ome.zarr", str(tiny_models["movie"])
     lines = [
         command("restore", str(source), str(output), "--model", model, "--part", part).stdout.strip()
-        for part in ("2/2", "1/2")
+        for part in ("2/2", "2/2", "1/2", "2/2")
     ]
     assert lines[0] == f"{output}: part 2/2 is restored; the last part to end completes the output"
-    assert lines[1] == f"{output}: T 6, C 1, Z 1, Y 24, X 32, uint16, completed by part 1/2"
+    assert lines[1] == f"{output}: part 2/2 is already complete; the last part to end completes the output"
+    assert lines[2] == f"{output}: T 6, C 1, Z 1, Y 24, X 32, uint16, completed by part 1/2"
+    assert lines[3] == f"{output}: part 2/2 is already complete, and so is the output"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from decrappify._common.counting import counted
 from decrappify._common.terminal import echo
 from decrappify.cli.batch import batch_options, echo_row, finish, parse_models, show_batch_messages, single_paths
 from decrappify.cli.commands.restoration.follow import check_follow, follow_options, restore_followed
-from decrappify.cli.commands.restoration.sharing import checked_sharing, part_line, sharing_options, without_dask_logs
+from decrappify.cli.commands.restoration.sharing import PartReport, checked_sharing, sharing_options, without_dask_logs
 from decrappify.cli.commands.restoration.trust import write_spread
 from decrappify.cli.common import describe, open_input, progress_bars
 from decrappify.cli.group import Command
@@ -151,10 +151,11 @@ def restore(
         if not isinstance(model, str):
             raise InputError("--spread needs one model for all channels; omit it, or pass one --model")
         _check_spread(output, draws, method, overwrite=overwrite)
+    report = None if part is None else PartReport(output, part)
+    on_plane = None if report is None else report.on_plane
     with without_dask_logs(shared):
-        restored = restore_movie(movie, model, output, trust=noise or trust, **shared, **run)
-    line = part_line(output, part, restored) if part is not None else f"{output}: {describe(restored)}"
-    echo_result(line, quiet=quiet)
+        restored = restore_movie(movie, model, output, trust=noise or trust, on_plane=on_plane, **shared, **run)
+    echo_result(f"{output}: {describe(restored)}" if report is None else report.line(restored), quiet=quiet)
     if trust:
         _echo_trust(output)
     if draws is not None:

@@ -81,8 +81,30 @@ def without_dask_logs(shared: Mapping[str, Any]) -> Iterator[None]:
             logging.getLogger(name).setLevel(level)
 
 
-def part_line(output: Path, part: str, restored: Movie) -> str:
-    """Return the line printed at the end of a part."""
-    if output.exists():
-        return f"{output}: {describe(restored)}, completed by part {part}"
-    return f"{output}: part {part} is restored; the last part to end completes the output"
+class PartReport:
+    """Line printed at the end of a command with ``--part``, which depends on what it has restored.
+
+    Parameters
+    ----------
+    output : Path
+        The output.
+    part : str
+        The part.
+    """
+
+    def __init__(self, output: Path, part: str) -> None:
+        self._output, self._part = output, part
+        self._was_complete, self._count = output.exists(), 0
+
+    def on_plane(self, *_: int) -> None:
+        """Count a plane that is written."""
+        self._count += 1
+
+    def line(self, restored: Movie) -> str:
+        """Return the line; `restored` is the result of the command."""
+        if self._was_complete:
+            return f"{self._output}: part {self._part} is already complete, and so is the output"
+        if self._output.exists():
+            return f"{self._output}: {describe(restored)}, completed by part {self._part}"
+        what = "restored" if self._count else "already complete"
+        return f"{self._output}: part {self._part} is {what}; the last part to end completes the output"

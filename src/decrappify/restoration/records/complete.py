@@ -1,0 +1,57 @@
+"""Recognition of a complete output as the result of a call, by its record."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from decrappify._version import RELEASE
+from decrappify.errors import DecrappifyError
+from decrappify.restoration.records.resuming import conflicting_options
+from decrappify.restoration.results import open_result
+
+if TYPE_CHECKING:
+    from decrappify.inference.options import InferenceOptions
+    from decrappify.restoration.job import Job
+    from decrappify.restoration.records.input_record import InputRecord
+
+_MEASURED = ("software", "normalization", "static_outliers")
+
+
+def is_result_of(path: Path, job: Job, inputs: InputRecord, inference: InferenceOptions) -> bool:
+    """Return whether a complete output was restored from this input with this model and these options.
+
+    The record of the output has a checksum of the input, which is read as a whole if all other values are equal. An
+    output in a format without a record is not recognized.
+
+    Parameters
+    ----------
+    path : Path
+        The output.
+    job, inputs, inference
+        Planes to restore, record of the input and options of the call.
+    """
+    with suppress(DecrappifyError), open_result(path) as found:
+        record = found.provenance.get("restoration")
+        if (found.shape, found.dtype) != (job.shape, job.dtype) or not isinstance(record, dict):
+            return False
+        if not str(record.get("software")).startswith(f"decrappify {RELEASE}"):
+            return False
+        if _settings(job) != {name: record.get(name) for name in _settings(job)}:
+            return False
+        if conflicting_options(record, job, inference):
+            return False
+        planes = job.input_planes()
+        for plane in planes:
+            job.movie.frame(*plane)
+        return record.get("input_crc32") == inputs.checksum(planes)
+    return False
+
+
+def _settings(job: Job) -> dict[str, Any]:
+    """Return the values in the record of a result that do not depend on measurements, as JSON stores them."""
+    entry = job.provenance([], {})["restoration"]
+    found: dict[str, Any] = json.loads(json.dumps(entry))
+    return {name: value for name, value in found.items() if name not in _MEASURED}
