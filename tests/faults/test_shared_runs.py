@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -151,6 +152,52 @@ def test_killed_workers_schedulers_and_clients(commands, expected):
     print(f"kills, seed {seed}: {', '.join(kills)}")  # noqa: T201
     assert {"client", "scheduler"} <= set(kills)
     assert contents(commands.folder / "shared") == expected, f"seed {seed}, {kills}"
+
+
+def test_killed_workers_and_clients_of_one_large_frame(commands):
+    pytest.importorskip("distributed")
+    seed = random.randrange(10**6)
+    chance, output, kills = random.Random(seed), "shared/out.ome.zarr", []
+    regions = commands.folder / "shared" / "out.ome.zarr.partial" / "regions"
+    pixels = np.random.default_rng(5).integers(90, 4000, (1, 1, 1, 4128, 4096), dtype=np.uint16)  # read in parts
+    save_movie(Movie.from_array(pixels), commands.folder / "input.ome.zarr", overwrite=True)
+    network = ResidualUNet(n_frames=1, base_channels=4, depth=1)
+    nn.init.normal_(network.tail.weight, std=0.05, generator=torch.Generator().manual_seed(0))
+    Model(network, card={"name": "small"}).save(commands.folder / "random.safetensors", overwrite=True)
+    for name in ("whole", "shared"):
+        (commands.folder / name).mkdir()
+    assert ended(commands.restore("whole/out.ome.zarr"))[0] == 0
+    expected, workers = contents(commands.folder / "whole"), []
+    commands.scheduler()
+    for victim in ["worker", "client", "worker", "client", "worker", "client"]:
+        workers = [worker for worker in workers if worker.poll() is None]
+        workers += [commands.worker() for _ in range(4 - len(workers))]
+        client = commands.restore(output, "--dask", commands.address)
+        while client.poll() is None and not list(regions.glob("frames-*.journal")):
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0, 2))
+        if client.poll() is None:
+            kills.append(f"{victim}, {len(finished_rectangles(regions.parent))} rectangles")
+            {"worker": workers[0], "client": client}[victim].kill()
+        code, message = ended(client)
+        assert is_one_line(code, message), f"seed {seed}, {kills}: {code} {message}"
+        if code == 0:
+            assert contents(commands.folder / "shared") == expected, f"seed {seed}, {kills}"
+            shutil.rmtree(commands.folder / output)
+    print(f"kills, seed {seed}: {'; '.join(kills)}")  # noqa: T201
+    code, message = ended(commands.restore(output, "--dask", commands.address))
+    assert code == 0, f"seed {seed}, {kills}: {message}"
+    assert contents(commands.folder / "shared") == expected, f"seed {seed}, {kills}"
+    assert kills
+
+
+def finished_rectangles(working: Path) -> list[bytes]:
+    """Return the lines of the journals of an unfinished output that name finished rectangles."""
+    found = []
+    for path in (working / "journal", *(working / "regions").glob("*.journal")):
+        with suppress(OSError):
+            found += [line for line in path.read_bytes().splitlines() if line.startswith((b'{"rectangle"', b"["))]
+    return found
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak of another process is read from /proc")

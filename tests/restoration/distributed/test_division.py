@@ -269,6 +269,20 @@ def test_rectangles_of_a_coordinating_process_that_ended_are_kept(client, tmp_pa
     assert pair.is_equal()
 
 
+def test_planes_read_for_finished_rectangles_are_part_of_the_checksum_of_a_resumed_run(
+    client, tmp_path, rng, monkeypatch
+):
+    pixels = rng.integers(90, 4000, (3, 2, 1, 1037, 30), dtype=np.uint16)
+    source = save_movie(Movie.from_array(pixels), tmp_path / "cells.ome.zarr")
+    pair = Pair(tmp_path, source, model_file(tmp_path), normalization_frames=1)  # all other planes are read by workers
+    with monkeypatch.context() as patch:
+        patch.setattr(ZarrMovieWriter, "write_note", fail)
+        with pytest.raises(KeyboardInterrupt):
+            pair.restore(cluster=client)
+    pair.restore(cluster=client)
+    assert pair.is_equal()
+
+
 def fail(*_, **__):
     raise KeyboardInterrupt
 

@@ -173,7 +173,7 @@ class FrameReader:
     def _known_part(self, t: int, c: int, z: int) -> _Prepared | None:
         """Read the part of a plane whose repairs are known; None if they are not, or its file has changed since."""
         known = self._known.get((t, c, z))
-        if known is None or self._part is None or self._movie.version(t, c, z) != known.version:
+        if known is None or self._part is None:
             return None
         rows, columns = self._part
         values = self._channels[c].normalization.apply(self._movie.region(t, c, z, rows, columns))

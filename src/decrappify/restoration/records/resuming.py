@@ -148,7 +148,8 @@ def _covers(tile_size: Any, frame_shape: tuple[int, ...], multiple: int) -> bool
 
 def _has_same_input(before: Unfinished, inputs: InputRecord, *, overwrite: bool, shared: bool) -> bool:
     """Return whether the input is that of the unfinished run; raise OutputExistsError if not and not `overwrite`."""
-    notes = before.journal.notes.values()
+    parts = before.journal.rectangles.values()
+    notes = [*before.journal.notes.values(), *(note for found in parts for note in found.values())]
     rows = [*before.journal.state.get("read", ()), *(row for note in notes for row in note.get("read", ()))]
     try:
         changed = changed_plane(rows)  # between the reads of several processes

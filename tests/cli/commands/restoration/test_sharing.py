@@ -25,6 +25,13 @@ def test_parts_report_what_is_restored_and_who_completed_the_output(command, sou
     assert lines[3] == f"{output}: part 2/2 is already complete, and so is the output"
 
 
+def test_part_without_frames_is_reported(command, tmp_path, rng, tiny_models):
+    source = save_movie(Movie.from_array(rng.integers(90, 4000, (24, 32), dtype=np.uint16)), tmp_path / "a.ome.zarr")
+    result = command("restore", source, tmp_path / "out.ome.zarr", "--model", tiny_models["still"], "--part", "1/2")
+    expected = "part 1/2 is empty, as there are fewer frames than parts; the last part to end completes the output"
+    assert result.stdout.strip() == f"{tmp_path / 'out.ome.zarr'}: {expected}"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

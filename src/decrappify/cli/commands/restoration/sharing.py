@@ -100,6 +100,13 @@ class PartReport:
         """Count a plane that is written."""
         self._count += 1
 
+    def _is_empty(self, restored: Movie) -> bool:
+        from decrappify.restoration.distributed.parts import Part
+        from decrappify.restoration.region import part_of
+
+        part = Part.parsed(self._part)
+        return part_of(restored.shape[0], restored.shape[2], part.number, part.count) is None
+
     def line(self, restored: Movie) -> str:
         """Return the line; `restored` is the result of the command."""
         if self._was_complete:
@@ -107,4 +114,6 @@ class PartReport:
         if self._output.exists():
             return f"{self._output}: {describe(restored)}, completed by part {self._part}"
         what = "restored" if self._count else "already complete"
+        if self._is_empty(restored):
+            what = "empty, as there are fewer frames than parts"
         return f"{self._output}: part {self._part} is {what}; the last part to end completes the output"
