@@ -173,9 +173,12 @@ def test_killed_workers_and_clients_of_one_large_frame(commands):
         workers = [worker for worker in workers if worker.poll() is None]
         workers += [commands.worker() for _ in range(4 - len(workers))]
         client = commands.restore(output, "--dask", commands.address)
-        while client.poll() is None and not list(regions.glob("frames-*.journal")):
+        wanted = len(finished_rectangles(regions.parent)) + chance.randint(0, 2)
+        while client.poll() is None and (
+            not list(regions.glob("frames-*.journal")) or len(finished_rectangles(regions.parent)) < wanted
+        ):
             time.sleep(0.01)
-        time.sleep(chance.uniform(0, 2))
+        time.sleep(chance.uniform(0, 0.5))
         if client.poll() is None:
             kills.append(f"{victim}, {len(finished_rectangles(regions.parent))} rectangles")
             {"worker": workers[0], "client": client}[victim].kill()

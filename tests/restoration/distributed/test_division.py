@@ -15,7 +15,7 @@ from tests.restoration.conftest import files_of, grouped
 from torch import nn
 
 from decrappify import Cancelled, restore
-from decrappify.errors import InputError, OutputError
+from decrappify.errors import DeviceMemoryError, InputError, OutputError
 from decrappify.io import save_movie
 from decrappify.io.formats.omezarr.pyramid import CHUNK
 from decrappify.io.formats.omezarr.region_writer import RegionWriter
@@ -25,6 +25,7 @@ from decrappify.io.store.working_paths import partial_path
 from decrappify.model import Model
 from decrappify.movie import Movie
 from decrappify.networks.residual_unet import ResidualUNet
+from decrappify.restoration import preparing
 from decrappify.restoration.distributed import division
 from decrappify.restoration.distributed.division import best_rectangles
 from decrappify.restoration.frames import reading
@@ -164,8 +165,16 @@ class Pair:
         return Journal(self.partial.parent / "journal")
 
 
-@pytest.mark.parametrize(("scale", "shape"), [(1, (1037, 301)), (1, (90, 1300)), (2, (531, 171)), (4, (271, 83))])
-@pytest.mark.parametrize("reads", ["whole frames", "parts"])
+@pytest.mark.parametrize(
+    ("scale", "shape", "reads"),
+    [
+        (1, (1037, 301), "whole frames"),
+        (1, (90, 1300), "parts"),
+        pytest.param(2, (531, 171), "parts", marks=pytest.mark.slow),
+        (4, (271, 83), "parts"),
+        pytest.param(4, (271, 83), "whole frames", marks=pytest.mark.slow),
+    ],
+)
 def test_rectangles_of_one_frame_write_the_file_of_a_single_process(
     client, tmp_path, rng, request, scale, shape, reads
 ):
@@ -208,6 +217,26 @@ def test_rectangles_are_copied_to_missing_frames(client, in_parts, tmp_path, rng
     assert pair.is_equal()
 
 
+@pytest.mark.parametrize(("limit", "in_rectangles"), [(4_000_000, True), (1_000_000, False)])
+def test_only_rectangles_must_fit_into_memory(client, tmp_path, rng, monkeypatch, limit, in_rectangles):
+    pair = Pair(tmp_path, still(tmp_path, rng), model_file(tmp_path))
+
+    def check(nbytes, what, _):
+        if nbytes > limit:
+            raise DeviceMemoryError(what)
+
+    monkeypatch.setattr(preparing, "check_memory", check)
+    with pytest.raises(DeviceMemoryError, match=r"restoring frames of 1037 x 301 pixels$"):
+        pair.restore()
+    if in_rectangles:
+        pair.restore(cluster=client)
+        assert pair.is_equal()
+    else:
+        with pytest.raises(DeviceMemoryError, match="1037 x 301 pixels in parts of 512 x 301 pixels of the result"):
+            pair.restore(cluster=client)
+        assert not list(pair.output.parent.iterdir())
+
+
 @pytest.fixture
 def four(monkeypatch):
     """Divide a frame into four rectangles."""
@@ -239,10 +268,11 @@ def test_run_stopped_in_the_middle_of_a_frame_is_resumed_by_one_worker(client, s
 
 
 @pytest.mark.parametrize("part", [None, "1/1"])
-def test_run_stopped_in_the_middle_of_a_frame_is_resumed_without_workers(client, stopped, part):
+def test_run_stopped_in_the_middle_of_a_frame_is_resumed_without_workers(client, stopped, part, caplog):
     with pytest.raises(Cancelled):
         stopped.restore(part=part, cancel=Always())
     assert not stopped.journal().rectangles
+    assert part or "restoring 1 partly finished plane of a run with workers from the start" in caplog.text
     stopped.restore(part=part)
     assert stopped.is_equal()
 

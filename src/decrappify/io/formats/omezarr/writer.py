@@ -372,7 +372,7 @@ class ZarrMovieWriter:
             self._planes.done -= lost
         if self._planes.rectangles and not self._keeps_rectangles:
             planes = counted(len(self._planes.rectangles), "partly finished plane")
-            logger.warning("%s: %s of a run with workers restored from the start", self.partial_path, planes)
+            logger.warning("%s: restoring %s of a run with workers from the start", self.partial_path, planes)
             self._planes.forget_rectangles()
         for plane, found in self._planes.rectangles.items():
             for rectangle in list(found):
