@@ -8,7 +8,8 @@ from decrappify.errors import InputError
 from decrappify.movie import Movie
 from decrappify.plot import trust_overlay
 from decrappify.trust import Label, TrustMap
-from decrappify.trust.report.frames import COLORS
+from decrappify.trust.palette import label_rgb
+from decrappify.trust.report.frames import OPACITIES
 
 
 @pytest.fixture
@@ -35,8 +36,8 @@ def test_trust_overlay_draws_the_labels_of_the_channel_in_the_colors_of_the_repo
     figure = trust_overlay(restored, maps, t=1, c="b", contrast=(0, 255), title="labels")
     shown = figure.axes[0].images[0].get_array()
     for rows, label in ((np.s_[:3], Label.CONTRADICTED), (np.s_[3:6], Label.UNTESTABLE), (np.s_[6:], Label.CONFIRMED)):
-        color, opacity = COLORS[label]
-        expected = (1 - opacity) * restored.frame(1, 1)[rows, :, None] + opacity * np.array(color)
+        opacity = OPACITIES[label]
+        expected = (1 - opacity) * restored.frame(1, 1)[rows, :, None] + opacity * np.array(label_rgb(label))
         assert np.abs(shown[rows] - expected).max() < 0.51
     assert legend(figure) == ["confirmed (80 %)", "untestable (10 %)", "contradicted (10 %)"]
     assert figure.axes[0].get_title() == "labels"

@@ -12,9 +12,9 @@ from decrappify.io.arguments import channel_index
 from decrappify.movie import Movie
 from decrappify.plot.figure import TITLE_SIZE, add_scale_bar, axes_grid, figure_of, show_image
 from decrappify.plot.panels import Contrast, levels, row_and_column_slices, shown_movies
-from decrappify.trust import Label, TrustMap
+from decrappify.trust import LABEL_COLORS, Label, TrustMap
 from decrappify.trust.maps import MAPS
-from decrappify.trust.report.frames import COLORS, overlay, percent
+from decrappify.trust.report.frames import overlay, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -115,7 +115,7 @@ def _add_legend(axes: Axes, labels: Any) -> None:
     counts = {label: int(np.count_nonzero(labels == label)) for label in Label}
     total = max(sum(counts.values()), 1)
     patches = [
-        Patch(color=_hex(COLORS[label][0]), label=f"{label.name.lower()} ({percent(count / total)})")
+        Patch(color=LABEL_COLORS[label], label=f"{label.name.lower()} ({percent(count / total)})")
         for label, count in counts.items()
     ]
     axes.legend(
@@ -128,8 +128,3 @@ def _add_legend(axes: Axes, labels: Any) -> None:
         handlelength=1.0,
         columnspacing=1.2,
     )
-
-
-def _hex(color: tuple[int, int, int]) -> str:
-    red, green, blue = color
-    return f"#{red:02x}{green:02x}{blue:02x}"

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from decrappify.trust.intervals.api import intervals_path as intervals_path
     from decrappify.trust.intervals.conformal import Guarantee as Guarantee
     from decrappify.trust.intervals.intervals import Intervals as Intervals
+    from decrappify.trust.palette import LABEL_COLORS as LABEL_COLORS
     from decrappify.trust.resolution import ConfirmedResolution as ConfirmedResolution
 
 _HOMES = {
     "Guarantee": "intervals.conformal",
     "IntervalMap": "intervals.api",
     "Intervals": "intervals.intervals",
+    "LABEL_COLORS": "palette",
     "Label": "evaluation",
     "PlaneNoise": "camera",
     "PlaneTrust": "evaluation",

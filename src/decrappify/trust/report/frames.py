@@ -11,17 +11,13 @@ from decrappify._common.pages.png import data_url, diverging, gray_png, palette_
 from decrappify.movie import Array, Movie, Plane
 from decrappify.trust.evaluation import Label
 from decrappify.trust.maps import MAPS
+from decrappify.trust.palette import label_rgb
 from decrappify.trust.report.survey import PlaneShares
 
 SHOWN = 384  # largest side of a displayed region in pixels
 _STEP = 32  # by which regions are moved to find the best one
 SCORE_LIMIT = 8.0  # in full color
-# Okabe and Ito's colors, distinct for color-blind readers; opacity over the restored frame.
-COLORS = {
-    Label.CONFIRMED: ((0, 158, 115), 0.3),
-    Label.UNTESTABLE: ((240, 228, 66), 0.45),
-    Label.CONTRADICTED: ((230, 40, 20), 0.85),
-}
+OPACITIES = {Label.CONFIRMED: 0.3, Label.UNTESTABLE: 0.45, Label.CONTRADICTED: 0.85}  # over the restored frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +157,9 @@ def images(crop: Crop, low: float, high: float, highest_spread: float, axis: str
 def overlay(gray: Array, labels: Array, low: float, high: float) -> Array:
     """Blend the colors of the labels over a frame; (Y, X, 3) uint8."""
     base = np.repeat(255 * np.clip((gray - low) / (high - low), 0, 1)[..., None], 3, axis=-1)
-    for label, (color, opacity) in COLORS.items():
+    for label, opacity in OPACITIES.items():
         at = labels == label
-        base[at] = (1 - opacity) * base[at] + opacity * np.array(color)
+        base[at] = (1 - opacity) * base[at] + opacity * np.array(label_rgb(label))
     return np.rint(base).astype(np.uint8)
 
 

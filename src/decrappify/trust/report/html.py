@@ -17,7 +17,8 @@ from decrappify.movie import Movie
 from decrappify.trust.consistency import TOLERANCE
 from decrappify.trust.evaluation import FLAT, TESTED, Label
 from decrappify.trust.inputs import frames_of
-from decrappify.trust.report.frames import COLORS, SCORE_LIMIT, choose, contrast, crop, images, percent, spread_limit
+from decrappify.trust.palette import LABEL_COLORS
+from decrappify.trust.report.frames import SCORE_LIMIT, choose, contrast, crop, images, percent, spread_limit
 from decrappify.trust.report.plots import over_frames
 from decrappify.trust.report.survey import Place, PlaneShares, Survey, survey
 from decrappify.trust.resolution import ConfirmedResolution, resolution_text
@@ -192,7 +193,7 @@ def _legend() -> list[tuple[str, str, str]]:
         Label.UNTESTABLE: ("untestable", "structure below the detection limit: true or false"),
         Label.CONTRADICTED: ("contradicted", "result and data differ by more than noise"),
     }
-    return [("rgb({}, {}, {})".format(*COLORS[label][0]), *text) for label, text in texts.items()]
+    return [(LABEL_COLORS[label], *text) for label, text in texts.items()]
 
 
 def _spread_text(spread: Movie | None) -> str:

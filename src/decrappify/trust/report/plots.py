@@ -10,6 +10,8 @@ import numpy as np
 from decrappify._common.pages.plots import COLORS, styled
 from decrappify._common.plotting import new_figure
 from decrappify.movie import Array
+from decrappify.trust.evaluation import Label
+from decrappify.trust.palette import LABEL_COLORS
 from decrappify.trust.report.survey import PlaneShares
 
 if TYPE_CHECKING:
@@ -36,8 +38,8 @@ def over_frames(planes: Sequence[PlaneShares], axis: str) -> Figure | None:
     if at.size < 2:
         return None
     rows: tuple[tuple[str, str, str, int, Callable[[Array], Any]], ...] = (
-        ("contradicted", "contradicted (% of pixels)", COLORS[1], 100, np.max),
-        ("untestable", "below the limit (% of pixels)", COLORS[4], 100, np.mean),
+        ("contradicted", "contradicted (% of pixels)", LABEL_COLORS[Label.CONTRADICTED], 100, np.max),
+        ("untestable", "below the limit (% of pixels)", COLORS[4], 100, np.mean),  # a yellow line is faint on white
         ("limit", "detection limit (photons)", COLORS[0], 1, np.mean),
     )
     figure = new_figure(12.2, 2.5, layout="constrained")

@@ -10,6 +10,8 @@ from qtpy.QtWidgets import QCheckBox, QLabel
 from tests.napari_plugin.clicking import Driver, shown
 
 from decrappify import calibrate, open_movie
+from decrappify.trust import Label
+from decrappify.trust.palette import label_rgb
 from napari_decrappify.readers import get_reader
 from napari_decrappify.widgets.restore import RestoreWidget
 from napari_decrappify.widgets.trust.widget import TrustWidget
@@ -48,6 +50,8 @@ def test_restoration_with_trust_shows_labels_legend_and_verdict(scene, restore, 
     assert isinstance(labels, Labels)
     assert isinstance(limit, Image)
     assert (labels.visible, limit.visible, labels.editable) == (True, False, False)
+    for label in Label:
+        np.testing.assert_allclose(255 * labels.colormap.color_dict[label][:3], label_rgb(label))  # as in reports
     np.testing.assert_allclose(labels.scale, scene.layers[1].scale)
     np.testing.assert_allclose(labels.translate, scene.layers[1].translate)
     with open_movie(tmp_path / "results" / "cells-movie_trust.ome.zarr") as stored:

@@ -11,14 +11,13 @@ import numpy as np
 
 from decrappify import Movie, open_movie
 from decrappify.errors import DecrappifyError
-from decrappify.trust import open_trust_map, trust_path
+from decrappify.trust import LABEL_COLORS, Label, open_trust_map, trust_path
 from napari_decrappify.layers.attributes import calibration
 from napari_decrappify.layers.image import METADATA, LayerData
 from napari_decrappify.layers.lazy import MovieArray, as_dask
 
-# Colors that color-blind users distinguish; the value is the label in the map.
-LABELS = {1: "confirmed", 2: "untestable", 3: "contradicted"}
-COLORS = {1: "#009E73", 2: "#F0E442", 3: "#D55E00"}
+LABELS = {label.value: label.name.lower() for label in Label}
+COLORS = {label.value: color for label, color in LABEL_COLORS.items()}
 MEANINGS = {
     1: "the data agree with the result, within the noise",
     2: "below the detection limit: may be true or false",
