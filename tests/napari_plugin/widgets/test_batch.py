@@ -6,8 +6,9 @@ import csv
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QRect, Qt
 from qtpy.QtWidgets import QApplication, QFileDialog
-from tests.napari_plugin.clicking import TIMEOUT, shown
+from tests.napari_plugin.clicking import TIMEOUT, Driver, shown
 
 from decrappify import open_movie, save_movie
 from decrappify.movie import Movie
@@ -36,7 +37,17 @@ def batch(scene, qtbot, tiny_models, tmp_path, raw, monkeypatch):
 
 
 def texts(batch, column):
-    return [batch["table"].item(row, column).text() for row in range(batch["table"].rowCount())]
+    """Return the texts of a column; a note is the only text of the line below its output."""
+    table = batch["table"]
+    lines = [[item.text() for item in row if item is not None] for row in rows_of(table)]
+    if column < 4:
+        return [line[column] for line in lines if len(line) == 4]
+    notes = [following for line, following in zip(lines, [*lines[1:], []], strict=True) if len(line) == 4]
+    return [note[0] if len(note) == 1 else "" for note in notes]
+
+
+def rows_of(table):
+    return [[table.item(row, column) for column in range(table.columnCount())] for row in range(table.rowCount())]
 
 
 def test_folder_is_estimated_restored_and_summarized(batch, tmp_path):
@@ -63,6 +74,27 @@ def test_folder_is_estimated_restored_and_summarized(batch, tmp_path):
     batch.run()
     assert texts(batch, 1) == ["finished earlier", "finished earlier", "failed"]
     assert batch.unnamed() == []
+
+
+def test_note_of_a_failed_file_can_be_read_completely(viewer, qtbot, raw, tmp_path, tiny_models):
+    viewer.window.resize(1280, 800)
+    _, widget = viewer.window.add_plugin_dock_widget("decrappify", "Batch")
+    batch = Driver(qtbot, widget, "batch")
+    batch["still_model"].add_file(tiny_models["still"])
+    batch["folder"].setText(str(tmp_path / "out"))
+    widget._inputs.add([str(raw / "torn.tif")])
+    batch.run()
+    table = batch["table"]
+    note = table.item(1, 0)
+    assert note.text() == texts(batch, 4)[0]
+    assert len(note.text()) > 60
+    rect = table.visualItemRect(note)
+    assert rect.width() <= table.viewport().width()
+    assert rect.width() > 0.9 * table.viewport().width()
+    wrapped = Qt.TextFlag.TextWordWrap.value
+    needed = table.fontMetrics().boundingRect(QRect(0, 0, rect.width() - 12, 0), wrapped, note.text())
+    assert needed.height() <= rect.height()
+    assert not table.horizontalScrollBar().isVisible()
 
 
 def test_single_files_are_added_once_and_cleared(batch, raw, monkeypatch):
