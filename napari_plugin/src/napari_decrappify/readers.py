@@ -14,6 +14,7 @@ from pathlib import Path
 from napari_decrappify.layers.files.listing import SceneListing
 from napari_decrappify.layers.image import LayerData
 from napari_decrappify.layers.results.trust import with_trust_layers
+from napari_decrappify.waiting import computed
 from napari_decrappify.workers.running.words import control_names
 
 SCENES_SHOWN = 12  # largest number of scenes of a file or folder that are all opened as layers
@@ -52,9 +53,12 @@ def _folder_reader(folder: Path) -> Reader | None:
 
 
 def _read(_: str | Sequence[str], *, path: str) -> list[LayerData]:
-    """Read all scenes of a file or folder, or only the first if there are many."""
+    """Read all scenes of a file or folder, or only the first if there are many, without blocking the window.
+
+    Films of many frames are indexed, and each scene of a file is opened, which can take seconds.
+    """
     with control_names():
-        return _layers(Path(path))
+        return computed(lambda: _layers(Path(path)))
 
 
 def _layers(path: Path) -> list[LayerData]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
+import av
 import numpy as np
 import pytest
 from tests.napari_plugin.clicking import Driver, longest_block, shown
 
 from decrappify import AdaptationConfig, save_movie
 from decrappify.movie import Movie
+from napari_decrappify.readers import get_reader
 from napari_decrappify.widgets.adapt import AdaptWidget
 from napari_decrappify.widgets.batch import BatchWidget
 from napari_decrappify.widgets.restore import RestoreWidget
@@ -46,6 +48,31 @@ def checking(qtbot, scene, raw, tiny_models, monkeypatch, tmp_path):
     driver["model"].add_file(tiny_models["movie"])
     driver["tabs"].setCurrentIndex(3)
     return Driver(qtbot, driver.widget, "restore_about")
+
+
+def write_film(path, n_frames):
+    """Write a film whose frames are counted by decoding them, as it has no time stamps."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=24, options={"bf": "2"})
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for t in range(n_frames):
+            frame = np.full((240, 320, 3), (t % 256, 40, 200), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def test_opening_a_long_film_does_not_block_the_event_loop(qtbot, scene, tmp_path):
+    path = str(tmp_path / "film.avi")
+    write_film(path, 480)
+    found = []
+    while len(found) < 5:
+        layers = []
+        block, idle = longest_block(qtbot, lambda layers=layers: layers.extend(get_reader(path)(path)))
+        assert layers[0][0].shape[0] == 480
+        if block < max(0.1, 3 * idle):
+            return
+        found.append((block, idle))
+    pytest.fail(f"the event loop was blocked for {found} s (during opening, and without it)")
 
 
 @pytest.mark.parametrize("prepared", [adapting, batching, checking])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from decrappify.io import readable_suffixes
 from napari_decrappify.commands.other import info_command
 from napari_decrappify.layers.files.listing import SceneListing
 from napari_decrappify.layers.image import METADATA
+from napari_decrappify.waiting import computed
 from napari_decrappify.widgets.running.forms import button, form, named, row, scrolled
 from napari_decrappify.widgets.running.run_panel import RunPanel
 from napari_decrappify.widgets.running.run_widget import RunWidget
@@ -97,7 +99,8 @@ class ScenesWidget(RunWidget):
 
     def _choose(self) -> None:
         patterns = " ".join(f"*{suffix}" for suffix in readable_suffixes())
-        path, _ = QFileDialog.getOpenFileName(self, "Choose a file", self._file.text(), f"Images ({patterns})")
+        kinds = f"Images ({patterns});;All files (*)"
+        path, _ = QFileDialog.getOpenFileName(self, "Choose a file", self._file.text(), kinds)
         if path:
             self._file.setText(path)
             self._start()
@@ -180,13 +183,15 @@ class ScenesWidget(RunWidget):
         if listing is None:
             return
         picks = {letter: box.currentText() for letter, box in self._further.items()}
+        self._open.setEnabled(False)
         try:
             with control_names():
                 for number in ticked:
-                    for data, attributes, _ in listing.read(number, picks):
+                    for data, attributes, _ in computed(partial(listing.read, number, picks)):
                         self._viewer.add_image(data, **attributes)
         except DecrappifyError as error:
             self._panel.show_error(one_line(error))
+            self._update_buttons()
             return
         self._tick(_UNCHECKED)
         self._panel.show_status(f"opened {len(ticked)} scenes" if len(ticked) != 1 else "opened one scene")
