@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from tests.napari_plugin.layers.conftest import as_layers
 
 from decrappify import Movie
@@ -17,6 +18,15 @@ def test_layers_of_returns_a_calibrated_layer_per_channel(movie):
     assert nuclei.colormap.name == "gray"
     assert actin.blending == "additive"
     np.testing.assert_array_equal(nuclei.data[4, 2].compute(), movie.frame(4, 1, 2))
+
+
+@pytest.mark.parametrize("count", [2, 3, 6])
+def test_layers_of_channels_without_colors_are_distinguishable(count):
+    layers = as_layers(Movie.from_array(np.zeros((count, 8, 9), np.uint16), "CYX"))
+    colors = {tuple(layer.colormap.colors[-1]) for layer in layers}
+    assert len(colors) == count
+    assert {layer.blending for layer in layers} == {"additive"}
+    assert as_layers(Movie.from_array(np.zeros((8, 9), np.uint16)))[0].colormap.name == "gray"
 
 
 def test_layers_of_omits_axes_of_length_one_and_unknown_sizes():

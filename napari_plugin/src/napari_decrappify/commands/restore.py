@@ -14,6 +14,7 @@ from napari_decrappify.commands.words import (
     path_of,
     window_option,
 )
+from napari_decrappify.layers.files.channels import channel_name
 from napari_decrappify.workers.movies.restore import RestoreSettings
 from napari_decrappify.workers.names import numbered, safe_name
 
@@ -47,12 +48,17 @@ def restore_command(
     Raises
     ------
     InputError
-        If the layer has no file, its scene has channels that are not among the layers, or trust maps of several scenes
-        are required.
+        If the layer has no file, its scene has channels that are not among the layers, trust maps of several scenes
+        are required, or models are set for channels with the same name.
     """
     if trust and all_scenes:
         raise InputError("the command line computes the trust map of one scene; untick Trust map, or All scenes")
     image = settings.image
+    own_names = [channel_name(each) for each in settings.images]
+    if settings.models and len(set(own_names)) < len(own_names):
+        raise InputError(
+            "channels of this file have the same name, and a command line sets models by name; choose one model for all"
+        )
     source = all_channels_of(settings.channels) if settings.channels else path_of(image)
     models = [f"{channel}={model}" for channel, model in settings.models.items()] + [str(settings.model)]
     name = f"{safe_name(source.name if all_scenes else settings.name)}-{safe_name(settings.model_name)}"

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import count, islice
 
 NAMES_TRIED = 100
+_MOST_BYTES = 100  # of a name; a file name has at most 255, with the name of the model and suffixes
 
 
 def safe_name(name: str) -> str:
-    """Convert a layer's name to a file name.
+    """Convert a layer's name to a file name, of which the middle is omitted if it is very long.
 
-    >>> safe_name("cells.ome.tif · actin/2")
-    'cells-actin-2'
+    >>> safe_name("cells.ome.tif · actin/2"), safe_name("CELLS.TIF")
+    ('cells-actin-2', 'CELLS')
     """
     from decrappify.io import readable_suffixes
 
     for ending in sorted(readable_suffixes(), key=len, reverse=True):
-        name = name.replace(f".ome{ending}", "").replace(ending, "")
+        name = re.sub(rf"(\.ome)?{re.escape(ending)}", "", name, flags=re.IGNORECASE)
     kept = "".join(letter if letter.isalnum() or letter in "_-." else " " for letter in name)
-    return "-".join(kept.split()).strip(".") or "movie"
+    return _shortened("-".join(kept.split()).strip(".")) or "movie"
+
+
+def _shortened(name: str) -> str:
+    """Return a name of at most `_MOST_BYTES`; the end, which may be the name of a channel, is kept.
+
+    >>> _shortened("a" * 200 + "-GFP") == "a" * 50 + "--" + "a" * 44 + "-GFP"
+    True
+    """
+    whole = name.encode()
+    if len(whole) <= _MOST_BYTES:
+        return name
+    start, end = whole[: _MOST_BYTES // 2], whole[-(_MOST_BYTES // 2 - 2) :]
+    return f"{start.decode(errors='ignore')}--{end.decode(errors='ignore')}"
 
 
 def numbered(name: str) -> Iterator[str]:

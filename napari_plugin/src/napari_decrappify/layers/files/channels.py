@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -36,6 +37,8 @@ def channel_name(image: LayerImage) -> str:
 def channel_names(images: Sequence[LayerImage]) -> tuple[str, ...]:
     """Return the unique names of the channels that layers contain: one per layer, or those along axis C of one layer.
 
+    Channels of one file with the same name get their number, those of several files the names of their layers.
+
     >>> import numpy as np
     >>> image = LayerImage(np.zeros((2, 8, 9)), "cells", "CYX", False, {})
     >>> channel_names([image]), channel_names([LayerImage(np.zeros((8, 9)), name, "YX", False, {}) for name in "ab"])
@@ -43,9 +46,26 @@ def channel_names(images: Sequence[LayerImage]) -> tuple[str, ...]:
     """
     if len(images) == 1 and not images[0].is_rgb and images[0].sizes.get("C", 1) > 1:
         with closing(images[0].movie()) as movie:
-            return tuple(movie.channel_names)
+            return _numbered(movie.channel_names)
     names = tuple(channel_name(image) for image in images)
-    return names if len(set(names)) == len(names) else tuple(image.name for image in images)
+    is_one_file = len({image.recorded.get("path") for image in images}) == 1
+    return _numbered(names) if is_one_file or len(set(names)) == len(names) else tuple(image.name for image in images)
+
+
+def stored_names(images: Sequence[LayerImage]) -> tuple[str, ...]:
+    """Return the names of the channels of a file that is written from layers: those of their file, repeated or not."""
+    is_one_file = len({image.recorded.get("path") for image in images}) == 1
+    return tuple(channel_name(image) for image in images) if is_one_file else channel_names(images)
+
+
+def _numbered(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names, of which repeated ones are followed by their number.
+
+    >>> _numbered(["EGFP", "DAPI", "EGFP"])
+    ('EGFP (channel 0)', 'DAPI', 'EGFP (channel 2)')
+    """
+    repeated = {name for name, count in Counter(names).items() if count > 1}
+    return tuple(f"{name} (channel {number})" if name in repeated else name for number, name in enumerate(names))
 
 
 def common_name(images: Sequence[LayerImage]) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from decrappify import Movie
 from decrappify.errors import InputError
-from napari_decrappify.layers.files.channels import channel_names
-from napari_decrappify.layers.image import LayerImage
+from napari_decrappify.layers.files.channels import channel_names, stored_names
+from napari_decrappify.layers.image import METADATA, LayerImage
 
 _COLORS = {"red": "FF0000", "green": "00FF00", "blue": "0000FF", "cyan": "00FFFF", "magenta": "FF00FF"}
 _COLORS |= {"yellow": "FFFF00", "gray": "FFFFFF"}
@@ -34,9 +34,31 @@ class LayerScene:
 
 def origin_of(image: LayerImage) -> dict[str, Any]:
     """Return the file, scene and channel that a layer was read or restored from; empty if unknown."""
-    recorded = image.recorded
+    return _origin(image.recorded)
+
+
+def _origin(recorded: Mapping[str, Any]) -> dict[str, Any]:
     source = recorded.get("source", recorded)
     return {key: source[key] for key in ("path", "scene", "scene_name", "channel") if source.get(key) is not None}
+
+
+def layer_of(layers: Iterable[Any], image: LayerImage) -> Any:
+    """Return the layer of a snapshot, by its pixels, its channel in a file, or its name; None if there is none."""
+    found, origin = list(layers), origin_of(image)
+    same_pixels = [layer for layer in found if _pixels_of(layer) is image.data]
+    same_channel = [layer for layer in found if origin and _source_channel(layer) == origin]
+    named = [layer for layer in found if layer.name == image.name]
+    return next(iter([*same_pixels, *same_channel, *named]), None)
+
+
+def _source_channel(layer: Any) -> dict[str, Any]:
+    """Return file, scene and channel of a layer; empty for a restored one."""
+    recorded = layer.metadata.get(METADATA, {})
+    return {} if "restored_from" in recorded else _origin(recorded)
+
+
+def _pixels_of(layer: Any) -> Any:
+    return layer.data[0] if getattr(layer, "multiscale", False) else layer.data
 
 
 def scenes_of(images: Sequence[LayerImage]) -> list[LayerScene]:
@@ -97,14 +119,13 @@ def _together(images: Sequence[LayerImage], movies: Sequence[Movie]) -> Movie:
                 f"layer {image.name!r} has shape {movie.shape} (T, C, Z, Y, X) and dtype {movie.dtype}, expected "
                 f"{(first.shape[0], 1, *first.shape[2:])} and {first.dtype} like {images[0].name!r}; save it separately"
             )
-    names = channel_names(images)
     return first.map_regions(
         lambda t, c, z, rows, columns: movies[c].region(t, 0, z, rows, columns),
         shape=(first.shape[0], len(movies), *first.shape[2:]),
         others=list(movies[1:]),
-        channel_names=names,
+        channel_names=stored_names(images),
         channel_colors=None,
-        provenance=_provenance(names, movies),
+        provenance=_provenance(channel_names(images), movies),
     )
 
 

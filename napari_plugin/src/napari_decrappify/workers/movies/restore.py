@@ -104,11 +104,11 @@ class RestoreSettings:
 
     @contextmanager
     def opened(self) -> Iterator[Movie]:
-        """Open the input as a movie."""
+        """Open the input as a movie; with models of single channels, its channels have unique names."""
         with ExitStack() as stack:
             movies = [stack.enter_context(closing(image.movie())) for image in self.images]
             movie = movie_of(self.images, movies).replace(name=self.name) if self.channels else movies[0]
-            yield movie
+            yield movie.replace(channel_names=channel_names(self.images)) if self.models else movie
 
 
 @dataclass(frozen=True)
