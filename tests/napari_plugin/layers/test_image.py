@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from napari.layers import Labels
+from napari.layers import Image, Labels
 from tests.napari_plugin.layers.conftest import as_layers
 
 from decrappify.errors import InputError
@@ -37,3 +37,10 @@ def test_layer_image_uses_changed_data_instead_of_the_file(movie, tmp_path):
 def test_layer_image_raises_for_other_layers():
     with pytest.raises(InputError, match="layer 'cells' is of kind 'labels', expected an image layer"):
         LayerImage.of(Labels(np.zeros((4, 4), int), name="cells"))
+
+
+def test_layer_image_of_a_mirrored_layer_has_positive_pixel_sizes():
+    layer = Image(np.zeros((3, 8, 9)), scale=(2, -0.5, 0.25), units=("s", "um", "pixel"))
+    with LayerImage.of(layer).movie() as movie:
+        assert movie.pixel_size_um == (None, 0.5, None)
+        assert movie.unitless_spacing == {"X": 0.25}

@@ -173,11 +173,13 @@ def test_result_of_a_channel_is_compared_with_that_channel(qtbot, rng):
     axes = {"axis_labels": ("t", "c", "y", "x")}
     scene.add_image(pixels, name="cells", **axes)
     recorded = {"restored_from": "cells", "source": {"channel": 1}}
-    scene.add_image(pixels[:, 1:], name="result", translate=(0, 1, 0, 0), metadata={"decrappify": recorded}, **axes)
+    recorded = {"blending": "additive", "metadata": {"decrappify": recorded}}
+    scene.add_image(pixels[:, 1:], name="result", translate=(0, 1, 0, 0), **recorded, **axes)
     compare = shown(qtbot, CompareWidget, scene, "compare")
     assert compare["input"].layer.name == "cells"
     compare.click("difference")
     compare.wait_for_end()
     difference = scene.layers[-1]
     assert difference.translate[1] == 1
+    assert difference.blending == "translucent_no_depth"  # over the result, not added to it
     np.testing.assert_array_equal(np.asarray(difference.data), np.zeros((3, 1, 32, 40)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,16 @@ from napari_decrappify.layers.units import unit_names
 
 _COPIED = ("rotate", "shear", "affine")
 _SHOWN = ("colormap", "contrast_limits", "gamma", "interpolation2d", "blending")
+
+
+def displayed_alone(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes of a layer that is displayed alone, not added to the gray levels of the layers below it.
+
+    >>> displayed_alone({"blending": "additive"}), displayed_alone({"blending": "translucent"})
+    ({'blending': 'translucent_no_depth'}, {'blending': 'translucent'})
+    """
+    is_mixed = attributes.get("blending") not in (None, "opaque", "translucent", "translucent_no_depth")
+    return {**attributes, **({"blending": "translucent_no_depth"} if is_mixed else {})}
 
 
 def calibration(movie: Movie, axes: str) -> dict[str, Any]:
@@ -29,6 +39,30 @@ def calibration(movie: Movie, axes: str) -> dict[str, Any]:
         "units": [known[axis][1] if known[axis][0] else "pixel" for axis in axes],
         "axis_labels": [axis.lower() for axis in axes],
     }
+
+
+def translation_of(attributes: Mapping[str, Any], first: Sequence[float]) -> list[float]:
+    """Return the translation of a part of a layer whose first pixel is `first` of the layer, which may be rotated.
+
+    Parameters
+    ----------
+    attributes : mapping
+        Attributes of the layer: scale, translate, and if it is rotated or sheared, rotate and shear.
+    first : sequence of float
+        The pixel, one number for each axis.
+
+    Examples
+    --------
+    >>> translation_of({"scale": [2, 0.5], "translate": [1, 0]}, [3, 4])
+    [7.0, 2.0]
+    """
+    offset = np.asarray(attributes["scale"], dtype=float) * np.asarray(first, dtype=float)
+    turned = {name: attributes[name] for name in ("rotate", "shear") if attributes.get(name) is not None}
+    if turned:
+        from napari.utils.transforms import Affine  # napari is not loaded by an import of the readers
+
+        offset = Affine(ndim=len(offset), **turned).linear_matrix @ offset
+    return [float(value) for value in np.asarray(attributes["translate"], dtype=float) + offset]
 
 
 def restored_attributes(
@@ -54,14 +88,11 @@ def restored_attributes(
         "translate": list(image.attributes.get("translate", np.zeros(count))),
         "units": unit_names(image.attributes.get("units"), count),
     }
+    edge = (1 / scale - 1) / 2  # napari's translate is the center of the first pixel
+    first = [(start or {}).get(axis, 0) + (edge if axis in "YX" else 0) for axis in old_axes]
+    old["translate"] = translation_of({**image.attributes, **old}, first)
+    old["scale"] = [size / scale if axis in "YX" else size for axis, size in zip(old_axes, old["scale"], strict=True)]
     place = {name: dict(zip(old_axes, values, strict=True)) for name, values in old.items()}
-    for axis, first in (start or {}).items():
-        if axis in place["scale"]:
-            place["translate"][axis] += first * place["scale"][axis]
-    for axis in "YX":
-        size = place["scale"][axis]
-        place["scale"][axis] = size / scale
-        place["translate"][axis] += (size / scale - size) / 2  # napari's translate is the center of the first pixel
     new: dict[str, Any] = {name: [values[axis] for axis in axes] for name, values in place.items()}
     new["axis_labels"] = [axis.lower() for axis in axes]
     kept = (*(() if image.is_rgb else _SHOWN), *(_COPIED if axes == old_axes else ()))

@@ -155,9 +155,10 @@ class LayerImage:
         return None if scale is None or factor is None else scale * factor
 
     def _scale_and_unit(self, axis: str) -> tuple[float | None, str]:
+        """Return the distance between pixels, positive for a mirrored layer, too, and its unit."""
         axes = self.layer_axes
         scale = self.attributes.get("scale")
         if axis not in axes or scale is None:
             return None, "pixel"
         number = axes.index(axis)
-        return float(scale[number]), unit_names(self.attributes.get("units"), len(axes))[number]
+        return abs(float(scale[number])), unit_names(self.attributes.get("units"), len(axes))[number]

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from decrappify.errors import InputError
 from napari_decrappify.commands.other import compare_command
-from napari_decrappify.layers.attributes import restored_attributes
+from napari_decrappify.layers.attributes import displayed_alone, restored_attributes
 from napari_decrappify.layers.canvas.region import current_position
 from napari_decrappify.layers.files.scenes import origin_of
 from napari_decrappify.layers.image import METADATA
@@ -172,7 +172,7 @@ class CompareWidget(RunWidget):
         axes = settings.restored.layer_axes
         has_channels = settings.restored.sizes.get("C", 1) > 1
         start = {"C": settings.position.get("C", 0)} if has_channels else {}
-        attributes = restored_attributes(settings.restored, axes=axes, start=start)
+        attributes = displayed_alone(restored_attributes(settings.restored, axes=axes, start=start))
         attributes |= {"colormap": _DIFFERENCE, "contrast_limits": (-difference.limit, difference.limit)}
         self._viewer.add_image(
             as_dask(MovieArray(difference.movie, axes)),

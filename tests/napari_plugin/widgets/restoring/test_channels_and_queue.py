@@ -76,9 +76,44 @@ def test_channels_are_restored_into_one_store_with_a_model_each(qtbot, scene, dr
         assert stored.provenance["restoration"]["model_sha256"] == stored_models["model_sha256"]
 
 
+def test_channels_without_colors_stay_distinguishable_in_results_and_in_their_store(scene, driver, tmp_path, rng):
+    sources = add(scene, write_scenes(tmp_path / "cells.czi", rng, n_scenes=1, n_channels=3))
+    colors = [tuple(layer.colormap.colors[-1]) for layer in sources]
+    assert len(set(colors)) == 3
+    driver["channels"].click()
+    driver.run()
+    results = list(scene.layers)[3:]
+    assert [tuple(layer.colormap.colors[-1]) for layer in results] == colors
+    assert [layer.visible for layer in scene.layers] == [False] * 3 + [True] * 3  # not the sum of both
+    reopened = add(scene, tmp_path / "results" / "cells-movie.ome.zarr")
+    assert [tuple(layer.colormap.colors[-1]) for layer in reopened] == colors
+
+
+def test_channels_with_equal_names_have_a_model_each_in_every_scene(scene, driver, tmp_path, rng):
+    path = write_scenes(tmp_path / "cells.czi", rng, n_scenes=2, channels=("EGFP", "EGFP"))
+    add(scene, path)
+    driver["channels"].click()
+    driver["scenes"].click()
+    driver.run()  # with one model
+    driver["model_1"].setCurrentText("still")
+    assert driver["model_1"].accessibleName() == "Model of channel EGFP (channel 1)"
+    driver.run()
+    assert driver.status == "restored 2 of 2 inputs"
+    for number in range(2):
+        with open_movie(tmp_path / "results" / f"cells-scene-{number}-movie.ome.zarr") as stored:
+            assert stored.channel_names == ("EGFP", "EGFP")
+        with open_movie(tmp_path / "results" / f"cells-scene-{number}-movie-still.ome.zarr") as stored:
+            models = stored.provenance["restoration"]["models"]
+        found = {name: entry["model"] for name, entry in models.items()}
+        assert found == {"EGFP (channel 0)": "tiny-movie", "EGFP (channel 1)": "tiny-still"}
+    driver.click("command")
+    assert driver.is_error
+    assert "channels of this file have the same name" in driver.status
+
+
 def test_channels_of_one_layer_are_restored_with_a_model_each(qtbot, scene, driver, tiny_models, rng):
     pixels = noisy(rng, (3, 2, 32, 40))
-    scene.add_image(pixels, name="cells", axis_labels=("t", "c", "y", "x"))
+    scene.add_image(pixels, name="cells", axis_labels=("t", "c", "y", "x"), colormap="magma")
     assert not driver["channels"].isEnabled()
     qtbot.waitUntil(driver["model_0"].isVisible)
     driver["model_1"].setCurrentText("still")
@@ -94,6 +129,7 @@ def test_channels_of_one_layer_are_restored_with_a_model_each(qtbot, scene, driv
     assert driver.status.startswith("restored in"), driver.status
     results = list(scene.layers)[1:]
     assert [each.name for each in results] == ["cells C0 [movie]", "cells C1 [still]"]
+    assert [each.colormap.name for each in results] == ["magma", "magma"]
     assert [(each.data.shape, each.translate[1]) for each in results] == [((3, 1, 32, 40), 0), ((3, 1, 32, 40), 1)]
     models = {"C1": tiny_models["still"], "*": tiny_models["movie"]}
     expected = np.asarray(restore(Movie.from_array(pixels, "TCYX"), models))

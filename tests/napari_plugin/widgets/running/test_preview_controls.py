@@ -53,6 +53,11 @@ def test_contrast_of_input_and_preview_is_linked(scene, widget, qtbot, source):
     assert tuple(preview.contrast_limits) == (200, 3000)
 
 
+def test_preview_of_an_additive_channel_is_not_added_to_it(scene, widget, qtbot, source):
+    source.blending = "additive"
+    assert preview_of(qtbot, scene, widget).blending == "translucent_no_depth"
+
+
 def test_preview_of_another_frame_is_removed(scene, widget, qtbot, source):
     preview_of(qtbot, scene, widget)
     scene.dims.set_current_step(0, 3)

@@ -8,40 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decrappify import Crappifier
-from napari_decrappify.layers.attributes import restored_attributes
+from napari_decrappify.layers.attributes import displayed_alone, restored_attributes, translation_of
 from napari_decrappify.layers.canvas.region import Region, current_position
+from napari_decrappify.layers.canvas.single_layer import SingleLayer
 from napari_decrappify.layers.canvas.split_outline import SplitOutline
+from napari_decrappify.layers.files.scenes import layer_of
 from napari_decrappify.layers.image import METADATA, LayerImage
 
 _LINKED = ("contrast_limits", "gamma")
 
 
-class _Preview:
-    """At most one layer with a computed region.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        Viewer of the layer.
-    """
-
-    def __init__(self, viewer: Any) -> None:
-        self._viewer = viewer
-        self._layer: Any = None
-
-    @property
-    def is_shown(self) -> bool:
-        """Return whether the layer is in the viewer; the user may have deleted it."""
-        return self._layer is not None and self._layer in self._viewer.layers
-
-    def remove(self) -> None:
-        """Remove the layer."""
-        if self.is_shown:
-            self._viewer.layers.remove(self._layer)
-        self._layer = None
-
-
-class RestoredPreview(_Preview):
+class RestoredPreview(SingleLayer):
     """At most one layer with a restored region, and a split for comparison, outlined and labeled.
 
     Each preview replaces it. Its contrast is that of the input: a change of one changes the other.
@@ -83,7 +60,7 @@ class RestoredPreview(_Preview):
         super().remove()
 
     def _layer_of(self, image: LayerImage) -> Any:
-        return next((layer for layer in self._viewer.layers if layer.name == image.name), None)
+        return layer_of(self._viewer.layers, image)
 
     def show(self, image: LayerImage, region: Region, pixels: NDArray[Any], *, scale: int, model_name: str) -> None:
         """Show a preview on the canvas.
@@ -108,7 +85,7 @@ class RestoredPreview(_Preview):
         plane = np.moveaxis(pixels, 0, -1) if is_rgb else pixels[0]
         # Axes other than Y and X have length 1, so that the layer is shown on its frame only.
         self._pixels = plane.reshape((1,) * (len(axes) - 2) + plane.shape)
-        self._attributes = restored_attributes(image, axes=axes, scale=scale, start=region.start)
+        self._attributes = displayed_alone(restored_attributes(image, axes=axes, scale=scale, start=region.start))
         self._layer = self._viewer.add_image(
             self._pixels,
             name=f"{image.name} [preview {model_name}]",
@@ -143,25 +120,27 @@ class RestoredPreview(_Preview):
             return
         axis = self._layer.ndim - 1
         cut = min(self._cut, self._pixels.shape[axis] - 1)
-        translate = list(self._attributes["translate"])
-        translate[-1] += cut * self._attributes["scale"][-1]
+        translate = translation_of(self._attributes, [0] * axis + [cut])
         self._layer.data = self._pixels[(slice(None),) * axis + (slice(cut, None),)]
         self._layer.translate = translate
         self._layer.opacity = 0.0 if split >= 1 else 1.0
         self._outline.move(self._cut)
 
 
-class CrappifiedPreview(_Preview):
+class CrappifiedPreview(SingleLayer):
     """At most one layer with a crappified region."""
 
     def show(self, image: LayerImage, region: Region, pixels: NDArray[Any], crappifier: Crappifier) -> None:
         """Show a region crappified with seed 0 on the canvas, replacing the previous one."""
         axes = image.layer_axes
         pixels = pixels.reshape((1,) * (len(axes) - 2) + pixels.shape)
-        attributes = restored_attributes(image, axes=axes, scale=1 / crappifier.scale, start=region.start)
+        attributes = displayed_alone(
+            restored_attributes(image, axes=axes, scale=1 / crappifier.scale, start=region.start)
+        )
         name = f"{image.name} [crappified: {crappifier.name}]"
         metadata = {METADATA: {"crappified_from": image.name, "crappifier": crappifier.to_dict(), "seed": 0}}
-        if not self.is_shown or self._layer.ndim != len(axes):
+        is_same = self.is_shown and self._layer.metadata[METADATA]["crappified_from"] == image.name
+        if not is_same or self._layer.ndim != len(axes):  # contrast, color and units are those of a layer
             self.remove()
             self._layer = self._viewer.add_image(pixels, name=name, metadata=metadata, **attributes)
             return

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_decrappify.layers.canvas.single_layer import SingleLayer
 from napari_decrappify.layers.image import METADATA
 
 NAME = "split view"
@@ -18,7 +19,7 @@ _TEXT_SHIFT = (24, 16)  # pixels of the canvas, down and to the right
 _PLACED = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
 
-class SplitOutline:
+class SplitOutline(SingleLayer):
     """At most one shapes layer: a rectangle around the input, and one around the preview.
 
     Parameters
@@ -28,15 +29,9 @@ class SplitOutline:
     """
 
     def __init__(self, viewer: Any) -> None:
-        self._viewer = viewer
-        self._layer: Any = None
+        super().__init__(viewer)
         self._shape: tuple[int, ...] = ()
         self._names = ("", "")
-
-    @property
-    def is_shown(self) -> bool:
-        """Whether the layer is in the viewer."""
-        return self._layer is not None and self._layer in self._viewer.layers
 
     def show(self, shape: tuple[int, ...], attributes: Mapping[str, Any], names: tuple[str, str], split: int) -> None:
         """Add the layer, without selecting it.
@@ -84,12 +79,10 @@ class SplitOutline:
         self._layer.editable = False
 
     def remove(self) -> None:
-        """Remove the layer."""
+        """Remove the layer, and the connection to the camera."""
         if self._layer is not None:
             self._viewer.scene.camera.events.zoom.disconnect(self._fit_width)
-        if self.is_shown:
-            self._viewer.layers.remove(self._layer)
-        self._layer = None
+        super().remove()
 
     def _rectangle(self, start: int, stop: int) -> NDArray[np.float64]:
         """Return the corners, at the edges of the pixels."""

@@ -9,10 +9,9 @@ from typing import Any
 from decrappify import Movie, open_movie
 from napari_decrappify.layers.attributes import restored_attributes
 from napari_decrappify.layers.canvas.region import current_position
-from napari_decrappify.layers.files.scenes import origin_of
+from napari_decrappify.layers.files.scenes import layer_of, origin_of
 from napari_decrappify.layers.image import METADATA, LayerImage
 from napari_decrappify.layers.lazy import MovieArray
-from napari_decrappify.layers.movies import is_rgb
 from napari_decrappify.layers.results.growing import GrowingStore, PlaneDone
 
 
@@ -60,6 +59,7 @@ class LiveResult:
         self._channel_names = movie.channel_names
         self._views = self._create_views(movie)
         self.layers = [self._add(view, channel, movie) for view, channel in self._views]
+        self._given_names = [layer.name for layer in self.layers]
 
     def add(self, plane: PlaneDone) -> None:
         """Record that a plane can be read; `refresh` displays it."""
@@ -79,19 +79,32 @@ class LiveResult:
         for layer, (view, channel) in zip(self.layers, self._views, strict=True):
             view.show(self._of_view(movie, channel))
             layer.metadata = {METADATA: self._metadata(view, channel, output, provenance)}
-            layer.name = self._name(channel)
+            self._rename(layer, self._name(channel))
             layer.refresh(extent=False)
+        self._hide_mixed_inputs()
+
+    def _hide_mixed_inputs(self) -> None:
+        """Hide inputs that are displayed as the sum of all layers, in which they would brighten their results."""
+        for image in self._images:
+            source = layer_of(self._viewer.layers, image)
+            if source is not None and source.blending == "additive":
+                source.visible = False
 
     def stop(self) -> None:
         """Keep the layers with the planes finished so far, and mark them as partial in their names."""
         part = f"partial: {len(self._planes)} of {self._store.n_planes} planes"
         for layer, (_, channel) in zip(self.layers, self._views, strict=True):
-            layer.name = f"{self._name(channel)} ({part})"
+            self._rename(layer, f"{self._name(channel)} ({part})")
             layer.refresh(extent=False)
+
+    def _rename(self, layer: Any, name: str) -> None:
+        """Name a layer, unless the user has renamed it."""
+        if layer.name == self._given_names[self.layers.index(layer)]:
+            layer.name = name
 
     def _create_views(self, movie: Movie) -> list[tuple[MovieArray, int]]:
         image = self._images[0]
-        if image.is_rgb and is_rgb(movie):
+        if image.is_rgb and movie.shape[1] == 3:
             return [(MovieArray(movie, image.axes), 0)]
         channels = range(movie.shape[1])
         if self._has_channel_axis:
@@ -114,8 +127,6 @@ class LiveResult:
         axes = self._image(channel).layer_axes
         start = {"T": self._first, "C": self._input_channel(channel)}
         attributes = restored_attributes(self._image(channel), axes=axes, scale=self._store.scale, start=start)
-        if self._is_split:
-            attributes.pop("colormap", None)
         recorded = self._metadata(view, channel, self._store.path, movie.provenance) | {"is_partial": True}
         return self._viewer.add_image(
             view,
