@@ -55,10 +55,30 @@ def test_displayed_frame_is_colorized_in_place(scene, colorizer, rng, model_file
     np.testing.assert_allclose(layer.scale, (2, 0.5, 0.5))
     np.testing.assert_allclose(layer.translate, (5, 2, 3))
     recorded = layer.metadata["decrappify"]
-    assert (recorded["coloured_from"], recorded["render_factor"]) == ("film", 2)
+    assert (recorded["colorized_from"], recorded["render_factor"]) == ("film", 2)
     expected = Colorizer(load_model(model_file), render_factor=2, inference=InferenceOptions(device="cpu")).statement(2)
     assert recorded["statement"] == expected
     assert colorizer.status == f"added the layer film [colorized]; {expected}"
+
+
+@pytest.mark.parametrize("axes", ["TCYX", "CZYX", "TZCYX", "ZTYX"])
+def test_colorized_frames_are_at_the_place_of_their_frame_slice_and_channel(scene, colorizer, rng, model_file, axes):
+    sizes = {"T": 2, "C": 3, "Z": 4, "Y": 32, "X": 40}
+    pixels = rng.integers(0, 256, [sizes[axis] for axis in axes], dtype=np.uint8)
+    scene.add_image(pixels, name="film", axis_labels=tuple(axes.lower()), scale=[2] * len(axes), blending="additive")
+    if "C" in axes:
+        scene.dims.set_current_step(axes.index("C"), 2)
+    colorizer["all"].setChecked(True)
+    colorizer.run()
+    layer = scene.layers["film [colorized]"]
+    kept = [1 if axis == "C" else sizes[axis] for axis in axes]
+    assert layer.data.shape == (*kept, 3)
+    assert layer.blending == "translucent_no_depth"  # over the gray layer, not added to it
+    assert [str(label) for label in layer.axis_labels] == list(axes.lower())
+    np.testing.assert_allclose(layer.translate, [4 if axis == "C" else 0 for axis in axes])
+    for index in np.ndindex(*kept[:-2]):
+        of_film = tuple(2 if axis == "C" else i for axis, i in zip(axes, index, strict=False))
+        np.testing.assert_array_equal(layer.data[index], colorized(pixels[of_film], model_file))
 
 
 def test_all_frames_of_a_color_film_are_colorized(scene, colorizer, rng, model_file):

@@ -55,6 +55,32 @@ def test_layer_choice_follows_selected_sources_only(scene, widget, qtbot, rng, r
     assert widget._input.layer is first
 
 
+def test_axis_labels_and_pixels_that_are_set_later_are_used(scene, widget, qtbot, rng, results):
+    layer = scene.add_image(noisy(rng, (4, 32, 40)), name="cells")
+    axes, last = widget.findChild(QComboBox, "restore_axes"), widget.findChild(QSpinBox, "restore_last")
+    assert (axes.currentText(), last.value()) == ("TYX", 3)
+    layer.axis_labels = ("z", "y", "x")
+    assert (axes.currentText(), last.value(), last.isEnabled()) == ("ZYX", 0, False)
+    layer.axis_labels = ("t", "y", "x")
+    layer.data = noisy(rng, (2, 32, 40))
+    assert (axes.currentText(), last.value()) == ("TYX", 1)
+    click(qtbot, widget, "run")
+    wait_for_end(qtbot, widget)
+    assert scene.layers[-1].data.shape == (2, 32, 40)
+
+
+def test_very_long_layer_name_is_restored(scene, widget, qtbot, rng, results):
+    ends = ("DAPI", "GFP")
+    for end in ends:
+        scene.add_image(noisy(rng, (2, 32, 40)), name=f"{'ä very long name ' * 30} · {end}")
+        click(qtbot, widget, "run")
+        wait_for_end(qtbot, widget)
+        assert status(widget).startswith("restored in"), status(widget)
+    found = sorted(results.iterdir())
+    assert len(found) == 2
+    assert [path.name.removesuffix("-movie.ome.zarr").rpartition("-")[2] for path in found] == list(ends)
+
+
 def test_sample_selects_the_noisy_movie(viewer, widget):
     viewer.open_sample("decrappify", "degraded_copy")
     assert widget._input.layer.name == "filaments-degraded"

@@ -94,6 +94,28 @@ def test_stop_keeps_the_best_model_and_names_are_numbered(train, qtbot, tmp_path
     assert train.status.startswith(f"trained {model.card['steps']} of {train['progress'].maximum()} steps")
 
 
+def test_preview_in_the_3d_view_states_what_to_do(scene, train, qtbot):
+    scene.dims.ndisplay = 3
+    train["live"].setChecked(True)
+    qtbot.waitUntil(lambda: train.status == "the preview requires the 2D view; switch the canvas to 2D")
+    assert train.is_error
+    scene.dims.ndisplay = 2
+    qtbot.waitUntil(lambda: len(scene.layers) == 2, timeout=TIMEOUT)
+    assert train.status == ""
+
+
+def test_preview_on_another_layer_has_its_contrast_and_color(scene, train, qtbot):
+    bright = scene.add_image(np.asarray(scene.layers[0].data) * 20, name="bright", scale=(1, 2, 2), colormap="magma")
+    train["live"].setChecked(True)
+    qtbot.waitUntil(lambda: len(scene.layers) == 3, timeout=TIMEOUT)
+    train["preview_layer"].layer = scene.layers["bright"]
+    qtbot.waitUntil(lambda: scene.layers[-1].name == "bright [crappified: confocal]", timeout=TIMEOUT)
+    shown = scene.layers[-1]
+    assert len(scene.layers) == 3
+    assert (shown.colormap.name, tuple(shown.contrast_limits)) == ("magma", tuple(bright.contrast_limits))
+    np.testing.assert_allclose(shown.scale, (1, 2, 2))
+
+
 def test_preview_follows_the_sliders(scene, train, qtbot):
     layer = scene.layers["clean"]
     scene.dims.set_current_step(0, 5)

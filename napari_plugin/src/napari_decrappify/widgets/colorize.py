@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QCheckBox, QFileDialog, QSpinBox, QVBoxLayout, QWidge
 
 from decrappify.errors import InputError
 from napari_decrappify.commands.other import colorize_command
-from napari_decrappify.layers.attributes import restored_attributes
+from napari_decrappify.layers.attributes import displayed_alone, restored_attributes
 from napari_decrappify.layers.canvas.region import current_position
 from napari_decrappify.layers.image import METADATA
 from napari_decrappify.widgets.choices.device import DeviceChoice
@@ -171,14 +171,15 @@ class ColorizeWidget(RunWidget):
     def _add(self, result: Colorized) -> None:
         settings, n_images = result.settings, len(result.images)
         image, (first_t, first_z) = settings.image, settings.planes[0]
-        axes = image.axes.replace("C", "")
+        axes = image.layer_axes  # an axis C has length 1, at the place of the channel
         part = "" if result.is_complete else f", partial: {n_images} of {len(settings.planes)} images"
         name = f"{image.name} [colorized{part}]"
-        attributes = restored_attributes(image, axes=axes, start={"T": first_t, "Z": first_z})
+        start = {"T": first_t, "C": settings.channel, "Z": first_z}
+        attributes = displayed_alone(restored_attributes(image, axes=axes, start=start))
         for key in ("colormap", "contrast_limits", "gamma"):  # of the gray layer
             attributes.pop(key, None)
         recorded = {
-            "coloured_from": image.name,
+            "colorized_from": image.name,
             "model": str(settings.model),
             "render_factor": settings.render_factor,
             **({} if settings.fidelity is None else {"fidelity": settings.fidelity}),
@@ -196,6 +197,7 @@ def _stacked(result: Colorized, axes: str) -> NDArray[np.uint8]:
     images = result.images
     n_slices = min(len(images), len({z for _, z in result.settings.planes}))
     n_frames = len(images) // n_slices
-    lengths = {"T": n_frames, "Z": n_slices}
-    shape = [lengths[axis] for axis in axes if axis in lengths]
-    return images[: n_frames * n_slices].reshape(*shape, *images.shape[1:])
+    planes = images[: n_frames * n_slices].reshape(n_frames, 1, n_slices, *images.shape[1:])
+    places = ["TCZYX".index(axis) for axis in axes]
+    absent = tuple(place for place in range(3) if place not in places)  # of length 1
+    return planes.transpose(*absent, *places, 5).reshape(*(planes.shape[place] for place in places), 3)

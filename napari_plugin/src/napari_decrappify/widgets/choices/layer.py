@@ -16,7 +16,7 @@ from napari_decrappify.widgets.running.elided import ElidedBox
 from napari_decrappify.widgets.running.forms import named, shrinkable
 
 # Entries in the metadata of computed layers.
-_COMPUTED = {"crappified_from", "preview_of", "restored_from", "difference_of", "trust_of"}
+_COMPUTED = {"crappified_from", "preview_of", "restored_from", "difference_of", "trust_of", "colorized_from"}
 
 
 def is_image(layer: Any) -> bool:
@@ -49,7 +49,8 @@ def is_high_quality(layer: Any) -> bool:
 
 def is_restorable(layer: Any) -> bool:
     """Return whether a layer can be restored: an image that is not a preview or a difference."""
-    return is_image(layer) and not (_COMPUTED - {"restored_from"}) & set(layer.metadata.get(METADATA, {}))
+    recorded = set(layer.metadata.get(METADATA, {}))
+    return is_image(layer) and not (_COMPUTED - {"restored_from", "colorized_from"}) & recorded
 
 
 def is_exportable(layer: Any) -> bool:
@@ -60,6 +61,8 @@ def is_exportable(layer: Any) -> bool:
 
 class LayerChoice(ElidedBox):
     """Combo box of the image layers of a viewer, updated when layers are added, removed or renamed.
+
+    `layer_changed` is also emitted when the axis labels or the pixels of the selected layer are replaced.
 
     Parameters
     ----------
@@ -100,6 +103,8 @@ class LayerChoice(ElidedBox):
         self._selected = viewer.layers.selection.events.active if follows else None
         if self._selected is not None:
             self._selected.connect(self._follow)
+        self._watched: Any = None
+        self.layer_changed.connect(self._watch)
         self.currentIndexChanged.connect(lambda _: self.layer_changed.emit())
         self.refresh()
         self._follow()
@@ -138,6 +143,21 @@ class LayerChoice(ElidedBox):
             event.disconnect(self.refresh)
         if self._selected is not None:
             self._selected.disconnect(self._follow)
+        self._watch_only(None)
+
+    def _watch(self) -> None:
+        if self.layer != self._watched:
+            self._watch_only(self.layer)
+
+    def _watch_only(self, layer: Any) -> None:
+        for each, action in ((self._watched, "disconnect"), (layer, "connect")):
+            if each is not None:
+                for event in (each.events.axis_labels, each.events.data):
+                    getattr(event, action)(self._on_layer)
+        self._watched = layer
+
+    def _on_layer(self, _: Any = None) -> None:
+        self.layer_changed.emit()
 
     def _index(self, layer: Any) -> int:
         """Return the index of a layer, -1 if absent; by equality, as napari passes a new proxy of it at each access."""

@@ -37,7 +37,7 @@ class CrappifierPreview(QWidget):
         Prefix of the objectNames.
     """
 
-    failed = Signal(str)
+    failed = Signal(str)  # one-line error, empty after the next success
 
     def __init__(self, viewer: Any, controls: CrappifierControls, name: str) -> None:
         super().__init__()
@@ -54,7 +54,8 @@ class CrappifierPreview(QWidget):
         self._layer = LayerChoice(
             viewer, f"{name}_preview_layer", "Layer on which the crappifier is previewed", accepts=is_trainable
         )
-        self._is_chosen = False
+        self._is_chosen, self._has_failed = False, False
+        self._moved = (viewer.dims.events.current_step, viewer.dims.events.ndisplay)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._live)
@@ -74,7 +75,8 @@ class CrappifierPreview(QWidget):
         self._runner.stop()
         self._previewer.close()
         self._layer.disconnect_viewer()
-        self._viewer.dims.events.current_step.disconnect(self._schedule)
+        for event in self._moved:
+            event.disconnect(self._schedule)
 
     def _on_chosen(self) -> None:
         self._is_chosen = True
@@ -86,7 +88,8 @@ class CrappifierPreview(QWidget):
         self._live.toggled.connect(self._on_toggled)
         self._timer.timeout.connect(self._start)
         self._runner.ended.connect(self._on_end)
-        self._viewer.dims.events.current_step.connect(self._schedule)
+        for event in self._moved:
+            event.connect(self._schedule)
 
     def _on_toggled(self, is_on: bool) -> None:
         if is_on:
@@ -100,7 +103,10 @@ class CrappifierPreview(QWidget):
 
     def _start(self) -> None:
         layer = self._layer.layer
-        if layer is None or not self._live.isChecked() or self._viewer.dims.ndisplay != 2:
+        if layer is None or not self._live.isChecked():
+            return
+        if self._viewer.dims.ndisplay != 2:
+            self._fail("the preview requires the 2D view; switch the canvas to 2D")
             return
         if self._runner.is_running:
             self._timer.start()
@@ -110,14 +116,21 @@ class CrappifierPreview(QWidget):
             region = displayed_region(self._viewer, layer, image).right_half(_LARGEST)
             settings = CrappifySettings(image=image, crappifier=self._controls.crappifier, region=region)
         except DecrappifyError as error:
-            self.failed.emit(one_line(error))
+            self._fail(one_line(error))
             return
         self._runner.start(self._previewer.preview, settings)
 
     def _on_end(self, outcome: Outcome) -> None:
         if isinstance(outcome, Failed):
-            self.failed.emit(outcome.message)
+            self._fail(outcome.message)
         elif isinstance(outcome, Finished) and self._live.isChecked():
             crappified: Crappified = outcome.result
             settings = crappified.settings
             self._shown.show(settings.image, settings.region, crappified.pixels, settings.crappifier)
+            if self._has_failed:
+                self._has_failed = False
+                self.failed.emit("")
+
+    def _fail(self, message: str) -> None:
+        self._has_failed = True
+        self.failed.emit(message)
