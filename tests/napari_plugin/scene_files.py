@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from pylibCZIrw import czi
 
-
 NAMES = ("ChA-T1", "ChS2", "T-PMT")
 
 

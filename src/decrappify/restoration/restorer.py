@@ -13,8 +13,8 @@ from torch import Tensor
 
 from decrappify._common.argument_names import setting
 from decrappify._common.counting import counted
-from decrappify._common.progress import Cancel, check_cancel
 from decrappify._common.planes.rounding import round_up
+from decrappify._common.progress import Cancel, check_cancel
 from decrappify.errors import DeviceMemoryError, InputError
 from decrappify.inference.memory import free_memory, halved, largest_tile, seam_warning, tile_and_overlap
 from decrappify.inference.network import InferenceNetwork

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from decrappify._version import RELEASE
 from decrappify.errors import DecrappifyError
+from decrappify.restoration.records.provenance import movie_provenance
 from decrappify.restoration.records.resuming import conflicting_options
 from decrappify.restoration.results import open_result
 
@@ -52,6 +53,6 @@ def is_result_of(path: Path, job: Job, inputs: InputRecord, inference: Inference
 
 def _settings(job: Job) -> dict[str, Any]:
     """Return the values in the record of a result that do not depend on measurements, as JSON stores them."""
-    entry = job.provenance([], {})["restoration"]
+    entry = movie_provenance(job, [], {})["restoration"]
     found: dict[str, Any] = json.loads(json.dumps(entry))
     return {name: value for name, value in found.items() if name not in _MEASURED}
