@@ -223,11 +223,13 @@ def undrawn_reports(monkeypatch):
 def few_validation_patches(monkeypatch):
     """Validate training runs on 8 patches, not on 32, whose best Gaussian filters are half of the time of a tiny run.
 
-    cli/test_main.py tests a run with all of them.
+    Adaptations are validated on 16, not on 64. Two tests of the command line, of train and of adapt, use all patches.
     """
+    from decrappify.training.adaptation import validation
     from decrappify.training.engine import validation_patches
 
     monkeypatch.setattr(validation_patches, "PATCHES", 8)
+    monkeypatch.setattr(validation, "PATCHES", 16)
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ def no_thread_is_left():
 @pytest.fixture
 def viewer(make_napari_viewer):
     """A viewer with a visible window, small enough to be drawn fast without a graphics card."""
+    gc.freeze()  # napari collects garbage several times per viewer: only among what the test creates
     viewer = make_napari_viewer(show=True)
     viewer.window.resize(900, 600)
     yield viewer

@@ -25,7 +25,6 @@ from decrappify.noise.pixels.variance import MovieSplitter
 from decrappify.normalization import NormalizationRule
 from decrappify.restoration import restore
 from decrappify.training import AdaptationConfig, RunOptions, adapt
-from decrappify.training.adaptation import validation
 from decrappify.training.adaptation.api import verdict
 from decrappify.training.adaptation.dataset import SplitDataset
 from decrappify.training.adaptation.noise import in_words, splitters_of
@@ -139,8 +138,7 @@ def test_score_compares_both_models_with_the_gaussian_filter():
 
 
 @pytest.mark.slow
-def test_resumed_run_has_the_weights_of_an_uninterrupted_one(given, noisy, tmp_path, monkeypatch):
-    monkeypatch.setattr(validation, "PATCHES", 16)
+def test_resumed_run_has_the_weights_of_an_uninterrupted_one(given, noisy, tmp_path):
     config = replace(CONFIG, max_steps=8, validate_every=4)
     whole = adapt(given, noisy, noise=NOISE, config=config, output=tmp_path / "whole")
     cancel = threading.Event()
