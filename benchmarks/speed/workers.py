@@ -1,12 +1,12 @@
-"""Restoration of one movie by several single-thread workers on one machine: weak scaling, and cost against a plain run.
+"""Restoration of one movie by several single-thread workers on one machine: scaling, and cost against a plain run.
 
-Synthetic movies, OME-Zarr → OME-Zarr. With N workers the movie has N times as many frames, so that the time would stay
-the same if nothing were shared. The variants of a round alternate: a plain run in one process with one thread, and
-Dask clusters of 1, 2 and 4 workers, started anew in every round. A cluster restores a movie of a few frames first, so
-that imports and the loading of the model are not in the time of the run; they are in the time of the start. Every
-result is compared with that of the plain run, byte by byte.
+Synthetic movies, OME-Zarr → OME-Zarr. Movie: with N workers it has N times as many frames, so that the time would
+stay the same if nothing were shared. Large frame: one frame, which the workers divide. The variants of a round
+alternate: a plain run in one process with one thread, and Dask clusters of 1, 2 and 4 workers, started anew in every
+round. A cluster restores a movie of a few frames first, so that imports and the loading of the model are not in the
+time of the run; they are in the time of the start. Every result is compared with that of the plain run, byte by byte.
 
-    python benchmarks/speed/workers.py --scratch FOLDER    # 10 minutes on 2 idle cores
+    python benchmarks/speed/workers.py --scratch FOLDER    # 15 minutes on 2 idle cores
 
 More workers than idle cores cannot be faster; the number of cores is stated.
 """
@@ -21,9 +21,10 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from benchmarks.harness.synthetic_movie import SEED, generate
 from benchmarks.peers.worker import peak_memory
 
 PLAIN = 0  # number of workers of a run without a cluster
+MOVIE, LARGE_FRAME = "weak", "large frame"  # rows
 WARM_FRAMES = 2
 
 
@@ -84,82 +86,93 @@ def digest(store: Path) -> str:
     return found.hexdigest()
 
 
-def measure(numbers: Sequence[int], frames: int, size: int, model: str, rounds: int, folder: Path) -> Row:
-    """Measure the alternating variants, each turn in a separate process."""
+def measure(lengths: Mapping[int, int], size: int, model: str, rounds: int, folder: Path) -> Row:
+    """Measure the alternating variants, each turn in a separate process.
+
+    `lengths` are the frames of the movie by the number of workers.
+    """
     folder.mkdir()
-    warm = generate(folder / "warm-source.ome.zarr", WARM_FRAMES, size)
-    turns: dict[str, list[Row]] = {str(n): [] for n in (PLAIN, *numbers)}
-    digests: dict[int, str] = {}
+    warm = generate(folder / "warm-source.ome.zarr", WARM_FRAMES, min(size, 512))
+    turns: dict[str, list[Row]] = {str(n): [] for n in lengths}
+    known: dict[int, str] = {}  # digests of plain runs by the length
     spawn = multiprocessing.get_context("spawn")
     os.environ["OMP_NUM_THREADS"] = "1"
+
+    def turn(n: int, length: int) -> Row:
+        # A result contains the name of its input, so that movies of one length have one name.
+        source = generate(folder / f"source-{length}.ome.zarr", length, size)
+        with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+            return pool.submit(run, n, model, warm, source, folder / "restored.ome.zarr").result()
+
     for number in range(rounds):
-        for n in (PLAIN, *numbers):
-            length = frames * max(n, 1)
-            # A result contains the name of its input, so that movies of one length have one name.
-            source = generate(folder / f"source-{length}.ome.zarr", length, size)
-            with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-                made = pool.submit(run, n, model, warm, source, folder / "restored.ome.zarr").result()
-                turns[str(n)].append(made)
+        for n, length in lengths.items():
+            made = turn(n, length)
+            turns[str(n)].append(made)
+            if n == PLAIN:
+                known[length] = made["digest"]
             print(f"round {number + 1}, {n} workers: {made['seconds']:.1f} s", flush=True)
-    for n in numbers:  # a plain run of each length to compare with
-        source = folder / f"source-{frames * n}.ome.zarr"
-        known = turns[str(PLAIN)][0]["digest"] if n == 1 else None
-        if known is None:
-            with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-                known = pool.submit(run, PLAIN, model, warm, source, folder / "restored.ome.zarr").result()["digest"]
-        digests[n] = known
-    equal = {str(n): all(one["digest"] == digests[n] for one in turns[str(n)]) for n in numbers}
-    for found in turns.values():
-        for one in found:
-            del one["digest"]
+    for length in set(lengths.values()) - set(known):  # a plain run of each length to compare with
+        known[length] = turn(PLAIN, length)["digest"]
+    equal = {
+        str(n): all(one["digest"] == known[length] for one in turns[str(n)])
+        for n, length in lengths.items()
+        if n != PLAIN
+    }
+    for one in chain.from_iterable(turns.values()):
+        del one["digest"]
     shutil.rmtree(folder)
-    return {"turns": turns, "equal": equal, "cores": os.cpu_count()}
+    return {"turns": turns, "equal": equal, "frames": {str(n): k for n, k in lengths.items()}, "cores": os.cpu_count()}
 
 
 def section(rows: list[Row]) -> str:
-    """Format the table of all numbers of workers."""
-    row = rows[0]
-    settings = row["job"]
-    plain = _median(row, PLAIN, "seconds")
-    one = _median(row, 1, "seconds") if "1" in row["turns"] else plain
-    header = [
-        "workers",
-        "frames",
-        "seconds",
-        "times as fast",
-        "CPU s / frame",
-        "peak of a worker, MiB",
-        "start, s",
-        "equal",
+    """Format a table for the movies, and one for the large frame."""
+    parts = [
+        "## Several workers\n\n"
+        f"OME-Zarr → OME-Zarr, uint16, seed {SEED}; {rows[0]['cores']} cores. Medians of alternating rounds. Times as "
+        "fast: frames per second relative to one worker. CPU s / frame: of this process and all workers. Peak: of the "
+        f"memory of one worker. Start: the cluster and a movie of {WARM_FRAMES} frames. Equal: to the file of a plain "
+        "run, byte for byte."
     ]
+    for row in rows:
+        settings = row["job"]
+        extent = f"frames of {settings['size']} × {settings['size']}"
+        title = (
+            f"One frame of {settings['size']} × {settings['size']}"
+            if row["key"] == LARGE_FRAME
+            else f"Movies, {extent}"
+        )
+        overhead = _median(row, 1, "seconds") / _median(row, PLAIN, "seconds") - 1
+        parts.append(
+            f"### {title}\n\nModel {settings['model']}, {settings['rounds']} rounds. One worker takes "
+            f"{100 * overhead:.0f} % longer than a plain run.\n\n{_table(row)}"
+        )
+    return "\n\n".join(parts)
+
+
+def _table(row: Row) -> str:
+    header = ["workers", "frames", "seconds", "times as fast", "CPU s / frame"]
+    header += ["peak of a worker, MiB", "start, s", "equal"]
     lines: list[list[Any]] = []
-    for key in row["turns"]:
-        n = int(key)
-        frames = settings["frames"] * max(n, 1)
-        seconds = _median(row, n, "seconds")
+    for key, frames in row["frames"].items():
+        n, reference = int(key), 1 if int(key) else PLAIN
         lines.append(
             [
                 n or "plain run",
                 frames,
-                seconds,
-                max(n, 1) * (one if n else plain) / seconds,
+                _median(row, n, "seconds"),
+                speed(row, n) / speed(row, reference),
                 _median(row, n, "cpu_s") / frames,
                 _median(row, n, "peak_mib"),
                 _median(row, n, "start_s"),
                 {True: "yes", False: "NO", None: ""}[row["equal"].get(key)],
             ]
         )
-    return (
-        "## Several workers\n\n"
-        f"Model {settings['model']}. {settings['frames']} frames of {settings['size']} × {settings['size']} uint16 per "
-        f"worker, seed {SEED}, OME-Zarr → OME-Zarr; {row['cores']} cores. Medians of {settings['rounds']} alternating "
-        "rounds.\n\n"
-        f"{table(header, lines, (0, 0, 1, 2, 3, 0, 1, 0))}\n\n"
-        "Times as fast: frames per second relative to one worker. CPU s / frame: of this process and all workers. "
-        "Peak: of the memory of one worker. Start: the cluster and a movie of "
-        f"{WARM_FRAMES} frames. Equal: to the file of a plain run, byte for byte. One worker takes "
-        f"{100 * (one / plain - 1):.0f} % longer than a plain run."
-    )
+    return table(header, lines, (0, 0, 1, 2, 3, 0, 1, 0))
+
+
+def speed(row: Row, n_workers: int) -> float:
+    """Return the frames per second with a number of workers."""
+    return float(row["frames"][str(n_workers)] / _median(row, n_workers, "seconds"))
 
 
 def _median(row: Row, n_workers: int, name: str) -> float:
@@ -168,18 +181,25 @@ def _median(row: Row, n_workers: int, name: str) -> float:
 
 def main() -> None:
     options = parser(__doc__)
-    options.add_argument("--model", default="fluorescence-movie", help="shipped name or model file")
     options.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4], help="numbers of workers")
-    options.add_argument("--frames", type=int, default=192, help="frames per worker")
-    options.add_argument("--size", type=int, default=512, help="side of the frames")
+    options.add_argument("--frames", type=int, default=192, help="frames of the movie per worker")
+    options.add_argument("--size", type=int, default=512, help="side of the frames of the movie")
+    options.add_argument("--large", type=int, default=6000, help="side of the large frame")
     options.add_argument("--rounds", type=int, default=3, help="rounds of each variant")
     options.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()), help="folder for the movies")
     args = options.parse_args()
-    settings = {"model": args.model, "workers": args.workers, "frames": args.frames, "size": args.size}
-    settings |= {"rounds": args.rounds}
+    variants = (PLAIN, *args.workers)
+    shared = {"workers": args.workers, "rounds": args.rounds}
     with tempfile.TemporaryDirectory(dir=args.scratch) as folder:
-        job = partial(measure, args.workers, args.frames, args.size, args.model, args.rounds, Path(folder) / "workers")
-        Benchmark("workers", args, options).run({"weak": Job(settings, job)}, section)
+        jobs = {}
+        for key, model, frames, size in (
+            (MOVIE, "fluorescence-movie", args.frames, args.size),
+            (LARGE_FRAME, "fluorescence-still", 1, args.large),
+        ):
+            lengths = {n: frames * max(n, 1) if key == MOVIE else frames for n in variants}
+            run_all = partial(measure, lengths, size, model, args.rounds, Path(folder) / "workers")
+            jobs[key] = Job({"model": model, "frames": frames, "size": size} | shared, run_all)
+        Benchmark("workers", args, options).run(jobs, section)
 
 
 if __name__ == "__main__":

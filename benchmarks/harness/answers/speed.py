@@ -49,9 +49,16 @@ def follow(rows: list[Row]) -> str:
 
 def workers(rows: list[Row]) -> str:
     """Return the speed of several workers relative to one, and the cost of one against a plain run."""
-    turns = {int(n): statistics.median(turn["seconds"] for turn in found) for n, found in rows[0]["turns"].items()}
-    parts = [f"{n} single-thread workers {n * turns[1] / turns[n]:.2f} times as fast as one" for n in turns if n > 1]
-    return f"{', '.join(parts)}; one worker takes {100 * (turns[1] / turns[0] - 1):.0f} % longer than a plain run."
+    parts = []
+    for row in rows:
+        seconds = {int(n): statistics.median(turn["seconds"] for turn in found) for n, found in row["turns"].items()}
+        speeds = {n: row["frames"][str(n)] / value for n, value in seconds.items()}
+        ratios = ", ".join(f"{n} {speeds[n] / speeds[1]:.2f} times" for n in speeds if n > 1)
+        what = "with one large frame" if set(row["frames"].values()) == {1} else "as fast as one"
+        parts.append(f"{ratios} {what}" if parts else f"Of single-thread workers are {ratios} {what}")
+        if len(parts) == 1:
+            parts[0] += f", which takes {100 * (seconds[1] / seconds[0] - 1):.0f} % longer than a plain run"
+    return f"{'; '.join(parts)}."
 
 
 def peak(rows: list[Row]) -> str:

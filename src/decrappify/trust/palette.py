@@ -7,10 +7,10 @@ from types import MappingProxyType
 
 from decrappify.trust.evaluation import Label
 
-# Okabe and Ito's colors, distinct for color-blind readers.
 LABEL_COLORS: Mapping[Label, str] = MappingProxyType(
     {Label.CONFIRMED: "#009e73", Label.UNTESTABLE: "#f0e442", Label.CONTRADICTED: "#d55e00"}
 )
+"""Color of each label as hexadecimal RGB: of the palette of Okabe and Ito, distinct for color-blind readers."""
 
 
 def label_rgb(label: Label) -> tuple[int, int, int]:
