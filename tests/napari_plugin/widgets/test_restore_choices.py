@@ -69,6 +69,16 @@ def test_axis_labels_and_pixels_that_are_set_later_are_used(scene, widget, qtbot
     assert scene.layers[-1].data.shape == (2, 32, 40)
 
 
+def test_warnings_about_a_result_are_shown(scene, widget, qtbot, rng, results):
+    pixels = noisy(rng, (3, 32, 40)).astype(np.float32)
+    pixels[1, 5, 7] = 1e6
+    scene.add_image(pixels, name="cells")
+    click(qtbot, widget, "run")
+    wait_for_end(qtbot, widget)
+    assert ". Warning: cells: 1 outlier pixel in 1 plane replaced from their surroundings" in status(widget)
+    assert widget._queue.texts[0].startswith("cells\nmovie: finished, cells: 1 outlier pixel in 1 plane")
+
+
 def test_very_long_layer_name_is_restored(scene, widget, qtbot, rng, results):
     ends = ("DAPI", "GFP")
     for end in ends:

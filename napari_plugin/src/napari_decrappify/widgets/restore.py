@@ -321,6 +321,7 @@ class RestoreWidget(RunWidget):
         if not self._runs.next():
             where = device_words(result.provenance.get("restoration", {}))
             text = f"restored in {clock(result.seconds)}{where and f' {where}'}: {result.store.output}"
+            text += "".join(f". Warning: {warning}" for warning in result.warnings)
             self._panel.show_status((self._runs.queue.summary() or text) + note, is_error=self._runs.queue.has_failed)
 
     def _on_end(self, outcome: Outcome) -> None:

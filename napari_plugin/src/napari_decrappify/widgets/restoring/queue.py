@@ -36,7 +36,7 @@ class Entry:
     state : State
         State of the run.
     detail : str
-        Progress, or the error of a failed run.
+        Progress, the error of a failed run, or the warnings of a finished one.
     """
 
     name: str

@@ -94,7 +94,7 @@ class RestoreRuns:
             live.finish(result.store.output, result.provenance)
             self.layers += live.layers
         self._live = None
-        self.queue.end(State.FINISHED)
+        self.queue.end(State.FINISHED, "; ".join(result.warnings))
         return [] if live is None else live.layers
 
     def end(self, state: State, detail: str = "") -> None:

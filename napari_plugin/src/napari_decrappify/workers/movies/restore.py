@@ -20,6 +20,7 @@ from napari_decrappify.layers.files.scenes import movie_of
 from napari_decrappify.layers.image import LayerImage
 from napari_decrappify.layers.results.growing import GrowingStore, PlaneDone
 from napari_decrappify.workers.names import NAMES_TRIED, numbered, safe_name
+from napari_decrappify.workers.running.notes import logged_warnings
 from napari_decrappify.workers.running.task import Task
 
 
@@ -113,11 +114,12 @@ class RestoreSettings:
 
 @dataclass(frozen=True)
 class Restored:
-    """Result of a finished restoration."""
+    """Result of a finished restoration, and the warnings about it."""
 
     store: GrowingStore
     provenance: dict[str, Any]
     seconds: float
+    warnings: tuple[str, ...] = ()
 
 
 def restore_layer(settings: RestoreSettings, task: Task) -> Restored:
@@ -127,7 +129,7 @@ def restore_layer(settings: RestoreSettings, task: Task) -> Restored:
     """
     started = time.monotonic()
     models = _loaded(settings)
-    with settings.opened() as movie:
+    with settings.opened() as movie, logged_warnings() as warnings:
         for output in _outputs(settings):
             try:
                 restored = _restore(settings, task, movie, models, output)
@@ -136,7 +138,7 @@ def restore_layer(settings: RestoreSettings, task: Task) -> Restored:
             with closing(restored):
                 scale = restored.shape[-1] // movie.shape[-1]
                 store = GrowingStore(output, output, scale, int(np.prod(restored.shape[:3])))
-                return Restored(store, dict(restored.provenance), time.monotonic() - started)
+                return Restored(store, dict(restored.provenance), time.monotonic() - started, tuple(warnings))
     raise OutputExistsError(
         f"{settings.folder} already contains {NAMES_TRIED} results of {settings.name!r} with "
         f"{settings.model_name!r}; choose another folder, or delete some"

@@ -99,7 +99,9 @@ def with_trust(
             task.check_cancel()
             restored = job(settings, task)
             record, note = _attempted(measured, restored.store.output, noise, task)
-        return TrustedRestored(restored.store, restored.provenance, restored.seconds, record, note)
+        return TrustedRestored(
+            restored.store, restored.provenance, restored.seconds, restored.warnings, trust=record, note=note
+        )
 
     return run
 
