@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from decrappify.errors import Cancelled
 from napari_decrappify.layers.files.listing import SceneListing
 from napari_decrappify.layers.image import LayerData
 from napari_decrappify.layers.results.trust import with_trust_layers
@@ -57,8 +60,10 @@ def _read(_: str | Sequence[str], *, path: str) -> list[LayerData]:
 
     Films of many frames are indexed, and each scene of a file is opened, which can take seconds.
     """
-    with control_names():
+    with control_names(), suppress(Cancelled):
         return computed(lambda: _layers(Path(path)))
+    nothing: Any = (None,)  # for napari
+    return [nothing]
 
 
 def _layers(path: Path) -> list[LayerData]:

@@ -7,6 +7,8 @@ from functools import partial
 import av
 import numpy as np
 import pytest
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QMainWindow
 from tests.napari_plugin.clicking import Driver, longest_block, shown
 
 from decrappify import AdaptationConfig, save_movie
@@ -73,6 +75,16 @@ def test_opening_a_long_film_does_not_block_the_event_loop(qtbot, scene, tmp_pat
             return
         found.append((block, idle))
     pytest.fail(f"the event loop was blocked for {found} s (during opening, and without it)")
+
+
+def test_nothing_is_read_if_the_window_is_closed_meanwhile(qtbot, tmp_path):
+    path = str(tmp_path / "film.avi")
+    write_film(path, 10)
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    window.show()
+    QTimer.singleShot(0, window.close)
+    assert get_reader(path)(path) == [(None,)]
 
 
 @pytest.mark.parametrize("prepared", [adapting, batching, checking])
