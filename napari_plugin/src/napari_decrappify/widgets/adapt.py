@@ -27,7 +27,7 @@ from napari_decrappify.workers.running.progress import clock
 from napari_decrappify.workers.running.warm_up import warm_up
 
 _FEWEST = 20  # frames with which an adaptation is useful
-_ALL = "all"
+_ALL = "All"
 
 
 def is_adaptable(header: Mapping[str, Any]) -> bool:
@@ -190,11 +190,7 @@ class AdaptWidget(RunWidget):
 
     def _show_result(self, adapted: Adapted) -> None:
         self._decision.ask(adapted.path)
-        end = (
-            "Keep or reject it"
-            if adapted.path is not None
-            else "The given model is better, and is kept; no file was written"
-        )
+        end = "Keep or reject it" if adapted.path is not None else "The given model is kept, and no file was written"
         self._panel.show_status(f"{adapted.steps} steps in {clock(adapted.seconds)}: {adapted.verdict}. {end}.")
 
     def _keep(self, path: Path) -> None:

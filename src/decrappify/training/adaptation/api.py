@@ -198,7 +198,7 @@ def _parts(movies: list[Movie], given: Model, config: AdaptationConfig) -> Parts
         advice = "pass a longer movie, or several"
         if n_t == 1 and n_z > 1:
             advice += f"; if its {n_z} slices are frames, open it with {setting('axes', 'TYX')}"
-        raise InputError(error.problem, advice=advice) from error
+        raise InputError(error.problem, advice=advice, option="movies") from error
     check_sizes([movie for (movie,) in parts.train], config.patch_size, given=movies)
     return parts
 

@@ -19,6 +19,8 @@ from qtpy.QtWidgets import (
 )
 from tests.napari_plugin.clicking import KINDS, shown
 
+from napari_decrappify.widgets.adapt import AdaptWidget
+from napari_decrappify.widgets.batch import BatchWidget
 from napari_decrappify.widgets.choices.layer import LayerChoice
 from napari_decrappify.widgets.colorize import ColorizeWidget
 from napari_decrappify.widgets.compare import CompareWidget
@@ -26,6 +28,7 @@ from napari_decrappify.widgets.restore import RestoreWidget
 from napari_decrappify.widgets.running.colors import LEAST_CONTRAST, contrast, readable
 from napari_decrappify.widgets.scenes import ScenesWidget
 from napari_decrappify.widgets.train import TrainWidget
+from napari_decrappify.widgets.trust.widget import TrustWidget
 
 WIDGETS = {
     "scenes": ScenesWidget,
@@ -33,6 +36,9 @@ WIDGETS = {
     "train": TrainWidget,
     "compare": CompareWidget,
     "colorize": ColorizeWidget,
+    "adapt": AdaptWidget,
+    "batch": BatchWidget,
+    "trust": TrustWidget,
 }
 LONG = "20260513_HeLa_a-very-long-name-of-an-experiment_position-07 · GFP"
 

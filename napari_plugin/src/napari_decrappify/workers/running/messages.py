@@ -15,6 +15,7 @@ ADVICE = {
     "device": "close other programs, or choose the CPU as device, or a smaller model",
     "dtype": "choose OME-Zarr as format",
     "model": "choose a model with one frame per window, such as fluorescence-still",
+    "movies": "choose a longer movie; if the slices of a stack are frames, set the axis labels of the layer to t, y, x",
     "n_frames": "choose 1 frame per window",
     "nan": "choose other frames, or replace these pixels in the layer",
     "noise": "record a brighter movie with this camera",

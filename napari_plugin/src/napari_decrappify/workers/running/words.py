@@ -14,6 +14,7 @@ _CONTROLS: dict[str, Callable[[object], str]] = {
     "device": lambda value: f"the device {_DEVICES.get(str(value), str(value))}",
     "fidelity": lambda value: f"the fidelity {value}",
     "frames": lambda value: f"the frames {value}",
+    "noise": lambda value: f"{value} as Noise",
     "render_factor": lambda value: f"the render factor {value}",
     "scene": lambda value: f"{str(value)!r} in the widget Scenes",
 }
