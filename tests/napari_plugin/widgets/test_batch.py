@@ -97,6 +97,14 @@ def test_note_of_a_failed_file_can_be_read_completely(viewer, qtbot, raw, tmp_pa
     assert not table.horizontalScrollBar().isVisible()
 
 
+def test_batch_without_an_output_folder_is_refused(batch):
+    batch.click("add_folder")
+    batch["folder"].setText("")
+    batch.click("run")
+    assert (batch.status, batch.is_error) == ("no output folder; choose one", True)
+    assert batch["run"].isEnabled()
+
+
 def test_single_files_are_added_once_and_cleared(batch, raw, monkeypatch):
     files = [str(raw / "movie.ome.tif"), str(raw / "still.ome.tif")]
     monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: (files, ""))

@@ -107,6 +107,25 @@ def test_film_shows_the_displayed_slice_of_a_stack(page, scene, tmp_path, rng):
         assert abs(stored.frame(1).astype(float) - pixels[1, 2]).mean() < 20
 
 
+@pytest.mark.parametrize(
+    ("control", "text", "message"),
+    [
+        ("file", "x" * 300, "the file name has 309 characters, at most 200 are possible; shorten it"),
+        ("folder", "", "no output folder; choose one"),
+        ("folder", "~no-such-user/a", "the output folder ~no-such-user/a is not a complete path; choose a folder with"),
+        ("folder", f"/{'x' * 300}", "cannot create the folder"),
+    ],
+)
+def test_names_and_folders_that_cannot_be_used_are_refused(page, scene, rng, control, text, message):
+    scene.add_image(rng.integers(0, 255, (16, 20), dtype=np.uint8), name="cells")
+    page[control].setText(text)
+    page.click("run")
+    assert page.is_error
+    assert page.status.startswith(message), page.status
+    page.click("command")
+    assert page.is_error
+
+
 def test_existing_file_is_replaced_only_after_a_question(page, scene, tmp_path, rng):
     scene.add_image(np.zeros((4, 16, 20), np.uint16), name="cells", axis_labels=("t", "y", "x"))
     page.run()
@@ -129,6 +148,9 @@ def test_export_refuses_files_of_layers_and_films_of_scenes(page, scene, tmp_pat
     page.click("run")
     assert page.is_error
     assert page.status == "cells.ome.zarr is the file of the layer 'cells.ome.zarr'; choose another name"
+    page["folder"].setText(f"{tmp_path}/../{tmp_path.name}")
+    page.click("run")
+    assert page.status.endswith("is the file of the layer 'cells.ome.zarr'; choose another name")
     layers = add(scene, write_scenes(tmp_path / "plate.czi", rng))
     tick(page, *(layer.name for layer in layers))
     page["format"].setCurrentText("Film for viewing (MP4)")
@@ -155,6 +177,33 @@ def test_cancelled_export_leaves_no_file(page, scene, qtbot, tmp_path, rng):
     assert time.monotonic() - clicked < 3
     assert page.status.endswith("; no file was written")
     assert list((tmp_path / "exported").iterdir()) == []
+
+
+@pytest.mark.parametrize("label", ["OME-Zarr", "OME-TIFF", "Film for viewing (MP4)"])
+def test_cancelled_export_keeps_the_file_that_it_would_replace(page, scene, qtbot, rng, label):
+    scene.add_image(rng.integers(0, 4000, (3, 64, 64), dtype=np.uint16), name="cells")
+    page["format"].setCurrentText(label)
+    page.run()
+    scene.layers[0].data = rng.integers(0, 4000, (300, 256, 256), dtype=np.uint16)
+    answer(QMessageBox.StandardButton.Yes)
+    page.click("run")
+    qtbot.waitUntil(lambda: page["progress"].value() > 0, timeout=TIMEOUT)
+    page.click("cancel")
+    page.wait_for_end()
+    assert page.status.startswith("cancelled at"), page.status
+    with open_movie(page.widget._export.path) as stored:
+        assert stored.shape == (3, 1, 1, 64, 64)
+    assert len(list(page.widget._export.path.parent.iterdir())) == 1
+
+
+def test_reasons_for_a_disabled_export_are_shown(page, scene, rng):
+    assert page.status == "no layer is ticked; tick the layers to export"
+    scene.add_image(rng.integers(0, 255, (16, 20), dtype=np.uint8), name="cells")
+    assert page.status == ""
+    page["file"].setText(" ")
+    page["file"].textEdited.emit(" ")
+    assert not page["run"].isEnabled()
+    assert page.status == "no file name; enter one"
 
 
 @pytest.mark.parametrize("size", SIZES)

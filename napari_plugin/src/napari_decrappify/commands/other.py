@@ -13,9 +13,9 @@ from napari_decrappify.workers.movies.compare import CompareSettings
 from napari_decrappify.workers.names import safe_name
 
 
-def info_command(path: str) -> str:
+def info_command(path: Path) -> str:
     """Return the command that lists the scenes of a file."""
-    return command_line("decrappify", "info", Path(path).expanduser())
+    return command_line("decrappify", "info", path)
 
 
 def compare_command(settings: CompareSettings) -> str:

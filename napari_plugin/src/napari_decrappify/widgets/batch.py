@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from decrappify.batch import Row
+from decrappify.errors import DecrappifyError
 from napari_decrappify.commands.movies import batch_command
 from napari_decrappify.widgets.choices.device import DeviceChoice
 from napari_decrappify.widgets.choices.model import ModelChoice, restores
@@ -17,8 +19,9 @@ from napari_decrappify.widgets.files.inputs import FileInputs
 from napari_decrappify.widgets.files.table import BatchTable
 from napari_decrappify.widgets.running.forms import button, folder_box, form, named, row, scrolled
 from napari_decrappify.widgets.running.run_panel import RunPanel
-from napari_decrappify.widgets.running.run_widget import RunWidget
+from napari_decrappify.widgets.running.run_widget import RunWidget, create_folder
 from napari_decrappify.workers.movies.batch import SUFFIXES, BatchDone, BatchSettings, restore_files, words_of
+from napari_decrappify.workers.running.messages import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,6 +127,12 @@ class BatchWidget(RunWidget):
 
     def _start(self, *, is_estimate: bool) -> None:
         settings = self._settings()
+        try:
+            if not is_estimate:
+                create_folder(settings.folder)
+        except DecrappifyError as error:
+            self._panel.show_error(one_line(error))
+            return
         self._table.clear_rows()
         self._runner.start(restore_files, settings.estimate() if is_estimate else settings)
 
@@ -141,5 +150,6 @@ class BatchWidget(RunWidget):
 
 
 def _free_bytes(folder: Path) -> int:
-    existing = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+    path = folder.absolute()
+    existing = next(each for each in (path, *path.parents) if os.path.exists(each))  # noqa: PTH110 - False if too long
     return shutil.disk_usage(existing).free

@@ -25,6 +25,7 @@ from napari_decrappify.workers.running.messages import one_line
 from napari_decrappify.workers.running.progress import clock
 
 FORMATS = {"OME-Zarr": ".ome.zarr", "OME-TIFF": ".ome.tif", "Film for viewing (MP4)": ".mp4"}
+_LONGEST = 200  # bytes of a file name
 
 
 class ExportPage(RunWidget):
@@ -128,7 +129,9 @@ class ExportPage(RunWidget):
         self._update_buttons()
 
     def _update_buttons(self) -> None:
-        self._panel.allow(bool(self._ticked()) and bool(self._file.text().strip()))
+        reason = "" if self._ticked() else "no layer is ticked; tick the layers to export"
+        reason = reason or ("" if self._file.text().strip() else "no file name; enter one")
+        self._panel.allow(not reason, reason)
 
     def _ticked(self) -> list[Any]:
         """Return the ticked layers in the order of the viewer, the lowest first."""
@@ -147,6 +150,8 @@ class ExportPage(RunWidget):
         layers, path = self._ticked(), self.path
         try:
             images = tuple(LayerImage.of(layer) for layer in layers)
+            self._check_name(path)
+            create_folder(self._folder.path)
             create_folder(path.parent)
         except DecrappifyError as error:
             self._panel.show_error(one_line(error))
@@ -164,12 +169,20 @@ class ExportPage(RunWidget):
         images = [LayerImage.of(layer) for layer in self._ticked()]
         if not images:
             raise InputError("no layer is ticked; tick the layers to export")
+        self._check_name(self.path)
+        create_folder(self._folder.path)
         create_folder(self.path.parent)
         return export_command(images, self.path)
 
+    def _check_name(self, path: Path) -> None:
+        """Raise InputError for a name that, with the endings of unfinished files, is too long for a file system."""
+        length = len(os.fsencode(path.name))
+        if length > _LONGEST:
+            raise InputError(f"the file name has {length} characters, at most {_LONGEST} are possible; shorten it")
+
     def _may_replace(self, path: Path) -> bool:
         """Return whether an existing file may be replaced, after asking the user."""
-        shown = [layer.name for layer in self._viewer.layers if _path_of(layer) == path.absolute()]
+        shown = [layer.name for layer in self._viewer.layers if _path_of(layer) == path.resolve()]
         if shown:
             self._panel.show_error(f"{path.name} is the file of the layer {shown[0]!r}; choose another name")
             return False
@@ -198,7 +211,7 @@ class ExportPage(RunWidget):
 
 def _path_of(layer: Any) -> Path | None:
     found = layer.metadata.get(METADATA, {}).get("path")
-    return Path(found) if found else None
+    return Path(found).resolve() if found else None
 
 
 def _file_name(layers: list[Any]) -> str:

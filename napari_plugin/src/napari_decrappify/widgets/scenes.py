@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QSize, Qt
@@ -16,7 +15,7 @@ from napari_decrappify.commands.other import info_command
 from napari_decrappify.layers.files.listing import SceneListing
 from napari_decrappify.layers.image import METADATA
 from napari_decrappify.waiting import computed
-from napari_decrappify.widgets.running.forms import button, form, named, row, scrolled
+from napari_decrappify.widgets.running.forms import button, entered_path, form, named, row, scrolled
 from napari_decrappify.widgets.running.run_panel import RunPanel
 from napari_decrappify.widgets.running.run_widget import RunWidget
 from napari_decrappify.widgets.running.tick_list import TickList
@@ -110,13 +109,13 @@ class ScenesWidget(RunWidget):
             return
         self._listing = None
         self._list.clear()
-        self._runner.start(list_scenes, Path(self._file.text().strip()).expanduser())
+        self._runner.start(list_scenes, entered_path(self._file.text()))
 
     def _command(self) -> str:
         path = self._file.text().strip()
         if not path:
             raise InputError("no file; choose a file with several scenes")
-        return info_command(path)
+        return info_command(entered_path(path))
 
     def _on_report(self, item: Any) -> None:
         if isinstance(item, SceneListing):

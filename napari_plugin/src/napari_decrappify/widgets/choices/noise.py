@@ -8,7 +8,7 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFileDialog, QLineEdit, QWidget
 
 from napari_decrappify.widgets.choices.preferences import keep, recall
-from napari_decrappify.widgets.running.forms import button, named, row
+from napari_decrappify.widgets.running.forms import button, entered_path, named, row
 
 _KEY = "camera/noise"  # one camera for all widgets
 
@@ -42,7 +42,7 @@ class NoiseChoice(QWidget):
     def path(self) -> Path | None:
         """The file; None for the noise of the movie."""
         text = self._line.text().strip()
-        return Path(text).expanduser() if text else None
+        return entered_path(text) if text else None
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Show the file that was chosen in another widget."""

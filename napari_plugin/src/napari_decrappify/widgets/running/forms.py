@@ -101,6 +101,19 @@ def shrinkable(box: QComboBox, characters: int) -> None:
     box.setMinimumContentsLength(characters)
 
 
+def entered_path(text: str) -> Path:
+    """Return a path that a user has entered, with the home folder expanded if it exists.
+
+    >>> entered_path(" ~no-such-user/a ").as_posix()
+    '~no-such-user/a'
+    """
+    path = Path(text.strip())
+    try:
+        return path.expanduser()
+    except RuntimeError:  # such as an unknown user
+        return path
+
+
 class FolderBox(QWidget):
     """Line edit for the path of a folder, with a button that opens a dialog.
 
@@ -129,7 +142,7 @@ class FolderBox(QWidget):
     @property
     def path(self) -> Path:
         """Path with the home folder expanded."""
-        return Path(self.text).expanduser()
+        return entered_path(self.text)
 
     def _choose(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, self._title, self.line.text())

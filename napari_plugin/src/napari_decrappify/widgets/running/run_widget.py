@@ -9,7 +9,7 @@ from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtGui import QCloseEvent, QShowEvent
 from qtpy.QtWidgets import QApplication, QDockWidget, QMessageBox, QPushButton, QWidget
 
-from decrappify.errors import DecrappifyError, OutputError
+from decrappify.errors import DecrappifyError, InputError, OutputError
 from napari_decrappify.layers.image import LayerImage
 from napari_decrappify.widgets.running.run_panel import RunPanel
 from napari_decrappify.workers.running.messages import one_line
@@ -163,9 +163,15 @@ def create_folder(folder: Path) -> None:
 
     Raises
     ------
+    InputError
+        If none was entered, or one relative to the folder in which napari was started, where results are not found.
     OutputError
         If it cannot be created.
     """
+    if folder == Path():
+        raise InputError("no output folder; choose one")
+    if not folder.is_absolute():
+        raise InputError(f"the output folder {folder} is not a complete path; choose a folder with the button …")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ class TrainingOptions(QGroupBox):
         for text, kept, _ in offered_models(restores):
             self._start_from.addItem(text, kept[1])
         self._start_from.setCurrentIndex(max(0, self._start_from.findText(chosen)))
-        can_resume = (self.run_folder / "checkpoint.pt").is_file()
+        can_resume = os.path.isfile(self.run_folder / "checkpoint.pt")  # noqa: PTH113 - False for a name too long
         self._resume.setEnabled(can_resume)
         if not can_resume:
             self._resume.setChecked(False)
