@@ -10,6 +10,7 @@ import zarr
 from napari.layers import Image
 from pylibCZIrw import czi
 from tests.io.formats.tiff.tiff_files import write_lsm
+from tests.napari_plugin.scene_files import write_scenes
 
 from decrappify import Movie, save_movie
 from decrappify.errors import FormatError
@@ -180,6 +181,18 @@ def test_reader_returns_a_layer_per_scene(tmp_path):
     layers = read(path)
     assert [layer.name for layer in layers] == ["cells.ome.tif [A1]", "cells.ome.tif [B2]"]
     assert [int(LayerImage.of(layer).movie().frame(0)[0, 0]) for layer in layers] == [1, 2]
+
+
+def test_channels_of_scenes_without_positions_are_not_added_to_each_other(tmp_path):
+    path = tmp_path / "plate.ome.tif"
+    with tifffile.TiffWriter(path, ome=True) as writer:
+        for name in ("A1", "B2"):
+            writer.write(np.ones((2, 8, 9), np.uint16), metadata={"axes": "CYX", "Name": name})
+    assert [layer.visible for layer in read(path)] == [True, True, False, False]
+
+
+def test_channels_of_scenes_at_their_positions_are_visible(tmp_path, rng):
+    assert all(layer.visible for layer in read(write_scenes(tmp_path / "cells.czi", rng)))
 
 
 def test_reader_of_folder_with_many_images_returns_the_first_and_warns(tmp_path):

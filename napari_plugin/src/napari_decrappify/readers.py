@@ -75,8 +75,20 @@ def _layers(path: Path) -> list[LayerData]:
             stacklevel=3,
         )
     count = len(listing.names)
-    shown = [layer for number in range(count if count <= SCENES_SHOWN else 1) for layer in listing.read(number)]
-    return with_trust_layers(listing.path, shown)
+    scenes = [listing.read(number) for number in range(count if count <= SCENES_SHOWN else 1)]
+    _hide_overlapping(scenes)
+    return with_trust_layers(listing.path, [layer for scene in scenes for layer in scene])
+
+
+def _hide_overlapping(scenes: Sequence[Sequence[LayerData]]) -> None:
+    """Hide channels of scenes at the place of an earlier scene, as on plates without positions: they would be added."""
+    taken: list[list[float]] = []
+    for scene in scenes:
+        place = [float(value) for value in scene[0][1].get("translate", (0.0, 0.0))[-2:]]
+        for _, attributes, _ in scene:
+            if place in taken and attributes.get("blending") == "additive":
+                attributes["visible"] = False
+        taken.append(place)
 
 
 def _omitted(listing: SceneListing) -> str:
