@@ -57,6 +57,25 @@ def test_calibration_becomes_the_crappifier(qtbot, scene, train, rng):
     assert "gain" in page["table"].text()
 
 
+def test_displayed_channel_is_calibrated_and_color_images_are_not_offered(scene, train, rng):
+    counts = rng.poisson(np.tile(np.linspace(10, 400, 128), (6, 128, 1)))
+    pixels = np.stack([100 + 2 * counts, 100 + 5 * counts], axis=1).astype(np.uint16)
+    low = scene.add_image(pixels, name="low", axis_labels=("t", "c", "y", "x"))
+    scene.add_image(np.zeros((32, 32, 3), np.uint8), name="photo", rgb=True)
+    page = Driver(train._qtbot, train.widget, "train_calibration")
+    train["tabs"].setCurrentIndex(1)
+    box = page["layer"]
+    assert "photo" not in [box.itemText(number) for number in range(box.count())]
+    box.layer = low
+    gains = []
+    for channel in range(2):
+        scene.dims.set_current_step(1, channel)
+        page.run()
+        assert not page.is_error, page.status
+        gains.append(float(page["table"].text().split("Gain: ")[1].split()[0]))
+    assert gains == pytest.approx([2, 5], rel=0.2)
+
+
 def test_crappifier_file_is_listed_and_chosen(train, tmp_path, monkeypatch):
     path = crappifier_preset("lightsheet").save(tmp_path / "mine.toml")
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))

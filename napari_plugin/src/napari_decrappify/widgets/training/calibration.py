@@ -11,8 +11,9 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 from decrappify import Crappifier
 from decrappify.errors import DecrappifyError, InputError
 from napari_decrappify.commands.train import calibrate_command
+from napari_decrappify.layers.canvas.region import current_position
 from napari_decrappify.layers.image import LayerImage
-from napari_decrappify.widgets.choices.layer import LayerChoice, is_source
+from napari_decrappify.widgets.choices.layer import LayerChoice, is_gray, is_source
 from napari_decrappify.widgets.running.forms import form, named, scrolled
 from napari_decrappify.widgets.running.run_panel import RunPanel
 from napari_decrappify.widgets.running.run_widget import RunWidget
@@ -46,8 +47,9 @@ class CalibrationPage(RunWidget):
         self._layer = LayerChoice(
             viewer,
             f"{name}_layer",
-            "Raw low-dose layer of your microscope, from which noise and blur are measured",
-            accepts=is_source,
+            "Raw low-dose layer of your microscope, from which noise and blur are measured; of several channels, the "
+            "displayed one",
+            accepts=lambda layer: is_gray(layer) and is_source(layer),
             follows=True,
         )
         self._panel = RunPanel(
@@ -114,7 +116,8 @@ class CalibrationPage(RunWidget):
             raise InputError("no image layer; open a raw movie of your microscope")
         low = LayerImage.of(layer)
         high = tuple(image for image in self._images.images() if image.name != low.name)
-        return CalibrationSettings(low=low, high=high)
+        channel = current_position(self._viewer, layer, low.layer_axes).get("C", 0)
+        return CalibrationSettings(low=low, high=high, channel=channel)
 
     def _start(self) -> None:
         try:

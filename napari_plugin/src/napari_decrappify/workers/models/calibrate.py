@@ -21,10 +21,14 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationSettings:
-    """A low-dose layer, and the training layers, which are used for the blur and for the comparison."""
+    """A low-dose layer, and the training layers, which are used for the blur and for the comparison.
+
+    `channel` is the one that is measured, of layers with several.
+    """
 
     low: LayerImage
     high: tuple[LayerImage, ...] = ()
+    channel: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,14 +76,20 @@ def calibrate_layer(settings: CalibrationSettings, task: Task) -> Calibrated:
 
     task.report("measuring the noise …")
     with ExitStack() as stack:
-        low = stack.enter_context(closing(settings.low.movie()))
-        high = [stack.enter_context(closing(image.movie())) for image in settings.high]
+        low, *high = (
+            _channel_of(stack.enter_context(closing(image.movie())), settings.channel)
+            for image in (settings.low, *settings.high)
+        )
         result = calibrate(low, high or None)
         task.check_cancel()
         crappifier = Crappifier(result.crappifier().steps, f"calibrated-{settings.low.name}")
         recorded = Side.of(_part(low.frame(low.shape[0] // 2, 0, low.shape[2] // 2), SIDE))
         simulated = _simulated(high[0], crappifier) if high else None
     return Calibrated(settings, crappifier, result.table(), recorded, simulated)
+
+
+def _channel_of(movie: Movie, channel: int) -> Movie:
+    return movie if movie.shape[1] == 1 else movie.select(channels=min(channel, movie.shape[1] - 1))
 
 
 def _simulated(movie: Movie, crappifier: Crappifier) -> Side:
