@@ -71,6 +71,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "remove_config_comments": True,
     "show_memory": False,
+    "write_computation_times": False,  # its page loads scripts from other sites
     "plot_gallery": not tags.has("lint"),  # noqa: F821, defined by Sphinx
 }
 

@@ -26,6 +26,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, default=Path("restored"), help="new folder")
     options = parser.parse_args(arguments)
     folder: Path = options.output
+    if folder.exists():
+        parser.error(f"{folder} already exists; pass the name of a new folder with --output")
     folder.mkdir(parents=True)
 
     movie = dc.open_movie(options.movie, channel=options.channel)

@@ -54,18 +54,18 @@ def fabric_precision(config: RunSettings) -> Any:
 
 
 @contextmanager
-def without_precision_message() -> Iterator[None]:
-    """Omit Fabric's line on its precision: the model card states the precision of a run."""
+def quiet_fabric() -> Iterator[None]:
+    """Omit the messages of Lightning Fabric on its settings, which it prints in scripts and notebooks.
 
-    def is_other(record: logging.LogRecord) -> bool:
-        return "Automatic Mixed Precision" not in record.getMessage()
-
+    The precision of a run is on the model card, and lost processes raise errors.
+    """
     logger = logging.getLogger("lightning_fabric.utilities.rank_zero")
-    logger.addFilter(is_other)
+    level = logger.level
+    logger.setLevel(logging.WARNING)
     try:
         yield
     finally:
-        logger.removeFilter(is_other)
+        logger.setLevel(level)
 
 
 def on_any_rank(fabric: Any, flag: bool) -> bool:

@@ -24,12 +24,7 @@ from decrappify.training.config.options import RunSettings
 from decrappify.training.engine.checkpoint import FREE_SETTINGS, load_checkpoint, save_checkpoint
 from decrappify.training.engine.launched import process_errors, process_settings, rejoin
 from decrappify.training.engine.optimization import OptimizedNetwork
-from decrappify.training.engine.processes import (
-    check_device,
-    fabric_precision,
-    on_any_rank,
-    without_precision_message,
-)
+from decrappify.training.engine.processes import check_device, fabric_precision, on_any_rank, quiet_fabric
 from decrappify.training.engine.sampler import prefetched, step_loader
 from decrappify.training.engine.status import StatusLog, Timer
 
@@ -150,7 +145,7 @@ class Trainer:
         from lightning_fabric import Fabric
 
         check_device(config)
-        with without_precision_message():
+        with quiet_fabric():
             self.fabric: Any = Fabric(
                 accelerator=config.device, precision=fabric_precision(config), **process_settings(config.n_devices)
             )
