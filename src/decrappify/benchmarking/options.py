@@ -40,7 +40,8 @@ class BenchmarkOptions:
     group_by : str, optional
         A regular expression that is searched in the name of each image in the report. Its first group without a name
         (or ``(?P<field>...)``, or the whole match if there are no groups) is the field of view: images with equal text
-        count once in every interval. Every other named group, such as ``(?P<channel>...)``, adds a table by its text.
+        count once in every interval. Every other named group, such as ``(?P<channel>...)``, adds a table by its text;
+        without one, the table is by field of view.
 
     Raises
     ------
