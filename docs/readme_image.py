@@ -20,13 +20,14 @@ from scipy.ndimage import uniform_filter
 import decrappify as dc
 from decrappify.metrics.baselines import best_gaussian
 from decrappify.metrics.fidelity import si_psnr
+from decrappify.trust import LABEL_COLORS
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.patches import Rectangle
 
 DETAIL = 88
-COLORS = {1: (0.2, 0.75, 0.35), 2: (0.95, 0.8, 0.2), 3: (0.9, 0.2, 0.2)}  # confirmed, untestable, contradicted
+COLORS = {label.value: mpl.colors.to_rgb(color) for label, color in LABEL_COLORS.items()}
 
 
 def main() -> None:
