@@ -55,23 +55,30 @@ def sample_movies():
     return [simulate("vesicles", n_frames=10, size=(48, 64), seed=seed).truth for seed in range(2)]
 
 
-@pytest.fixture
-def workplace(tmp_path, monkeypatch, sample_movies, tiny_models):
-    """A folder with the files named in pages and examples; names of shipped models refer to untrained tiny models."""
-    shipped = tmp_path / "shipped"
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory, sample_movies, tiny_models):
+    """A folder with the files named in pages and examples, of which every test has a copy."""
+    place = tmp_path_factory.mktemp("docs") / "prepared"
     for folder in ("shipped", "good", "pairs/low", "pairs/high"):
-        (tmp_path / folder).mkdir(parents=True)
+        (place / folder).mkdir(parents=True)
     for name, kind in {"fluorescence-movie": "movie", "fluorescence-still": "still"}.items():
-        (shipped / f"{name}.safetensors").symlink_to(tiny_models[kind])
-    monkeypatch.setattr(catalog, "_SHIPPED", shipped)
-    save_movie(crappify_movie(sample_movies[0][::-1], crappifier_preset("confocal")), tmp_path / "cells.ome.tif")
+        (place / "shipped" / f"{name}.safetensors").symlink_to(tiny_models[kind])
+    save_movie(crappify_movie(sample_movies[0][::-1], crappifier_preset("confocal")), place / "cells.ome.tif")
     for name, movie in zip("ab", sample_movies, strict=True):
-        save_movie(movie, tmp_path / "good" / f"{name}.ome.tif", dtype="uint16")
-        save_movie(movie[:2], tmp_path / "pairs" / "high" / f"{name}.ome.tif")
-        save_movie(crappify_movie(movie[:2], crappifier_preset("confocal")), tmp_path / "pairs" / "low" / f"{name}.tif")
+        save_movie(movie, place / "good" / f"{name}.ome.tif", dtype="uint16")
+        save_movie(movie[:2], place / "pairs" / "high" / f"{name}.ome.tif")
+        save_movie(crappify_movie(movie[:2], crappifier_preset("confocal")), place / "pairs" / "low" / f"{name}.tif")
     larger = simulate("vesicles", n_frames=12, size=(96, 96), seed=3).truth
-    save_movie(crappify_movie(larger, crappifier_preset("confocal")), tmp_path / "noisy.tif")
-    _write_colorization_inputs(tmp_path, sample_movies[0])
+    save_movie(crappify_movie(larger, crappifier_preset("confocal")), place / "noisy.tif")
+    _write_colorization_inputs(place, sample_movies[0])
+    return place
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch, prepared):
+    """A copy of the prepared folder; names of shipped models refer to untrained tiny models."""
+    shutil.copytree(prepared, tmp_path, symlinks=True, dirs_exist_ok=True)
+    monkeypatch.setattr(catalog, "_SHIPPED", tmp_path / "shipped")
     monkeypatch.chdir(tmp_path)
     with isolated():
         yield tmp_path

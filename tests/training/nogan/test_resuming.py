@@ -113,10 +113,10 @@ def test_train_nogan_reports_a_removed_run_folder_in_one_line(tmp_path, phase, s
 
 
 @undrawn_run
-def test_finished_nogan_run_resumes_to_its_model(critic_alone):
-    folder, config, model = critic_alone
+def test_finished_nogan_run_resumes_to_its_model(straight):
+    folder, model = straight
     rows = log_rows(folder)
-    assert tiny_nogan(folder, config, resume=True).sha256 == model.sha256
+    assert tiny_nogan(folder, resume=True).sha256 == model.sha256
     assert log_rows(folder) == rows
 
 
