@@ -119,6 +119,22 @@ def test_comparison_with_other_programs_on_pages_for_users_is_that_of_the_rows()
     assert set(found) == set(tasks)
 
 
+def test_sentences_of_the_readme_state_the_rows():
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+
+    def mean(name, task, method):
+        keys = re.compile(f"{task}, {method}, seed [0-9]")
+        return f"{np.mean([row['psnr'] for key, row in rows_of(name).items() if keys.fullmatch(key)]):.2f}"
+
+    one_frame = [mean("quality", task, "decrappify") for task in ("microtubules", "wide field")]
+    assert f"Without windows, decrappify reaches {' and '.join(one_frame)} dB" in readme
+    first, *others = [mean("quality_10min", "exposures", method) for method in ("decrappify", "careamics", "pssr")]
+    assert f"{first}, {' and '.join(others)} dB" in readme
+    methods = rows_of("speed")["movie 100 × 512², memory"]["methods"]
+    ours, *theirs = (np.median(methods[name]["seconds"]) for name in ("decrappify", "careamics", "pssr"))
+    assert f"in {ours:.1f} s on two cores (CAREamics {theirs[0]:.0f} s, PSSR2 {theirs[1]:.0f} s)" in readme
+
+
 def test_scores_of_held_out_movies_on_the_page_for_users_are_those_of_the_rows():
     rows = [row for row in rows_of("held_out").values() if "movie" in row]
     text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
