@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import sys
+
+import pytest
 from qtpy.QtWidgets import QFileDialog
 
 from napari_decrappify.widgets.choices.model import ModelChoice
@@ -47,3 +50,21 @@ def test_model_choice_omits_models_of_another_task(qtbot):
     box = ModelChoice("model", "colorize/model", accepts=lambda header: header["card"].get("task") == "colorization")
     qtbot.addWidget(box)
     assert (items(box), box.chosen, box.header) == (["File…"], None, {})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="another variable names the folder of settings")
+def test_model_choice_states_why_shared_models_are_missing(qtbot, tmp_path, monkeypatch):
+    box = ModelChoice("model", "restore/model", default="fluorescence-movie")
+    qtbot.addWidget(box)
+    reasons = []
+    box.refused.connect(reasons.append)
+    config = tmp_path / "decrappify" / "config.toml"
+    config.parent.mkdir()
+    config.write_text("model = 3")
+    monkeypatch.delenv("DECRAPPIFY_MODELS", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    box.showPopup()
+    box.hidePopup()
+    assert len(reasons) == 1
+    assert reasons[0].startswith(f"{config} has an entry 'model'")
+    assert box.chosen == "fluorescence-movie"

@@ -122,8 +122,12 @@ class ModelChoice(ElidedBox):
         self._remember()
 
     def showPopup(self) -> None:
-        """Add newly trained models to the list before it opens."""
+        """Add newly trained models to the list before it opens; state why models of a shared folder are missing."""
         self.refresh()
+        try:
+            named_models()
+        except DecrappifyError as error:
+            self.refused.emit(one_line(error))
         super().showPopup()
 
     def _on_change(self, _: int) -> None:
