@@ -189,7 +189,7 @@ def test_rectangles_of_one_frame_write_the_file_of_a_single_process(
     assert planes == [(0, 0, 0)]
 
 
-@pytest.mark.parametrize("frames", ["2:3", "1:4"])
+@pytest.mark.parametrize("frames", [pytest.param("2:3", marks=pytest.mark.slow), "1:4"])
 def test_rectangles_of_frames_in_windows_write_the_file_of_a_single_process(client, in_parts, tmp_path, rng, frames):
     pixels = rng.normal(300, 20, (6, 2, 1, 1037, 90)).astype(np.float32)
     pixels[3] *= 2.5  # a flash
@@ -204,6 +204,7 @@ def test_rectangles_of_frames_in_windows_write_the_file_of_a_single_process(clie
     assert bars.unit == "rectangle"
 
 
+@pytest.mark.slow
 def test_rectangles_are_copied_to_missing_frames(client, in_parts, tmp_path, rng):
     pixels = rng.integers(90, 4000, (3, 2, 1, 1037, 90), dtype=np.uint16)
     source = save_movie(Movie.from_array(pixels), tmp_path / "cells.ome.zarr")
@@ -283,7 +284,7 @@ def test_chunk_deleted_from_an_unfinished_frame_is_written_again(client, stopped
     assert stopped.is_equal()
 
 
-@pytest.mark.parametrize("at", ["adopt_rectangle", "complete_plane"])
+@pytest.mark.parametrize("at", ["adopt_rectangle", pytest.param("complete_plane", marks=pytest.mark.slow)])
 def test_rectangles_of_a_coordinating_process_that_ended_are_kept(client, tmp_path, rng, monkeypatch, at):
     pair = Pair(tmp_path, still(tmp_path, rng), model_file(tmp_path))
     with monkeypatch.context() as patch:
@@ -299,6 +300,7 @@ def test_rectangles_of_a_coordinating_process_that_ended_are_kept(client, tmp_pa
     assert pair.is_equal()
 
 
+@pytest.mark.slow
 def test_planes_read_for_finished_rectangles_are_part_of_the_checksum_of_a_resumed_run(
     client, tmp_path, rng, monkeypatch
 ):
