@@ -117,7 +117,7 @@ def test_restore_fits_into_the_memory_of_its_container(source: Path, tmp_path: P
 
 
 def test_restore_killed_for_memory_resumes_with_smaller_tiles(source: Path, tmp_path: Path) -> None:
-    group, output = memory_group(550), tmp_path / "out.ome.zarr"
+    group, output = memory_group(450), tmp_path / "out.ome.zarr"
     try:
         first = restore(source, output, "--tile-size", "1024", before=group.enter)
         assert first.returncode == -signal.SIGKILL, first.stderr
