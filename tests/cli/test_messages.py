@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,3 +72,10 @@ def test_argument_names_in_messages_exist_as_options():
 def test_library_modules_contain_no_option_names():
     library = {path: text for path, text in TEXTS.items() if path.parent.name != "cli"}
     assert [path.name for path, text in library.items() if "(--" in text] == []
+
+
+def test_abandoned_reads_are_not_reported_at_the_exit():
+    script = "import logging; from decrappify.cli.main import main; main(['presets'], standalone_mode=False)"
+    script += "; logging.getLogger('asyncio').error('Future exception was never retrieved')"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr == ""

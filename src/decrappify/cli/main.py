@@ -32,6 +32,9 @@ from decrappify.cli.log_file import has_log, is_shown, log_result
 from decrappify.cli.messages import LineFormatter
 
 
+_SILENT = logging.NullHandler()
+
+
 class _Once(logging.Filter):
     """A filter that drops repeated messages, such as the classification of a folder for each of its scenes."""
 
@@ -68,11 +71,11 @@ def main(context: click.Context) -> None:
     handler.addFilter(lambda record: is_first or record.levelno >= logging.ERROR)
     handler.addFilter(lambda record: is_shown(record, verbose=is_verbose(context)))
     handler.addFilter(_Once())
-    silent = logging.NullHandler()  # errors of damaged files and abandoned reads are also raised, in one line
-    for name in ("tifffile", "asyncio"):
-        library = logging.getLogger(name)
-        library.addHandler(silent)
-        context.call_on_close(partial(library.removeHandler, silent))
+    # Errors of damaged files and abandoned reads are also raised, in one line; asyncio states the latter at the exit, too.
+    logging.getLogger("asyncio").addHandler(_SILENT)
+    library = logging.getLogger("tifffile")
+    library.addHandler(_SILENT)
+    context.call_on_close(partial(library.removeHandler, _SILENT))
     context.call_on_close(partial(logger.removeHandler, handler))
     context.with_resource(warnings.catch_warnings())
     warnings.simplefilter("always", UserWarning)
