@@ -31,7 +31,6 @@ from decrappify.cli.group import CommandGroup, global_options, is_verbose
 from decrappify.cli.log_file import has_log, is_shown, log_result
 from decrappify.cli.messages import LineFormatter
 
-
 _SILENT = logging.NullHandler()
 
 
@@ -71,7 +70,7 @@ def main(context: click.Context) -> None:
     handler.addFilter(lambda record: is_first or record.levelno >= logging.ERROR)
     handler.addFilter(lambda record: is_shown(record, verbose=is_verbose(context)))
     handler.addFilter(_Once())
-    # Errors of damaged files and abandoned reads are also raised, in one line; asyncio states the latter at the exit, too.
+    # Errors of damaged files and abandoned reads are also raised, in one line; asyncio states the latter at the exit.
     logging.getLogger("asyncio").addHandler(_SILENT)
     library = logging.getLogger("tifffile")
     library.addHandler(_SILENT)
