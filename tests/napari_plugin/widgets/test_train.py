@@ -67,8 +67,8 @@ def test_trained_model_is_listed_in_restore(scene, train, qtbot, tmp_path):
     assert (model.n_frames, model.scale, model.card["name"]) == (1, 1, "my-model")
     assert model.card["summary"] == "trained on clean for 0.02 minutes, crappifier confocal"
     assert model.crappifier["name"] == "confocal"
-    steps = train["progress"].maximum()
-    assert train["progress"].value() == steps
+    steps = train["progress"].value()
+    assert 0 < steps <= train["progress"].maximum()  # a run that takes too long ends after a validation
     psnr, loss = train.widget._progress.psnr.curves, train.widget._progress.loss.curves
     assert [curve.label for curve in psnr] == ["restored", "Gaussian", "degraded"]
     assert psnr[0].points[0][0] == 0 < loss[0].points[0][0]
