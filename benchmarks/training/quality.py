@@ -101,7 +101,7 @@ def section(rows: list[Row], args: argparse.Namespace) -> str:
     parts.append(table(["task", *(LABELS[name] for name in shown)], [_overview(rows, task, shown) for task in tasks]))
     for task in tasks:
         lines = [_line(rows, task, name) for name in shown if _of(rows, task, name)]
-        header = ["method", *_figures(task).values(), "steps", "images seen, thousands", "parameters, thousands"]
+        header = ["method", *_figures(task).values(), "steps", "training images, thousands", "parameters, thousands"]
         parts.append(f"### {task.capitalize()}\n\n{TASKS[task].description}\n\n{table(header, lines)}")
         if task in WITH_IMAGE and (shown_here := panel(task, args)):
             parts.append(shown_here)

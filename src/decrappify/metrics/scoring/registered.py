@@ -80,7 +80,7 @@ def unregister_metric(key: str) -> None:
     Raises
     ------
     InputError
-        If there is no metric with this key.
+        If the key is unknown.
     """
     _METRICS.remove(key)
 
@@ -91,7 +91,7 @@ def get_metric(key: str) -> Metric:
     Raises
     ------
     InputError
-        If there is no metric with this key.
+        If the key is unknown.
 
     Examples
     --------
