@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -58,6 +59,7 @@ def child(source: str, target: str, model: str, threads: int) -> None:
 def measure_memory(n_frames: int, args: argparse.Namespace, folder: Path) -> Row:
     """Restore from disk to disk in a child process."""
     source = generate(folder / f"source-{args.crop}-{n_frames}.ome.zarr", n_frames, args.crop)
+    os.sync()  # so that the source is not written to the disk while the child is measured
     target = folder / f"restored-{n_frames}.ome.zarr"
     command = [sys.executable, __file__, "--child", source, target, args.model, args.threads]
     shutil.rmtree(target, ignore_errors=True)
