@@ -45,6 +45,7 @@ _NOT_IN_THE_COMMAND = {
     "environments",
     "folder",
     "device",
+    "cpu_python",
 }
 
 

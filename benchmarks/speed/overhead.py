@@ -3,12 +3,12 @@
 Each row is measured in separate processes, and compares values of one run.
 
 - memory: peak of importing decrappify and opening a movie, of importing torch, and of restoring movies of 2048 × 2048
-  uint16 of two lengths, with the default tiles
+  uint16 of two lengths, with the default tiles; with torch as installed here, and with its build without GPUs
 - start: CPU seconds of `decrappify restore` for 10 frames of 512 × 512, and of importing torch
 - network: CPU seconds per megapixel of the network on one tile of 1024 × 1024, and of the complete restoration of 12
   such frames, from memory to memory and from disk to disk, in one thread
 
-    python benchmarks/speed/overhead.py --scratch FOLDER    # 5 minutes on 2 idle cores
+    python benchmarks/speed/overhead.py --scratch FOLDER --cpu-python PYTHON    # 8 minutes on 2 idle cores
 
 Ratios and memory are also valid on a machine that is shared with others.
 """
@@ -35,6 +35,7 @@ from benchmarks.harness.synthetic_movie import generate
 from benchmarks.peers.worker import peak_memory
 
 PRECISIONS = ("bfloat16", "float32")
+CPU_BUILD = "memory, CPU build of torch"  # row
 SIDE, SHARE_FRAMES, START_FRAMES = 1024, 12, 10
 
 
@@ -45,6 +46,8 @@ def child(task: str, source: str, target: str, model: str, precision: str) -> di
     found: dict[str, Any] = {}
     if task == "torch":
         import torch
+
+        found["build"] = torch.__version__
     elif task == "open":
         decrappify.open_movie(source)
     elif task == "network":
@@ -76,11 +79,13 @@ def _cpu_seconds(run: Any) -> float:
     return time.process_time() - started
 
 
-def in_process(task: str, args: argparse.Namespace, source: Path, precision: str = "auto") -> Row:
+def in_process(
+    task: str, args: argparse.Namespace, source: Path, precision: str = "auto", python: Path | str = sys.executable
+) -> Row:
     """Run one task in a child process with one thread."""
     target = args.scratch / "restored.ome.zarr"
     shutil.rmtree(target, ignore_errors=True)
-    command = [sys.executable, __file__, "--child", task, source, target, args.model, precision]
+    command = [python, __file__, "--child", task, source, target, args.model, precision]
     done = subprocess.run(
         [str(word) for word in command],
         capture_output=True,
@@ -100,14 +105,22 @@ def movie_of(args: argparse.Namespace, n_frames: int, side: int) -> Path:
     return generate(args.scratch / f"source-{side}-{n_frames}.ome.zarr", n_frames, side)
 
 
-def measure_memory(args: argparse.Namespace) -> Row:
-    """Measure the peak memory of each step."""
+def measure_memory(args: argparse.Namespace, python: Path | str = sys.executable) -> Row:
+    """Measure the peak memory of each step with the packages of an interpreter."""
     short, long = (movie_of(args, n_frames, 2048) for n_frames in args.frames)
-    row: Row = {"kind": "memory", "opening": in_process("open", args, short)["peak_mib"]}
-    row["torch"] = in_process("torch", args, short)["peak_mib"]
+    row: Row = {"kind": "memory", "opening": in_process("open", args, short, python=python)["peak_mib"]}
+    imported = in_process("torch", args, short, python=python)
+    row |= {"torch": imported["peak_mib"], "build": imported["build"]}
     for precision in PRECISIONS:
-        row[precision] = [in_process("disk", args, source, precision)["peak_mib"] for source in (short, long)]
+        row[precision] = [in_process("disk", args, source, precision, python)["peak_mib"] for source in (short, long)]
     return row
+
+
+def measure_cpu_build(args: argparse.Namespace) -> Row:
+    """Measure the peak memory of each step with the build of torch without GPUs."""
+    if args.cpu_python is None:
+        sys.exit("pass --cpu-python, the interpreter of an environment with decrappify and the CPU build of torch")
+    return measure_memory(args, args.cpu_python)
 
 
 def measure_start(args: argparse.Namespace) -> Row:
@@ -144,13 +157,14 @@ def section(rows: list[Row], args: argparse.Namespace) -> str:
     """Format one paragraph or table for each group of rows."""
     parts = [f"## Overhead of a restoration\n\nModel {args.model}, one thread, synthetic uint16 movies."]
     for row in (row for row in rows if row["kind"] == "memory"):
-        header = ["step", "peak memory, MiB", "beyond importing torch, MiB"]
+        header = [f"step, torch {row['build']}", "peak memory, MiB", "beyond importing torch, MiB"]
         lines: list[list[Any]] = [["import decrappify, open the movie", row["opening"], None]]
         lines.append(["import torch", row["torch"], 0.0])
         for precision in PRECISIONS:
             for n_frames, peak in zip(args.frames, row[precision], strict=True):
                 lines.append([f"restore {n_frames} frames of 2048 × 2048, {precision}", peak, peak - row["torch"]])
         parts.append(table(header, lines, (0, 0, 0)))
+    if any(row["kind"] == "memory" for row in rows):
         parts.append(
             "Movies of at least 50 megapixels (12 of these frames) run on OpenVINO if it is installed and measured to "
             "be faster, which takes about 300 MiB more than torch."
@@ -180,12 +194,14 @@ def main() -> None:
     options.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()), help="folder for the movies")
     options.add_argument("--frames", type=int, nargs=2, default=[4, 12], help="lengths of the movies")
     options.add_argument("--model", default="fluorescence-movie", help="shipped name or model file")
+    options.add_argument("--cpu-python", type=Path, help="interpreter of an environment with the CPU build of torch")
     args = options.parse_args()
     args.scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=args.scratch) as folder:
         args.scratch = Path(folder)
         settings = {"model": args.model}
         jobs = {"memory": Job(settings | {"frames": args.frames}, partial(measure_memory, args))}
+        jobs[CPU_BUILD] = Job(settings | {"frames": args.frames}, partial(measure_cpu_build, args))
         jobs["start"] = Job(settings, partial(measure_start, args))
         for precision in PRECISIONS:
             jobs[f"network {precision}"] = Job(settings, partial(measure_network, args, precision))
