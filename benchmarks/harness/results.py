@@ -41,6 +41,7 @@ _NOT_IN_THE_COMMAND = {
     "table",
     "import_from",
     "scratch",
+    "run",
     "runs",
     "environments",
     "folder",
