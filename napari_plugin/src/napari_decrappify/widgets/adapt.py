@@ -19,9 +19,9 @@ from napari_decrappify.widgets.choices.noise import NoiseChoice
 from napari_decrappify.widgets.choices.preferences import add_recent_model, remember
 from napari_decrappify.widgets.running.forms import folder_box, form, named, row, scrolled
 from napari_decrappify.widgets.running.run_panel import RunPanel
-from napari_decrappify.widgets.running.run_widget import RunWidget, create_folder
+from napari_decrappify.widgets.running.run_widget import RunWidget
 from napari_decrappify.workers.models.adapt import Adapted, AdaptSettings, Compared, adapt_model, reject_model
-from napari_decrappify.workers.names import safe_name
+from napari_decrappify.workers.names import create_folder, safe_name
 from napari_decrappify.workers.running.messages import one_line
 from napari_decrappify.workers.running.progress import clock
 from napari_decrappify.workers.running.warm_up import warm_up

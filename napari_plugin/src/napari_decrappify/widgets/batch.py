@@ -19,8 +19,9 @@ from napari_decrappify.widgets.files.inputs import FileInputs
 from napari_decrappify.widgets.files.table import BatchTable
 from napari_decrappify.widgets.running.forms import button, folder_box, form, named, row, scrolled
 from napari_decrappify.widgets.running.run_panel import RunPanel
-from napari_decrappify.widgets.running.run_widget import RunWidget, create_folder
+from napari_decrappify.widgets.running.run_widget import RunWidget
 from napari_decrappify.workers.movies.batch import SUFFIXES, BatchDone, BatchSettings, restore_files, words_of
+from napari_decrappify.workers.names import create_folder
 from napari_decrappify.workers.running.messages import one_line
 
 if TYPE_CHECKING:

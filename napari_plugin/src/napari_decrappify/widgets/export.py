@@ -18,9 +18,9 @@ from napari_decrappify.widgets.choices.layer_ticks import LayerTicks
 from napari_decrappify.widgets.choices.preferences import remember
 from napari_decrappify.widgets.running.forms import FolderBox, folder_box, form, named, scrolled, shrinkable
 from napari_decrappify.widgets.running.run_panel import RunPanel
-from napari_decrappify.widgets.running.run_widget import RunWidget, confirmed, create_folder
+from napari_decrappify.widgets.running.run_widget import RunWidget, confirmed
 from napari_decrappify.workers.movies.export import Exported, ExportSettings, export_layers
-from napari_decrappify.workers.names import safe_name
+from napari_decrappify.workers.names import create_folder, safe_name
 from napari_decrappify.workers.running.messages import one_line
 from napari_decrappify.workers.running.progress import clock
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from decrappify.errors import DecrappifyError, InputError
 from napari_decrappify.commands.restore import restore_command
 from napari_decrappify.layers.canvas.region import displayed_region, show_channel, show_frames
 from napari_decrappify.layers.files.channels import channel_name, channel_names
-from napari_decrappify.layers.files.listing import SceneListing, scene_like
 from napari_decrappify.layers.image import LayerImage
 from napari_decrappify.layers.model_fit import caution, obstacle, window_length
 from napari_decrappify.widgets.about.page import ModelPage
@@ -32,10 +30,11 @@ from napari_decrappify.widgets.restoring.runs import RestoreRuns
 from napari_decrappify.widgets.running.forms import folder_box, form, named, scrolled
 from napari_decrappify.widgets.running.preview_controls import PreviewControls
 from napari_decrappify.widgets.running.run_panel import RunPanel
-from napari_decrappify.widgets.running.run_widget import RunWidget, confirmed, create_folder
+from napari_decrappify.widgets.running.run_widget import RunWidget, confirmed
 from napari_decrappify.widgets.trust.option import TrustOption
 from napari_decrappify.workers.movies.preview import Previewed, Previewer, PreviewSettings
-from napari_decrappify.workers.movies.restore import Restored, RestoreSettings, finished_output, restore_layer
+from napari_decrappify.workers.movies.restore import Restored, RestoreSettings, finished_output, opening, restore_layer
+from napari_decrappify.workers.names import create_folder
 from napari_decrappify.workers.running.devices import device_words
 from napari_decrappify.workers.running.messages import one_line
 from napari_decrappify.workers.running.outcome import Failed, Outcome, Stopped
@@ -269,16 +268,14 @@ class RestoreWidget(RunWidget):
         """Return the restorations of a layer, with its channels and scenes as chosen."""
         settings, everything = self._settings_of(layer), self._input.all_frames
         if not self._input.all_scenes or settings.image.recorded.get("n_scenes", 1) < 2:
-            return [Entry(settings.name, settings.model_name, lambda: settings)]
-        listing = SceneListing.of(Path(settings.image.recorded["path"]))
+            return [Entry(settings.name, settings.model_name, lambda _: settings)]
+        path = Path(settings.image.recorded["path"])
         channel = "" if settings.channels else f" · {channel_name(settings.image)}"
-
-        def opened(number: int) -> RestoreSettings:
-            return settings.of(scene_like(listing, number, settings.images), all_frames=everything)
-
         return [
-            Entry(f"{listing.path.name} [{name}]{channel}", settings.model_name, partial(opened, number))
-            for number, name in enumerate(listing.names)
+            Entry(
+                f"{path.name} [{name}]{channel}", settings.model_name, opening(settings, number, all_frames=everything)
+            )
+            for number, name in enumerate(settings.image.recorded["scenes"])
         ]
 
     def _may_repeat(self, settings: RestoreSettings) -> bool:

@@ -11,7 +11,7 @@ from napari_decrappify.commands.train import train_command
 from napari_decrappify.widgets.choices.preferences import add_recent_model
 from napari_decrappify.widgets.running.forms import named, scrolled
 from napari_decrappify.widgets.running.run_panel import RunPanel
-from napari_decrappify.widgets.running.run_widget import RunWidget, create_folder
+from napari_decrappify.widgets.running.run_widget import RunWidget
 from napari_decrappify.widgets.training.calibration import CalibrationPage
 from napari_decrappify.widgets.training.crappifier_controls import CrappifierControls
 from napari_decrappify.widgets.training.crappifier_preview import CrappifierPreview
@@ -19,6 +19,7 @@ from napari_decrappify.widgets.training.images import TrainingImages
 from napari_decrappify.widgets.training.options import TrainingOptions
 from napari_decrappify.widgets.training.progress import TrainingProgress
 from napari_decrappify.workers.models.train import Trained, TrainSettings, Validated, train_model
+from napari_decrappify.workers.names import create_folder
 from napari_decrappify.workers.running.messages import one_line
 from napari_decrappify.workers.running.outcome import Outcome
 from napari_decrappify.workers.running.progress import clock

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import count, islice
+from pathlib import Path
+
+from decrappify.errors import InputError, OutputError
 
 NAMES_TRIED = 100
 _MOST_BYTES = 100  # of a name; a file name has at most 255, with the name of the model and suffixes
@@ -45,3 +48,23 @@ def numbered(name: str) -> Iterator[str]:
     """
     names = (name if number == 1 else f"{name}-{number}" for number in count(1))
     return islice(names, NAMES_TRIED)
+
+
+def create_folder(folder: Path) -> None:
+    """Create a folder for results.
+
+    Raises
+    ------
+    InputError
+        If none was entered, or one relative to the folder in which napari was started, where results are not found.
+    OutputError
+        If it cannot be created.
+    """
+    if folder == Path():
+        raise InputError("no output folder; choose one")
+    if not folder.is_absolute():
+        raise InputError(f"the output folder {folder} is not a complete path; choose a folder with the button …")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot create the folder {folder} ({error.strerror}); choose another folder") from error

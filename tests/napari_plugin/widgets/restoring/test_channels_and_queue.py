@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import shlex
+import time
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QComboBox
-from tests.napari_plugin.clicking import TIMEOUT, Driver, shown
+from tests.napari_plugin.clicking import TIMEOUT, Driver, longest_block, shown
 from tests.napari_plugin.restoring import noisy
 from tests.napari_plugin.scene_files import write_scenes
 
 from decrappify import Movie, open_movie, restore
 from decrappify.cli import main
+from napari_decrappify.layers.files.listing import SceneListing
 from napari_decrappify.layers.image import LayerImage
 from napari_decrappify.readers import get_reader
 from napari_decrappify.widgets.restore import RestoreWidget
@@ -174,6 +176,85 @@ def test_queue_is_reordered_and_runs_to_the_end(qtbot, scene, driver, tmp_path, 
     assert queue["list"].count() == 0
 
 
+@pytest.fixture
+def slow_file(monkeypatch):
+    """Delay the opening of a scene, as with a large file of a microscope."""
+
+    def slowed(method):
+        def slow(*arguments):
+            time.sleep(0.4)
+            return method(*arguments)
+
+        return slow
+
+    monkeypatch.setattr(SceneListing, "of", slowed(SceneListing.of))
+    monkeypatch.setattr(SceneListing, "read", slowed(SceneListing.read))
+
+
+@pytest.fixture
+def queued(scene, driver, tmp_path, rng):
+    """Return the queue with two channels of three scenes."""
+    add(scene, write_scenes(tmp_path / "cells.czi", rng, n_scenes=3))
+    queue = Driver(driver._qtbot, driver.widget, "restore_queue")
+    driver["channels"].click()
+    driver["scenes"].click()
+    return queue
+
+
+def states(driver):
+    return [text.split("\nmovie: ")[1].split(",")[0] for text in driver.widget._queue.texts]
+
+
+def test_scenes_are_opened_without_blocking_the_event_loop(qtbot, driver, queued, slow_file):
+    """Check that ticks are at most 100 ms apart, or three times the time without a run under load; the best of five.
+
+    The run is cancelled before the layers of the result are added, which takes as long as napari requires.
+    """
+
+    def run():
+        queued.click("add")
+        queued.click("start")
+        qtbot.wait(600)
+        queued.click("cancel")
+        driver.wait_for_end()
+
+    found = []
+    while len(found) < 5:
+        block, idle = longest_block(qtbot, run)
+        assert set(states(driver)) == {"cancelled"}
+        if block < max(0.1, 3 * idle):
+            return
+        found.append((block, idle))
+    pytest.fail(f"the event loop was blocked for {found} s (during a run, and without one)")
+
+
+def test_cancel_while_a_scene_is_opened_ends_its_click_without_a_result(qtbot, driver, queued, slow_file, tmp_path):
+    queued.click("add")
+    queued.click("start")
+    qtbot.waitUntil(lambda: driver.status == "opening the input …", timeout=TIMEOUT)
+    queued.click("cancel")
+    driver.wait_for_end()
+    assert states(driver) == ["cancelled"] * 3
+    assert driver.status.startswith("cancelled; ")
+    assert not (tmp_path / "results").exists()
+    queued.click("add")
+    queued.click("start")
+    qtbot.waitUntil(lambda: driver.status == "restored 3 of 3 inputs", timeout=TIMEOUT)
+
+
+def test_file_that_is_gone_when_its_scenes_are_opened_is_one_line(qtbot, scene, driver, queued, tmp_path, rng):
+    queued.click("add")
+    (tmp_path / "cells.czi").rename(tmp_path / "moved.czi")
+    plain = scene.add_image(noisy(rng, (3, 32, 40)), name="plain")
+    scene.layers.selection = {plain}
+    queued.click("selected")
+    queued.click("start")
+    qtbot.waitUntil(lambda: driver.status.startswith("restored 1 of 4 inputs; not restored: "), timeout=TIMEOUT)
+    assert driver.is_error
+    assert states(driver) == ["failed"] * 3 + ["finished"]
+    assert f"{tmp_path / 'cells.czi'} does not exist" in driver.status
+
+
 def test_failed_input_does_not_stop_the_queue(qtbot, scene, driver, rng):
     broken = scene.add_image(np.full((3, 32, 40), np.nan, np.float32), name="broken")
     good = scene.add_image(noisy(rng, (3, 32, 40)), name="good")
@@ -183,7 +264,7 @@ def test_failed_input_does_not_stop_the_queue(qtbot, scene, driver, rng):
     queue.click("start")
     qtbot.waitUntil(lambda: driver.status.startswith("restored 1 of 2 inputs; not restored: broken"), timeout=TIMEOUT)
     assert driver.is_error
-    assert [text.split("\nmovie: ")[1].split(",")[0] for text in driver.widget._queue.texts] == ["failed", "finished"]
+    assert states(driver) == ["failed", "finished"]
 
 
 def test_cancel_keeps_the_restorations_of_other_clicks_waiting(qtbot, scene, driver, tmp_path, rng):
@@ -198,7 +279,7 @@ def test_cancel_keeps_the_restorations_of_other_clicks_waiting(qtbot, scene, dri
     assert not queue["start"].isEnabled()
     queue.click("cancel")
     driver.wait_for_end()
-    assert [text.split("\nmovie: ")[1].split(",")[0] for text in driver.widget._queue.texts] == ["cancelled", "waiting"]
+    assert states(driver) == ["cancelled", "waiting"]
     queue.click("start")
     qtbot.waitUntil(lambda: driver.status.startswith("restored in"), timeout=TIMEOUT)
 

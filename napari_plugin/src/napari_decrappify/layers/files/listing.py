@@ -83,6 +83,7 @@ class SceneListing:
         if label and pyramid[0].name == self.path.name:
             pyramid[0] = pyramid[0].replace(name=f"{self.path.name} [{label}]")
         recorded: dict[str, Any] = {"path": str(self.path), "scene": scene, "n_scenes": len(self.names)}
+        recorded["scenes"] = self.names
         if label:
             recorded |= {"scene_name": label}
         position = self.positions_um[number] if len(self.names) > 1 else None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from napari_decrappify.workers.movies.restore import RestoreSettings
+from napari_decrappify.workers.movies.restore import OpenInput
 
 
 class State(Enum):
@@ -30,7 +30,7 @@ class Entry:
     model : str
         Name of the model.
     open : callable
-        Opens the input, and returns the settings of the run; raises DecrappifyError if it cannot be opened.
+        Opens the input in the thread of the run, and returns the settings; see `with_opening`.
     order : int
         Number of the click that added the entry; cancelling a run also cancels the entries of the same click.
     state : State
@@ -41,7 +41,7 @@ class Entry:
 
     name: str
     model: str
-    open: Callable[[], RestoreSettings]
+    open: OpenInput
     order: int = 0
     state: State = State.WAITING
     detail: str = ""
@@ -50,7 +50,7 @@ class Entry:
     def text(self) -> str:
         """Input, and in a second line model and state.
 
-        >>> Entry("cells.czi", "movie", RestoreSettings, state=State.RUNNING, detail="34 %").text.splitlines()
+        >>> Entry("cells.czi", "movie", open, state=State.RUNNING, detail="34 %").text.splitlines()
         ['cells.czi', 'movie: running, 34 %']
         """
         return f"{self.name}\n{self.model}: {self.state.value}{', ' if self.detail else ''}{self.detail}"
@@ -62,7 +62,7 @@ class RunQueue:
     Examples
     --------
     >>> queue = RunQueue()
-    >>> queue.add([Entry("a", "movie", RestoreSettings), Entry("b", "movie", RestoreSettings)])
+    >>> queue.add([Entry("a", "movie", open), Entry("b", "movie", open)])
     >>> queue.move(queue.entries[1], -1)
     >>> [entry.name for entry in queue.entries], queue.n_waiting
     (['b', 'a'], 2)

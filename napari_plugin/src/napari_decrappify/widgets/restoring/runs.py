@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from decrappify.errors import DecrappifyError
 from napari_decrappify.layers.results.growing import GrowingStore, PlaneDone
 from napari_decrappify.layers.results.live import LiveResult
 from napari_decrappify.widgets.restoring.queue import RunQueue, State
-from napari_decrappify.widgets.running.run_widget import create_folder
-from napari_decrappify.workers.movies.restore import Restored, RestoreSettings, restore_layer
-from napari_decrappify.workers.running.messages import one_line
+from napari_decrappify.workers.movies.restore import Restored, RestoreSettings, restore_layer, with_opening
 from napari_decrappify.workers.running.runner import Runner
 from napari_decrappify.workers.running.task import Job
 
@@ -53,31 +50,25 @@ class RestoreRuns:
         return self.queue.running is not None
 
     def start(self) -> bool:
-        """Run the waiting entries; return False if none can be started."""
+        """Run the waiting entries; return False if there is none."""
         self.layers = []
         self.queue.start()
         return self.next()
 
     def next(self) -> bool:
-        """Start the next entry that can be opened; return False if there is none."""
+        """Start the next entry; return False if there is none."""
         self._live, self._settings = None, None
-        while (entry := self.queue.next()) is not None:
-            try:
-                settings = entry.open()
-                create_folder(settings.folder)
-            except DecrappifyError as error:
-                self.queue.end(State.FAILED, one_line(error))
-                continue
-            self._settings = settings
-            self._runner.start(self._job(), settings)
-            self._on_change()
-            return True
+        entry = self.queue.next()
+        if entry is not None:
+            self._runner.start(with_opening(self._job()), entry.open)
         self._on_change()
-        return False
+        return entry is not None
 
     def show(self, item: Any) -> None:
         """Show a report of the running restoration."""
-        if isinstance(item, GrowingStore):
+        if isinstance(item, RestoreSettings):
+            self._settings = item
+        elif isinstance(item, GrowingStore):
             self._live = self._live_result(item)
         elif isinstance(item, PlaneDone) and self._live is not None:
             self._live.add(item)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtGui import QCloseEvent, QShowEvent
 from qtpy.QtWidgets import QApplication, QDockWidget, QMessageBox, QPushButton, QWidget
 
-from decrappify.errors import DecrappifyError, InputError, OutputError
+from decrappify.errors import DecrappifyError
 from napari_decrappify.layers.image import LayerImage
 from napari_decrappify.widgets.running.run_panel import RunPanel
 from napari_decrappify.workers.running.messages import one_line
@@ -156,23 +155,3 @@ def confirmed(parent: QWidget, title: str, question: str) -> bool:
     buttons = QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No
     answer = QMessageBox.question(parent, title, question, buttons, QMessageBox.StandardButton.No)
     return bool(answer == QMessageBox.StandardButton.Yes)
-
-
-def create_folder(folder: Path) -> None:
-    """Create a folder for results.
-
-    Raises
-    ------
-    InputError
-        If none was entered, or one relative to the folder in which napari was started, where results are not found.
-    OutputError
-        If it cannot be created.
-    """
-    if folder == Path():
-        raise InputError("no output folder; choose one")
-    if not folder.is_absolute():
-        raise InputError(f"the output folder {folder} is not a complete path; choose a folder with the button …")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot create the folder {folder} ({error.strerror}); choose another folder") from error

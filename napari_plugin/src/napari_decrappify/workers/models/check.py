@@ -77,7 +77,7 @@ def estimate_run(settings: RestoreSettings, task: Task) -> RunEstimate:
 
     task.report("measuring the speed …")
     models = [load_model(model) for model in {settings.model, *settings.models.values()}]
-    with settings.opened() as movie:
+    with settings.opened(task) as movie:
         frames = slice(settings.first, settings.stop)
         return estimate_restoration(
             movie if settings.channel is None else movie.select(channels=settings.channel),

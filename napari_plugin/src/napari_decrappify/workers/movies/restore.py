@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,12 +16,15 @@ from decrappify import Model, Movie, load_model
 from decrappify.errors import OutputExistsError
 from decrappify.io import partial_path
 from napari_decrappify.layers.files.channels import channel_names, common_name
+from napari_decrappify.layers.files.listing import SceneListing, scene_like
 from napari_decrappify.layers.files.scenes import movie_of
 from napari_decrappify.layers.image import LayerImage
 from napari_decrappify.layers.results.growing import GrowingStore, PlaneDone
-from napari_decrappify.workers.names import NAMES_TRIED, numbered, safe_name
+from napari_decrappify.workers.names import NAMES_TRIED, create_folder, numbered, safe_name
 from napari_decrappify.workers.running.notes import logged_warnings
 from napari_decrappify.workers.running.task import Task
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,12 +107,22 @@ class RestoreSettings:
         return recorded | {name: value for name, value in further.items() if value is not None}
 
     @contextmanager
-    def opened(self) -> Iterator[Movie]:
-        """Open the input as a movie; with models of single channels, its channels have unique names."""
+    def opened(self, task: Task) -> Iterator[Movie]:
+        """Open the input as a movie; with models of single channels, its channels have unique names.
+
+        Files of microscopes can take seconds each, so that `task` can be cancelled between them.
+        """
         with ExitStack() as stack:
-            movies = [stack.enter_context(closing(image.movie())) for image in self.images]
+            movies = []
+            for image in self.images:
+                task.check_cancel()
+                movies.append(stack.enter_context(closing(image.movie())))
             movie = movie_of(self.images, movies).replace(name=self.name) if self.channels else movies[0]
             yield movie.replace(channel_names=channel_names(self.images)) if self.models else movie
+
+
+OpenInput = Callable[[Task], RestoreSettings]
+"""A function that opens an input and returns the settings of its run; raises DecrappifyError if it cannot be opened."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +142,7 @@ def restore_layer(settings: RestoreSettings, task: Task) -> Restored:
     """
     started = time.monotonic()
     models = _loaded(settings)
-    with settings.opened() as movie, logged_warnings() as warnings:
+    with settings.opened(task) as movie, logged_warnings() as warnings:
         for output in _outputs(settings):
             try:
                 restored = _restore(settings, task, movie, models, output)
@@ -143,6 +156,34 @@ def restore_layer(settings: RestoreSettings, task: Task) -> Restored:
         f"{settings.folder} already contains {NAMES_TRIED} results of {settings.name!r} with "
         f"{settings.model_name!r}; choose another folder, or delete some"
     )
+
+
+def opening(settings: RestoreSettings, number: int, *, all_frames: bool) -> OpenInput:
+    """Return a function that opens the channels of `settings` in another scene of their file; see `RestoreSettings.of`.
+
+    Raises InputError if the scene does not have one of the channels, and MissingFileError if the file is gone.
+    """
+
+    def open_scene(task: Task) -> RestoreSettings:
+        listing = SceneListing.of(Path(settings.image.recorded["path"]))
+        task.check_cancel()
+        return settings.of(scene_like(listing, number, settings.images), all_frames=all_frames)
+
+    return open_scene
+
+
+def with_opening(job: Callable[[RestoreSettings, Task], R]) -> Callable[[OpenInput, Task], R]:
+    """Return a job that opens an input, reports the settings, creates their folder, and runs another job with them."""
+
+    def run(open_input: OpenInput, task: Task) -> R:
+        task.report("opening the input …")
+        settings = open_input(task)
+        task.check_cancel()
+        create_folder(settings.folder)
+        task.report(settings)
+        return job(settings, task)
+
+    return run
 
 
 def window_axis(movie: Movie, *models: Model) -> str:

@@ -92,7 +92,7 @@ def with_trust(
             raise InputError(
                 f"{settings.model_name} has scale {scale}, and trust maps need a model of scale 1; untick Trust map"
             )
-        with settings.opened() as movie:
+        with settings.opened(task) as movie:
             measured = _channel_of(movie, settings.channel)
             task.report("measuring the noise …")
             noise = _noise_of(measured, noise_file)
