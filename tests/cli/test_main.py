@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from decrappify import samples
 from decrappify.cli import main
@@ -162,6 +163,23 @@ def test_train_interrupted_by_ctrl_c_states_its_step_and_how_to_resume(cells, tm
     assert "unfinished: stopped at step 4 of 6" in command("models", folder / "model.safetensors").stdout
     assert " of 6)" in command("train", run, "--output", folder, "--resume").stdout
     assert "unfinished" not in command("models", folder / "model.safetensors").stdout
+
+
+@pytest.mark.usefixtures("undrawn_training", "few_validation_patches")
+def test_train_interrupted_before_its_first_step_saves_nothing_and_can_be_repeated(cells, tmp_path, command):
+    run, folder = cells.with_name("run.toml"), tmp_path / "run"
+    run.write_text(RUN)
+
+    def pressed(*_):
+        signal.raise_signal(signal.SIGINT)
+        hook.remove()
+
+    hook = register_optimizer_step_post_hook(pressed)  # of the measurement of the speed
+    result = command("train", run, "--output", folder, "--minutes", 1, exit_code=130)
+    line = "decrappify: interrupted; the run was stopped before its first step; nothing was saved, so start it again"
+    assert result.stderr.splitlines()[-1] == line
+    assert not folder.exists()
+    assert " of 6)" in command("train", run, "--output", folder).stdout
 
 
 @pytest.mark.parametrize("name", ["restore", "colorize", "benchmark", "crappify", "info"])

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from decrappify.crappify import CorrelatedNoise, PoissonGaussian, crappify_movie
-from decrappify.errors import FormatError, InputError, OutputExistsError
+from decrappify.errors import Cancelled, FormatError, InputError, OutputExistsError
 from decrappify.movie import Movie
 from decrappify.noise import Estimate, NoiseModel, calibrate
 from decrappify.noise.measurement.correlation import Correlation
@@ -50,6 +51,19 @@ def test_calibrate_measures_the_gain_within_5_percent(speed, photons):
     assert noise.gain.valid
     assert 0 < noise.gain.error < 0.1 * GAIN
     assert noise.variance(100 + GAIN * 20) == pytest.approx(GAIN**2 * (20 + 1.5**2), rel=0.05)
+
+
+def test_calibration_is_cancelled_after_its_present_part(moving):
+    movie, cancel, reads = Movie.from_array(moving), threading.Event(), []
+
+    def region(t, c, z, rows, columns):
+        reads.append(t)
+        cancel.set()
+        return movie.region(t, c, z, rows, columns)
+
+    with pytest.raises(Cancelled, match=r"^the calibration was cancelled$"):
+        calibrate(movie.map_regions(region), movie, cancel=cancel)
+    assert len(reads) == movie.shape[0]
 
 
 @pytest.mark.parametrize(("sigma", "lag1"), [(0.52, 0.3), (0.714, 0.6)])

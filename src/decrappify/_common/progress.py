@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from decrappify.errors import Cancelled, InputError
+
+Check = Callable[[], object]
+"""A function that raises an exception to stop an operation, such as Cancelled."""
+T = TypeVar("T")
 
 
 class Bar(Protocol):
@@ -154,3 +158,19 @@ def check_cancel(cancel: Cancel | None, message: str) -> None:
     """Raise Cancelled with `message` if `cancel` is set."""
     if cancel is not None and cancel.is_set():
         raise Cancelled(message)
+
+
+def with_check(items: Iterable[T], check: Check | None) -> Iterator[T]:
+    """Yield items, calling `check` before each, so that an operation on them can be stopped.
+
+    Examples
+    --------
+    >>> list(with_check("ab", lambda: print("checked")))
+    checked
+    checked
+    ['a', 'b']
+    """
+    for item in items:
+        if check is not None:
+            check()
+        yield item

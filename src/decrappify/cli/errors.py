@@ -10,7 +10,7 @@ import click
 
 from decrappify._common.processes.launch import present_launch
 from decrappify._common.terminal import echo
-from decrappify.errors import DecrappifyError
+from decrappify.errors import Cancelled, DecrappifyError
 from decrappify.limits.reached import raise_if_limit  # at the start: an import takes memory
 
 
@@ -35,6 +35,15 @@ class Interrupted(OneLineError):
         """Print the line, once for all processes that torchrun started."""
         if present_launch().rank == 0:
             super().show(file)
+
+
+@contextmanager
+def cancelled_as_interrupted() -> Iterator[None]:
+    """Convert Cancelled, which a run raises that Ctrl-C stopped before its first step, to KeyboardInterrupt."""
+    try:
+        yield
+    except Cancelled as error:
+        raise KeyboardInterrupt(str(error)) from error
 
 
 def line_of(error: DecrappifyError | OSError) -> str:

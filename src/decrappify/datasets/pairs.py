@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from decrappify._common.progress import Check
 from decrappify.datasets.augment import orient, random_orientation
 from decrappify.datasets.plane_cache import NormalizedMovie, cache_movies
 from decrappify.datasets.sample import Sample, SeededDataset
@@ -32,7 +33,7 @@ class PairDataset(SeededDataset[Sample]):
     pairs : sequence of (Movie, Movie)
         Source and target; the target's Y and X are `scale` times the source's, its C and Z are equal, and its T is
         equal or 1.
-    n_frames, patch_size, length, seed, in_channels, augment, rule, wholes, cache_bytes
+    n_frames, patch_size, length, seed, in_channels, augment, rule, wholes, cache_bytes, check
         As for `TupleDataset`.
 
     Raises
@@ -54,6 +55,7 @@ class PairDataset(SeededDataset[Sample]):
         rule: NormalizationRule | None = None,
         wholes: Sequence[tuple[Movie, Movie]] | None = None,
         cache_bytes: int = 2 * 1024**3,
+        check: Check | None = None,
     ) -> None:
         if not pairs:
             raise InputError("no pairs to train on; pass at least one (source, target) pair")
@@ -76,7 +78,7 @@ class PairDataset(SeededDataset[Sample]):
         rule = rule or NormalizationRule()
         measured = pairs if wholes is None else wholes
         self.sources, self.targets = (
-            cache_movies([pair[i] for pair in pairs], each, cache_bytes // 2, [pair[i] for pair in measured])
+            cache_movies([pair[i] for pair in pairs], each, cache_bytes // 2, [pair[i] for pair in measured], check)
             for i, each in enumerate((rule.on_source(self.scale), rule))
         )
         # With one target frame for a whole burst, every item can have a second source that shares no frame with the

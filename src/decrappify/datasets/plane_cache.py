@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from decrappify._common.nan_advice import WITHOUT_NAN, unfilled_nan
+from decrappify._common.progress import Check, with_check
 from decrappify.errors import InputError
 from decrappify.movie import Array, ArraySource, Movie
 from decrappify.normalization import NormalizationRule, finite_frame, measure
@@ -26,15 +27,26 @@ class NormalizedMovie:
         Whether to read the movie once and cache it in its own dtype.
     whole : Movie, optional
         The movie of which `movie` is a part, and whose normalization it has, as in a restoration; by default `movie`.
+    check : callable, optional
+        Called before each channel that is measured, and each plane that is cached; it may raise an exception to stop.
     """
 
-    def __init__(self, movie: Movie, rule: NormalizationRule, *, in_memory: bool, whole: Movie | None = None) -> None:
+    def __init__(
+        self,
+        movie: Movie,
+        rule: NormalizationRule,
+        *,
+        in_memory: bool,
+        whole: Movie | None = None,
+        check: Check | None = None,
+    ) -> None:
         measured = movie if whole is None else whole
         with unfilled_nan():
-            self.normalizations = [measure(measured, channel, rule) for channel in range(movie.shape[1])]
+            channels = with_check(range(movie.shape[1]), check)
+            self.normalizations = [measure(measured, channel, rule) for channel in channels]
             if in_memory:
                 pixels = np.empty(movie.shape, movie.dtype)
-                for t, c, z in movie.planes():
+                for t, c, z in with_check(movie.planes(), check):
                     pixels[t, c, z] = finite_frame(movie, t, c, z)
                 movie = movie.derived(ArraySource(pixels, "TCZYX"))
         self.movie = movie
@@ -75,9 +87,16 @@ class NormalizedMovie:
 
 
 def cache_movies(
-    movies: list[Movie], rule: NormalizationRule, cache_bytes: int, wholes: Sequence[Movie] | None = None
+    movies: list[Movie],
+    rule: NormalizationRule,
+    cache_bytes: int,
+    wholes: Sequence[Movie] | None = None,
+    check: Check | None = None,
 ) -> list[NormalizedMovie]:
-    """Normalize each movie like its entry of `wholes`, and cache as many as fit into `cache_bytes`, smallest first."""
+    """Normalize each movie like its entry of `wholes`, and cache as many as fit into `cache_bytes`, smallest first.
+
+    `check` is called often; it may raise an exception to stop.
+    """
     budget = cache_bytes
     kept: dict[int, bool] = {}
     for index in sorted(range(len(movies)), key=lambda i: movies[i].nbytes):
@@ -85,6 +104,6 @@ def cache_movies(
         budget -= movies[index].nbytes if kept[index] else 0
     measured = movies if wholes is None else wholes
     return [
-        NormalizedMovie(movie, rule, in_memory=kept[index], whole=whole)
+        NormalizedMovie(movie, rule, in_memory=kept[index], whole=whole, check=check)
         for index, (movie, whole) in enumerate(zip(movies, measured, strict=True))
     ]

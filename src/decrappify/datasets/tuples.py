@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from decrappify._common.progress import Check
 from decrappify.datasets.augment import drifting_window, orient, random_orientation
 from decrappify.datasets.plane_cache import NormalizedMovie, cache_movies
 from decrappify.datasets.sample import Sample, SeededDataset
@@ -67,6 +68,8 @@ class TupleDataset(SeededDataset[Sample]):
     wholes : sequence of Movie, optional
         For movies that are parts of others, such as held-out strips: these, whose normalization they have. Not with
         `shrink`.
+    check : callable, optional
+        Called often while the movies are read; it may raise an exception to stop.
 
     Raises
     ------
@@ -92,6 +95,7 @@ class TupleDataset(SeededDataset[Sample]):
         rule: NormalizationRule | None = None,
         cache_bytes: int = 2 * 1024**3,
         wholes: Sequence[Movie] | None = None,
+        check: Check | None = None,
     ) -> None:
         if time_axis not in ("T", "Z"):
             raise InputError(f"time_axis is {time_axis!r}, expected 'T' or 'Z'")
@@ -119,7 +123,7 @@ class TupleDataset(SeededDataset[Sample]):
         checked = with_shrunk(list(over_time), tuple(shrink), self._target_size)
         if wholes is not None and time_axis == "Z":
             wholes = [movie.z_as_time() for movie in wholes]
-        self.movies = cache_movies(checked, rule or NormalizationRule(), cache_bytes, wholes)
+        self.movies = cache_movies(checked, rule or NormalizationRule(), cache_bytes, wholes, check)
         sizes = np.array([np.prod([m.shape[0], m.shape[2], m.shape[3], m.shape[4]], dtype=float) for m in self.movies])
         self._share = np.sqrt(sizes) / np.sqrt(sizes).sum()  # between equal weights of all movies and of all pixels
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from decrappify._common.argument_names import setting
 from decrappify._common.planes.sampling import evenly_spaced
+from decrappify._common.progress import Cancel, Check, check_cancel
 from decrappify.crappify import Crappifier
 from decrappify.errors import InputError
 from decrappify.movie import Movie
@@ -129,7 +131,9 @@ class Calibration:
             raise InputError(f"{path}: {error}") from error
 
 
-def calibrate(low: Any, high: Any = None, *, dark: Any = None, channel: int | str | None = None) -> Calibration:
+def calibrate(
+    low: Any, high: Any = None, *, dark: Any = None, channel: int | str | None = None, cancel: Cancel | None = None
+) -> Calibration:
     """Measure the noise of a microscope from a movie of any specimen, moving or not, and its blur with good images.
 
     Regions of consecutive frames, at most 6 million pixels, are read, so that the movie may be larger than memory.
@@ -146,6 +150,8 @@ def calibrate(low: Any, high: Any = None, *, dark: Any = None, channel: int | st
         Frames recorded without light, at the same settings; without them offset and read noise are not determined.
     channel : int or str, optional
         Channel of each, if there are several.
+    cancel : threading.Event, optional
+        Stops the calibration after a part of it when set.
 
     Returns
     -------
@@ -157,6 +163,8 @@ def calibrate(low: Any, high: Any = None, *, dark: Any = None, channel: int | st
     InputError
         For several channels, NaN, a constant movie, images under 32 pixels, dark frames that are brighter than half of
         `low`, or the pixels of `low` as `dark` or `high`.
+    Cancelled
+        If `cancel` was set.
 
     Examples
     --------
@@ -167,11 +175,19 @@ def calibrate(low: Any, high: Any = None, *, dark: Any = None, channel: int | st
     >>> abs(result.noise.gain.value / 2.0 - 1) < 0.05, result.noise.offset.note
     (True, 'no dark frames: offset and read noise cannot be separated')
     """
+    return measure_calibration(low, high, dark, channel, partial(check_cancel, cancel, "the calibration was cancelled"))
+
+
+def measure_calibration(low: Any, high: Any, dark: Any, channel: int | str | None, check: Check | None) -> Calibration:
+    """Calibrate, see `calibrate`; `check` is called between its parts, and may raise an exception to stop."""
+    check = check or (lambda: None)
     movie = _one_channel(low, channel)
     hint_at_slices(movie)
     raw = sample_regions(movie)
     values = np.concatenate([region.ravel() for region in raw])
-    noise = measure_noise(raw, values)
+    check()
+    noise = measure_noise(raw, values, check)
+    check()
     measured = Dark()
     if dark is not None:
         dark_movie = _one_channel(dark, channel, lenient=True)
@@ -194,6 +210,7 @@ def calibrate(low: Any, high: Any = None, *, dark: Any = None, channel: int | st
         **noise,
     )
     good, spacing = ([], (None, None)) if high is None else _good_images(high, channel, movie)
+    check()
     optics = measure_optics(raw, model, None if high is None else good, (movie.pixel_size_um, spacing))
     return Calibration(model, optics, fit.transfer, Samples(tuple(raw), tuple(good)))
 

@@ -9,15 +9,16 @@ from typing import Any
 
 from decrappify._common.argument_names import setting
 from decrappify._common.counting import counted
+from decrappify._common.progress import Check, with_check
 from decrappify.errors import InputError
 from decrappify.movie import Movie
-from decrappify.noise.calibration import Calibration, calibrate
+from decrappify.noise.calibration import Calibration, measure_calibration
 from decrappify.noise.model import NoiseModel
 
 Noise = NoiseModel | Calibration | str | os.PathLike[str] | None
 
 
-def noise_of_channels(movie: Movie, noise: Noise | Sequence[Noise]) -> list[NoiseModel]:
+def noise_of_channels(movie: Movie, noise: Noise | Sequence[Noise], check: Check | None = None) -> list[NoiseModel]:
     """Return the noise model of each channel.
 
     Parameters
@@ -26,6 +27,8 @@ def noise_of_channels(movie: Movie, noise: Noise | Sequence[Noise]) -> list[Nois
         Raw movie.
     noise : NoiseModel, Calibration, path, None, or a list with one per channel
         One that is not in a list is used for all channels; None measures the noise of a channel in the movie.
+    check : callable, optional
+        Called before each channel, and between the parts of a measurement; it may raise an exception to stop.
 
     Raises
     ------
@@ -39,7 +42,7 @@ def noise_of_channels(movie: Movie, noise: Noise | Sequence[Noise]) -> list[Nois
             f"noise has {counted(len(each), 'entry', 'entries')}, expected {n_channels}, "
             f"one per channel of {movie.name}"
         )
-    return [_model(movie, one, channel) for channel, one in enumerate(each)]
+    return [_model(movie, one, channel, check) for channel, one in enumerate(with_check(each, check))]
 
 
 def noise_source(noise: Noise, model: NoiseModel) -> str:
@@ -61,10 +64,10 @@ def channel_name(movie: Movie, channel: int) -> str:
     return movie.name if movie.shape[1] == 1 else f"channel {movie.channel_names[channel]} of {movie.name}"
 
 
-def _model(movie: Movie, noise: Any, channel: int) -> NoiseModel:
+def _model(movie: Movie, noise: Any, channel: int, check: Check | None) -> NoiseModel:
     if noise is None:
         try:
-            return calibrate(movie.select(channels=channel)).noise
+            return measure_calibration(movie.select(channels=channel), None, None, None, check).noise
         except InputError as error:
             camera = setting("noise", "camera.toml")
             raise InputError(f"{error}; or pass {camera}, a file of calibrate for the camera") from error

@@ -85,6 +85,18 @@ def test_stop_takes_the_best_model_so_far_and_reject_deletes_it(adapt, steps, qt
     assert list((tmp_path / "models").iterdir()) == []
 
 
+def test_stop_before_the_first_step_is_stated_and_leaves_no_folder(adapt, steps, qtbot, tmp_path):
+    adapt.click("run")
+    qtbot.waitUntil(lambda: adapt.status.startswith("measuring the noise"), timeout=TIMEOUT)
+    adapt.click("cancel")
+    adapt.wait_for_end()
+    assert adapt.status == "cancelled; the run was stopped before its first step, and no model was saved"
+    assert list((tmp_path / "models").iterdir()) == []
+    steps(4, 4)
+    adapt.run()
+    assert not adapt.is_error, adapt.status
+
+
 def test_given_model_that_is_better_is_kept_without_a_file(adapt, steps, tmp_path):
     steps(4, 4, learning_rate=1e-9)
     adapt.run()

@@ -96,6 +96,19 @@ def test_stop_keeps_the_best_model_and_names_are_numbered(train, qtbot, tmp_path
     assert train.status.startswith(f"trained {model.card['steps']} of {train['progress'].maximum()} steps")
 
 
+def test_stop_before_the_first_step_is_stated_and_leaves_no_folder(train, qtbot, tmp_path):
+    train["minutes"].setValue(60)
+    train.click("run")
+    qtbot.waitUntil(lambda: train.status.startswith("measuring the training speed"), timeout=TIMEOUT)
+    train.click("cancel")
+    train.wait_for_end()
+    assert train.status == "cancelled; the run was stopped before its first step, and no model was saved"
+    assert list((tmp_path / "models").iterdir()) == []
+    use_a_second(train)
+    train.run()
+    assert (tmp_path / "models" / "my-model" / "model.safetensors").is_file()
+
+
 def test_preview_in_the_3d_view_states_what_to_do(scene, train, qtbot):
     scene.dims.ndisplay = 3
     train["live"].setChecked(True)

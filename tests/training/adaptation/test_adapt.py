@@ -11,13 +11,15 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from tests.training.runs import log_rows
 from tests.training.tiny_run import NETWORK
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from decrappify.datasets.plane_cache import cache_movies
-from decrappify.errors import InputError
+from decrappify.errors import Cancelled, InputError
 from decrappify.metrics.fidelity import psnr
 from decrappify.model import Model, load_model
 from decrappify.movie import Movie
 from decrappify.networks import create
+from decrappify.networks.spec import RestorationNetwork
 from decrappify.noise import Estimate, NoiseModel
 from decrappify.noise.measurement.measure import HIDDEN_BY_MOTION
 from decrappify.noise.pixels.splitting import NoiseSplitter
@@ -155,6 +157,54 @@ def test_resumed_run_has_the_weights_of_an_uninterrupted_one(given, noisy, tmp_p
     other = replace(NOISE, gain=Estimate(2.0))
     with pytest.raises(InputError, match="noise"):
         adapt(given, noisy, noise=other, config=config, output=tmp_path / "run", run=RunOptions(resume=True))
+
+
+NOTHING = "^the run was stopped before its first step; nothing was saved, so start it again$"
+
+
+@pytest.mark.parametrize("noise", [None, NOISE], ids=["calibration", "thinning"])
+def test_stop_while_the_noise_is_measured_ends_after_its_channel(given, noisy, tmp_path, noise):
+    stop, read = threading.Event(), set()
+    pixels = np.asarray(noisy)
+    both = Movie.from_array(np.concatenate([pixels, pixels], axis=1), channel_names=["GFP", "RFP"], name="two")
+
+    def region(t, c, z, rows, columns):
+        read.add(c)
+        stop.set()
+        return both.region(t, c, z, rows, columns)
+
+    with pytest.raises(Cancelled, match=NOTHING):
+        adapt(
+            given,
+            both.map_regions(region),
+            noise=noise,
+            config=CONFIG,
+            output=tmp_path / "run",
+            run=RunOptions(cancel=stop),
+        )
+    assert read == {0}
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("batches", [1, 5, 9])  # of the given model, in the measurement of the speed, before step 1
+def test_stop_during_a_validation_before_the_first_step_ends_after_its_batch(given, noisy, tmp_path, batches):
+    stop, forward, output = threading.Event(), [], tmp_path / "run"
+
+    def validated(network, *_):
+        if isinstance(network, RestorationNetwork) and not torch.is_grad_enabled():
+            forward.append(1)
+            if len(forward) == 2 * batches:  # both splits
+                stop.set()
+
+    timed = replace(CONFIG, max_steps=None, validate_every=None, minutes=0.01)
+    hook = register_module_forward_pre_hook(validated)
+    with pytest.raises(Cancelled, match=NOTHING):
+        adapt(given, noisy, noise=NOISE, config=timed, output=output, run=RunOptions(cancel=stop))
+    hook.remove()
+    assert len(forward) == 2 * batches
+    assert not output.exists()
+    one = replace(CONFIG, max_steps=1, validate_every=1)
+    assert adapt(given, noisy, noise=NOISE, config=one, output=output).card["adapted"]["steps"] == 1
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from scipy.ndimage import gaussian_filter
 
 from decrappify.crappify import Crappifier, Gaussian, SampleDown
 from decrappify.datasets import PairDataset, TupleDataset
+from decrappify.errors import Cancelled
 from decrappify.movie import Movie
 from decrappify.networks import create
 from decrappify.training.engine.validation import Validator
@@ -87,6 +88,26 @@ def test_gains_on_content_and_background_are_separate():
     patches = draw_patches(dataset([sparse(0)]), Background(), 6)
     score = Validator(patches, 4).score(Background(), CPU)
     assert score.gain_background > score.gain_content + 3
+
+
+def test_check_is_called_before_each_patch_and_batch_and_can_stop():
+    calls = []
+
+    def check(most):
+        calls.append(1)
+        if len(calls) > most:
+            raise Cancelled("stopped")
+
+    data = dataset([sparse(0)])
+    patches = draw_patches(data, network(n_frames=1), 6, check=lambda: check(10_000))
+    assert len(calls) == patches.n_drawn + 6
+    calls.clear()
+    with pytest.raises(Cancelled, match="stopped"):
+        draw_patches(data, network(n_frames=1), 6, check=lambda: check(2))
+    assert len(calls) == 3
+    calls.clear()
+    Validator(patches, 2, check=lambda: check(10_000)).score(network(n_frames=1), CPU)
+    assert len(calls) == 3
 
 
 def test_samples_alone_have_no_gaussian_and_no_gains():

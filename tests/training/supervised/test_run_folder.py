@@ -21,7 +21,7 @@ from tests.training.tiny_run import CONFIG, cells, tiny_train
 
 from decrappify._common.processes.processor import processor_type, threads_put_back
 from decrappify.crappify import Crappifier, Gaussian
-from decrappify.errors import InputError, OutputError, OutputExistsError
+from decrappify.errors import Cancelled, InputError, OutputError, OutputExistsError
 from decrappify.model import load_model
 from decrappify.training import RunOptions, train
 from decrappify.training.engine.processes import used_precision
@@ -146,11 +146,10 @@ def test_train_killed_in_any_step_resumes_bit_for_bit(straight, tmp_path, caplog
 @pytest.mark.parametrize(("then", "now"), [pytest.param(2, 1, marks=pytest.mark.slow), (1, 2)])
 @pytest.mark.slow
 def test_resumed_run_uses_its_original_number_of_threads(tmp_path, then, now):
-    config, stop, found = replace(CONFIG, max_steps=2), threading.Event(), set()
-    stop.set()
+    config, found = replace(CONFIG, max_steps=2), set()
     with threads_put_back():
         torch.set_num_threads(then)
-        assert tiny_train(tmp_path, config, cancel=stop).card["steps"] == 1
+        assert halted_after(tmp_path, 0, config).card["steps"] == 1
         torch.set_num_threads(now)
         model = tiny_train(tmp_path, config, resume=True, on_validation=lambda *_: found.add(torch.get_num_threads()))
         assert torch.get_num_threads() == now
@@ -164,9 +163,8 @@ def test_resumed_run_uses_its_original_number_of_threads(tmp_path, then, now):
 )
 @pytest.mark.slow
 def test_resuming_on_another_or_unknown_processor_warns(tmp_path, caplog, recorded):
-    config, stop = replace(CONFIG, max_steps=2), threading.Event()
-    stop.set()
-    tiny_train(tmp_path, config, cancel=stop)
+    config = replace(CONFIG, max_steps=2)
+    halted_after(tmp_path, 0, config)
     checkpoint = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     del checkpoint["runtime"]
     torch.save(checkpoint | ({} if recorded is None else {"runtime": recorded}), tmp_path / "checkpoint.pt")
@@ -184,9 +182,12 @@ def test_ctrl_c_saves_a_checkpoint_to_resume_from(new_process):
     steps = torch.load(stopped / "checkpoint.pt", weights_only=True)["step"]
     assert steps >= 4
     assert load_model(stopped / "model.safetensors").card["unfinished"].startswith("stopped at step ")
-    config, stop = replace(CONFIG, max_steps=100_000), threading.Event()
+    stop = threading.Event()
     stop.set()
-    assert tiny_train(stopped, config, resume=True, cancel=stop).card["steps"] == steps + 1
+    kept = "^the run was stopped before its first step; the last checkpoint is kept; resume with resume=True$"
+    with pytest.raises(Cancelled, match=kept):
+        tiny_train(stopped, replace(CONFIG, max_steps=100_000), resume=True, cancel=stop)
+    assert torch.load(stopped / "checkpoint.pt", weights_only=True)["step"] == steps
 
 
 def test_run_folder_contains_log_plot_and_images(straight):

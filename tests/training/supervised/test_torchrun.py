@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -25,7 +26,7 @@ crappifier = "confocal"
 high_res = ["a.tif", "b.tif", "c.tif"]
 [training]
 n_frames = 1
-max_steps = 24
+{length}
 validate_every = 8
 checkpoint_minutes = 0
 batch_size = {batch_size}
@@ -48,8 +49,8 @@ def images(tmp_path_factory):
     return folder
 
 
-def start(folder, run, output, *options, processes=2, batch_size=2):
-    (folder / f"{run}.toml").write_text(RUN.format(batch_size=batch_size))
+def start(folder, run, output, *options, processes=2, batch_size=2, length="max_steps = 24"):
+    (folder / f"{run}.toml").write_text(RUN.format(batch_size=batch_size, length=length))
     launcher = [TORCHRUN, "--standalone", "--nproc-per-node", str(processes), *options]
     command = [*(launcher if processes > 1 else [sys.executable]), "-m", "decrappify", "train", f"{run}.toml"]
     return subprocess.Popen(
@@ -71,6 +72,10 @@ def finished(process):
 def log_rows(folder):
     with (folder / "log.csv").open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def second_of(process):
+    return next(child for child in psutil.Process(process.pid).children() if child.environ().get("RANK") == "1")
 
 
 @pytest.fixture(scope="module")
@@ -99,12 +104,26 @@ def test_killed_process_is_restarted_and_the_result_is_equal(images, straight):
     while not (output / "checkpoint.pt").exists():
         time.sleep(0.02)
         assert process.poll() is None
-    worker = next(child for child in psutil.Process(process.pid).children() if child.environ().get("RANK") == "1")
-    worker.kill()
+    second_of(process).kill()
     finished(process)
     models = [load_model(path / "model.safetensors") for path in (output, straight[0])]
     assert models[0].sha256 == models[1].sha256
     assert [row["step"] for row in log_rows(output)] == [row["step"] for row in log_rows(straight[0])]
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_one_process_stops_both_before_the_first_step_and_the_run_can_be_repeated(images):
+    output = images / "stopped"
+    process = start(images, "stopped", output, length="minutes = 10")
+    while "validation patches" not in process.stderr.readline():  # before the measurement of the speed
+        assert process.poll() is None
+    second_of(process).send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=300)
+    assert process.returncode != 0
+    assert stderr.count("decrappify: interrupted; the run was stopped before its first step") == 1
+    assert [path.name for path in output.iterdir()] == [".torchrun"]
+    finished(start(images, "stopped", output))
+    assert load_model(output / "model.safetensors").card["steps"] == 24
 
 
 @pytest.mark.slow

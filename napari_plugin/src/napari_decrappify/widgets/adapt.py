@@ -89,7 +89,7 @@ class AdaptWidget(RunWidget):
             "Continue the training of the model on this movie, and compare it on held-out frames",
             cancel_text="Stop",
             cancel_tooltip="Stop now, and take the best model so far",
-            after_cancel="the adaptation had not started, and the given model is unchanged",
+            after_cancel="the run was stopped before its first step, and no model was saved",
         )
         for control, key in ((self._minutes, "minutes"), (self._name, "name"), (self._folder.line, "folder")):
             remember(control, f"adapt/{key}")

@@ -53,7 +53,7 @@ class TrainWidget(RunWidget):
             "Train a model, and add it to the list of the Restore widget",
             cancel_text="Stop",
             cancel_tooltip="Stop now and keep the best model so far",
-            after_cancel="training had not started, and no model was saved",
+            after_cancel="the run was stopped before its first step, and no model was saved",
         )
         self._lay_out()
         self._images.chosen.connect(self._on_images)

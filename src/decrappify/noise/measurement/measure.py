@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from decrappify._common.progress import Check
 from decrappify.errors import InputError
 from decrappify.noise.estimate import Estimate, unknown
 from decrappify.noise.measurement.correlation import LAGS, Correlation, measure_correlation
@@ -26,8 +27,11 @@ _PERCENTILES = (1.0, 99.8)  # as of the normalization of a crappifier
 _BELOW_STEP = "most pixels do not differ from their surroundings: the noise is below the step between gray levels"
 
 
-def measure_noise(raw: Sequence[Array], values: Array) -> dict[str, Any]:
-    """Return the quantities of the movie itself, the fit of the gain, and whether the movie is raw."""
+def measure_noise(raw: Sequence[Array], values: Array, check: Check | None = None) -> dict[str, Any]:
+    """Return the quantities of the movie itself, the fit of the gain, and whether the movie is raw.
+
+    `check` is called before the longest part, the fit of the gain; it may raise an exception to stop.
+    """
     regions = [region.astype(np.float64) for region in raw]
     differences = [(one[:-1] - one[1:]) / np.sqrt(2) for one in regions if len(one) > 1]
     if differences and not any(one.any() for one in differences):
@@ -37,6 +41,8 @@ def measure_noise(raw: Sequence[Array], values: Array) -> dict[str, Any]:
     low, high = clipped_levels(values)
     step = measure_step(values)
     limits = (-np.inf if low is None else low, np.inf if high is None else high - 0.5 * step)
+    if check is not None:
+        check()
     fit = fit_gain(regions, found, limits, clipping(values))
     reason = processing(regions, found, fit.gain, rounding_step(values))
     if reason:

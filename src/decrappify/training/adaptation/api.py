@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from decrappify._common.argument_names import setting
 from decrappify._common.checks import check_instance
-from decrappify._common.progress import checked_progress
+from decrappify._common.progress import Check, checked_progress
 from decrappify._version import __version__
 from decrappify.errors import InputError
 from decrappify.model import Model, load_model
@@ -23,7 +23,7 @@ from decrappify.training.config.adaptation import AdaptationConfig
 from decrappify.training.config.options import RunOptions
 from decrappify.training.data.content import movie_content
 from decrappify.training.data.inputs import as_movies
-from decrappify.training.engine.run_folder import holds_run_folder, prepare_run_folder, refuse_data_folder
+from decrappify.training.engine.run_folder import early_check, holds_run_folder, prepare_run_folder, refuse_data_folder
 
 if TYPE_CHECKING:
     from decrappify.datasets.split import Parts
@@ -84,6 +84,8 @@ def adapt(
         For a model of another kind, or movies or noise that cannot be used.
     OutputExistsError
         If `output` contains a run, and neither ``run.resume`` nor ``run.overwrite`` is set.
+    Cancelled
+        If it is cancelled before its first step; later, the best model so far is returned.
 
     Examples
     --------
@@ -106,11 +108,12 @@ def adapt(
     if output is not None:
         refuse_data_folder(Path(output), movie, None, None)
     folder = None if output is None else prepare_run_folder(output, resume=run.resume, overwrite=run.overwrite)
+    check = early_check(run.cancel)
     movies = as_movies(movie)
     _check_colors(movies)
     parts = _parts(movies, given, config)
-    splitters = splitters_of(movies, [noise_of_channels(one, noise) for one in movies], config.seed)
-    training, validation = _datasets(movies, parts, splitters, given, config)
+    splitters = splitters_of(movies, [noise_of_channels(one, noise, check) for one in movies], config.seed, check)
+    training, validation = _datasets(movies, parts, splitters, given, config, check)
     settings = {
         "model": given.sha256,
         "content": movie_content((one.name, one) for one in movies),
@@ -204,7 +207,7 @@ def _parts(movies: list[Movie], given: Model, config: AdaptationConfig) -> Parts
 
 
 def _datasets(
-    movies: list[Movie], parts: Parts, splitters: list[list[Any]], given: Model, config: AdaptationConfig
+    movies: list[Movie], parts: Parts, splitters: list[list[Any]], given: Model, config: AdaptationConfig, check: Check
 ) -> tuple[SplitDataset, SplitDataset]:
     """Return split patches of the training frames, and of the held-out ones."""
     from decrappify.datasets.plane_cache import cache_movies
@@ -224,7 +227,7 @@ def _datasets(
         rule = given.normalization
         assert isinstance(rule, NormalizationRule)  # by `_adaptable`
         return SplitDataset(
-            cache_movies(which, rule, _CACHE_BYTES, of),
+            cache_movies(which, rule, _CACHE_BYTES, of, check),
             [splitters[position[id(movie)]] for movie in of],
             n_frames=given.n_frames,
             patch_size=size,

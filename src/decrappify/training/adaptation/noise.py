@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from decrappify._common.argument_names import setting
+from decrappify._common.progress import Check, with_check
 from decrappify.errors import InputError
 from decrappify.movie import Movie
 from decrappify.noise import NoiseModel
@@ -22,9 +23,11 @@ _LARGEST_ERROR = 0.1  # of the gain, relative; a wrong gain leaves dependent par
 
 
 def splitters_of(
-    movies: Sequence[Movie], noise: Sequence[list[NoiseModel]], seed: int = 0
+    movies: Sequence[Movie], noise: Sequence[list[NoiseModel]], seed: int = 0, check: Check | None = None
 ) -> list[list[MovieSplitter]]:
     """Return a splitter for each channel of each movie, and log how its noise is split.
+
+    `check` is called before each channel; it may raise an exception to stop.
 
     Raises
     ------
@@ -34,7 +37,7 @@ def splitters_of(
     splitters = []
     for movie, models in zip(movies, noise, strict=True):
         row = []
-        for channel, model in enumerate(models):
+        for channel, model in enumerate(with_check(models, check)):
             name = channel_name(movie, channel)
             _check_is_known(name, model)
             row.append(MovieSplitter.of(movie, channel, model))

@@ -85,7 +85,7 @@ def run_adaptation(
     if trainer.fabric.device.type in ("cpu", "cuda"):
         network.to(memory_format=torch.channels_last)
     network.to(trainer.fabric.device)
-    validator = SplitValidator(validation, network, config.batch_size, trainer.fabric.device)
+    validator = SplitValidator(validation, network, config.batch_size, trainer.fabric.device, check=trainer.check_start)
     if resume:
         trainer.resume()
     else:

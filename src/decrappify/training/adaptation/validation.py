@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
+from decrappify._common.progress import Check, with_check
 from decrappify.datasets.sample import Sample
 from decrappify.metrics.baselines import best_gaussian_of_window
 from decrappify.networks.spec import RestorationNetwork
@@ -97,19 +98,27 @@ class SplitValidator:
         Patches per forward pass.
     device : torch.device
         Device of the networks.
+    check : callable, optional
+        Called before each patch and each batch; it may raise an exception to stop.
     """
 
     def __init__(
-        self, dataset: Dataset[Sample], network: RestorationNetwork, batch_size: int, device: torch.device
+        self,
+        dataset: Dataset[Sample],
+        network: RestorationNetwork,
+        batch_size: int,
+        device: torch.device,
+        check: Check | None = None,
     ) -> None:
         count = min(PATCHES, len(dataset))  # type: ignore[arg-type]
-        samples = [dataset[index] for index in range(count)]
-        self._device = device
+        samples = [dataset[index] for index in with_check(range(count), check)]
+        self._device, self._check = device, check
         self._batches: list[Sample] = [
             default_collate(samples[start : start + batch_size]) for start in range(0, count, batch_size)
         ]
         self._given, _ = self._errors(network)
-        self._gaussian = _mean(np.array([_gaussian_error(sample) for sample in samples]) - self._given)
+        gaussian = [_gaussian_error(sample) for sample in with_check(samples, check)]
+        self._gaussian = _mean(np.array(gaussian) - self._given)
 
     def score(self, network: RestorationNetwork) -> AdaptationScore:
         """Compare `network`, in eval mode, with the given one; its mode is restored."""
@@ -122,7 +131,7 @@ class SplitValidator:
         was_training = network.training
         network.eval()
         errors, draws = [], []
-        for batch in self._batches:
+        for batch in with_check(self._batches, self._check):
             first, second = (network(batch[key].to(self._device)).float().cpu() for key in ("source", "source_2"))
             errors.append((_squared(first, batch["target"]) + _squared(second, batch["target_2"])) / 2)
             draws.append(_squared(first, second) / 2)

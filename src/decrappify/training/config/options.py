@@ -156,7 +156,8 @@ class RunOptions:
         True, or a callable such as ``tqdm``.
     cancel : threading.Event, optional
         Set it to save a checkpoint and stop after the current step, as the first Ctrl-C does. The model then has the
-        best weights so far and an entry ``unfinished`` on its card; `resume` resumes the run.
+        best weights so far and an entry ``unfinished`` on its card; `resume` resumes the run. Before the first step of
+        a supervised run or an adaptation, `decrappify.Cancelled` is raised, and nothing is saved.
     on_validation : callable, optional
         Called as ``on_validation(step, ValidationScore)`` in supervised runs.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from decrappify._common.progress import Check, with_check
 from decrappify.domain import CARD_KEY, learned_ranges
 from decrappify.training.data.training_data import TrainingData
 
@@ -11,7 +12,7 @@ PIXEL_SIZE = "pixel_size"  # entry of a model card
 _FIELDS = 200
 
 
-def learned_range(data: TrainingData, n_patches: int) -> dict[str, Any]:
+def learned_range(data: TrainingData, n_patches: int, check: Check | None = None) -> dict[str, Any]:
     """Return the entries of the model card on the training inputs; empty if they cannot be determined.
 
     Parameters
@@ -20,8 +21,10 @@ def learned_range(data: TrainingData, n_patches: int) -> dict[str, Any]:
         Fields are drawn from its training part.
     n_patches : int
         Number of patches of the run; no more fields are measured, and 200 at most.
+    check : callable, optional
+        Called before each field is measured; it may raise an exception to stop.
     """
-    ranges = learned_ranges(data.fields(min(_FIELDS, n_patches)))
+    ranges = learned_ranges(with_check(data.fields(min(_FIELDS, n_patches)), check))
     return ({CARD_KEY: ranges} if ranges else {}) | pixel_size_range(data)
 
 

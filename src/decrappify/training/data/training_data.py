@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from decrappify._common.progress import Check
 from decrappify.errors import InputError
 from decrappify.movie import Array, Movie
 from decrappify.normalization import NormalizationRule
@@ -81,6 +82,8 @@ class Split:
         Share held out if no validation data are given.
     options : DataOptions
         Options for reading the data.
+    check : callable, optional
+        Called often while movies are read; it may raise an exception to stop.
     """
 
     n_frames: int = 1
@@ -88,6 +91,7 @@ class Split:
     rule: NormalizationRule = field(default_factory=NormalizationRule)
     validation_fraction: float = 0.1
     options: DataOptions = field(default_factory=DataOptions)
+    check: Check | None = None
 
 
 def read_training_data(high_res: Any, crappifier: Any, pairs: Any, split: Split) -> TrainingData:
@@ -205,6 +209,7 @@ class TupleData:
             augment=augment,
             rule=self._split.rule,
             wholes=wholes,
+            check=self._split.check,
         )
 
 
@@ -272,6 +277,7 @@ class PairData:
             augment=augment,
             rule=self._split.rule,
             wholes=wholes,
+            check=self._split.check,
         )
 
 

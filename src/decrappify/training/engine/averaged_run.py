@@ -146,6 +146,8 @@ class AveragedRun(ABC, Generic[AnyScore]):
         """Run the remaining steps and return the number of the last one."""
         trainer = self.trainer
         first = trainer.position.step
+        # Before there are any files: a run that is stopped meanwhile leaves none.
+        initial = self._averaged_score() if first == 0 else None
         self._log = TrainingLog(
             trainer.folder,
             self.columns,
@@ -165,8 +167,8 @@ class AveragedRun(ABC, Generic[AnyScore]):
             evaluate=self._evaluate,
         )
         try:
-            if first == 0:
-                self._evaluate(0, {})
+            if initial is not None:
+                self._record(0, initial, {})
             return trainer.run(phase)
         except Stopped as stopped:
             log.info("stopped after step %d of %d", stopped.step, self.steps)
@@ -185,8 +187,15 @@ class AveragedRun(ABC, Generic[AnyScore]):
 
     def _evaluate(self, step: int, means: dict[str, float], *, is_last: bool = False) -> bool:
         """Validate the averaged weights, and write log, plot and further outputs."""
+        self._record(step, self._averaged_score(), means, is_last=is_last)
+        return False
+
+    def _averaged_score(self) -> AnyScore:
         with self.average.applied_to(self.network):
-            score = self.score()
+            return self.score()
+
+    def _record(self, step: int, score: AnyScore, means: dict[str, float], *, is_last: bool = False) -> None:
+        """Write the validation of a step to log, plot and further outputs."""
         self.best.update(step, score)
         means |= {f"val_{name}": value for name, value in score.values().items() if math.isfinite(value)}
         row = {"step": step, "learning_rate": self.optimized.learning_rate, "seconds": self.trainer.seconds}
@@ -197,4 +206,3 @@ class AveragedRun(ABC, Generic[AnyScore]):
             self.after_validation(step, score, self._log.folder)
         if self._on_validation is not None:
             self._on_validation(step, score)
-        return False

@@ -6,13 +6,16 @@ import csv
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from decrappify._common.argument_names import setting
 from decrappify._common.processes.launch import present_launch
-from decrappify.errors import InputError, MissingFileError, OutputError, OutputExistsError
+from decrappify._common.progress import Cancel, Check, check_cancel
+from decrappify.errors import Cancelled, InputError, MissingFileError, OutputError, OutputExistsError
+
+STOPPED_EARLY = "the run was stopped before its first step"
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -67,9 +70,19 @@ def holds_run_folder(function: Callable[P, R]) -> Callable[P, R]:
                     folder.rmdir()
             if isinstance(error, KeyboardInterrupt):
                 raise KeyboardInterrupt(_interrupted(folder)) from error
+            if isinstance(error, Cancelled):
+                raise Cancelled(f"{error}; {_kept(folder)}") from error
             raise
 
     return call
+
+
+def early_check(cancel: Cancel | None, n_processes: int = 1) -> Check:
+    """Return a function that raises Cancelled if a run is cancelled before it has a Trainer; see `Trainer.check_start`.
+
+    It does nothing for runs of several processes, which can only agree on stopping once they are connected.
+    """
+    return partial(check_cancel, cancel if n_processes == 1 else None, STOPPED_EARLY)
 
 
 def refuse_data_folder(folder: Path, *data: Any) -> None:
@@ -176,6 +189,12 @@ def _interrupted(folder: Path) -> str:
     if _has_checkpoint(folder):
         return "the last checkpoint is kept; resume with --resume"
     return "no checkpoint was saved, so the run cannot be resumed; repeat the command to start it again"
+
+
+def _kept(folder: Path) -> str:
+    if _has_checkpoint(folder):
+        return f"the last checkpoint is kept; resume with {setting('resume', True)}"
+    return "nothing was saved, so start it again"
 
 
 def _rank() -> int:

@@ -19,12 +19,13 @@ from torch.utils.data import Dataset
 from decrappify._common.argument_names import setting
 from decrappify._common.processes.processor import present_runtime, take_up_runtime
 from decrappify._common.progress import Bar, Progress, progress_bar
-from decrappify.errors import InputError
+from decrappify.errors import Cancelled, InputError
 from decrappify.training.config.options import RunSettings
 from decrappify.training.engine.checkpoint import FREE_SETTINGS, load_checkpoint, save_checkpoint
 from decrappify.training.engine.launched import process_errors, process_settings, rejoin
 from decrappify.training.engine.optimization import OptimizedNetwork
 from decrappify.training.engine.processes import check_device, fabric_precision, on_any_rank, quiet_fabric
+from decrappify.training.engine.run_folder import STOPPED_EARLY
 from decrappify.training.engine.sampler import prefetched, step_loader
 from decrappify.training.engine.status import StatusLog, Timer
 
@@ -120,7 +121,7 @@ class Trainer:
     progress : callable, optional
         Such as ``tqdm``.
     cancel : threading.Event, optional
-        Set it to save and stop after the current step.
+        Set it to save and stop after the current step; before the first step, see `check_start`.
 
     Attributes
     ----------
@@ -243,6 +244,17 @@ class Trainer:
         status = StatusLog(name, total, initial, unit)
         status.is_silent = not self.is_first
         return bar, status
+
+    def check_start(self) -> None:
+        """Raise Cancelled on all processes if the run was cancelled, on any of them, before its first step.
+
+        All processes must call it equally often.
+        """
+        if self.position.phase or self.position.step:
+            return
+        with process_errors(self.n_processes):
+            if on_any_rank(self.fabric, self.cancel.is_set()):
+                raise Cancelled(STOPPED_EARLY)
 
     def is_save_due(self) -> bool:
         """Return whether a checkpoint is due by `checkpoint_minutes`."""

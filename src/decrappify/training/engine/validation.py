@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import default_collate
 
+from decrappify._common.progress import Check, with_check
 from decrappify.datasets import Sample
 from decrappify.movie import Array
 from decrappify.networks.spec import RestorationNetwork
@@ -74,10 +75,18 @@ class Validator:
         Patches per forward pass.
     data_range : float
         Data range in network units, for the PSNR.
+    check : callable, optional
+        Called before each batch of a validation; it may raise an exception to stop.
     """
 
-    def __init__(self, patches: ValidationPatches | Sequence[Sample], batch_size: int, data_range: float = 1.0) -> None:
-        self.data_range, self._batch_size = data_range, batch_size
+    def __init__(
+        self,
+        patches: ValidationPatches | Sequence[Sample],
+        batch_size: int,
+        data_range: float = 1.0,
+        check: Check | None = None,
+    ) -> None:
+        self.data_range, self._batch_size, self._check = data_range, batch_size, check
         self._patches = patches if isinstance(patches, ValidationPatches) else None
         samples = patches.samples if isinstance(patches, ValidationPatches) else patches
         self.batches: list[Sample] = [
@@ -106,7 +115,7 @@ class Validator:
         network.eval()
         errors, source_errors, draws = [], [], []
         previews: dict[int, Preview] = {}
-        for number, batch in enumerate(self.batches):
+        for number, batch in enumerate(with_check(self.batches, self._check)):
             target = batch["target"].to(device)
             prediction = network(batch["source"].to(device)).float()
             source = network.middle_frame(batch["source"].to(device))

@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter
 from torch.utils.data import Dataset
 
 from decrappify._common.counting import counted
+from decrappify._common.progress import Check, with_check
 from decrappify.datasets import Sample
 from decrappify.metrics.baselines import best_gaussian_of_window
 from decrappify.movie import Array
@@ -84,7 +85,12 @@ def content_mask(target: Array, scale: int = 1) -> Mask:
     return mask
 
 
-def draw_patches(dataset: Dataset[Sample], network: RestorationNetwork, count: int | None = None) -> ValidationPatches:
+def draw_patches(
+    dataset: Dataset[Sample],
+    network: RestorationNetwork,
+    count: int | None = None,
+    check: Check | None = None,
+) -> ValidationPatches:
     """Return the first `count` items with content; if there are fewer, also the items with most content.
 
     Parameters
@@ -95,6 +101,8 @@ def draw_patches(dataset: Dataset[Sample], network: RestorationNetwork, count: i
         The network to validate; only its frames, channels and scale are used.
     count : int, optional
         Number of patches, 32 by default.
+    check : callable, optional
+        Called before each patch; it may raise an exception to stop.
     """
     count = PATCHES if count is None else count
     limit = min(_CANDIDATES * count, len(dataset))  # type: ignore[arg-type]
@@ -102,6 +110,8 @@ def draw_patches(dataset: Dataset[Sample], network: RestorationNetwork, count: i
     others: list[tuple[float, int, Sample, Mask]] = []
     n_drawn = 0
     while n_drawn < limit and len(chosen) < count:
+        if check is not None:
+            check()
         sample = dataset[n_drawn]
         mask = content_mask(sample["target"].numpy(), network.scale)
         share = float(mask.mean())
@@ -113,7 +123,7 @@ def draw_patches(dataset: Dataset[Sample], network: RestorationNetwork, count: i
     return ValidationPatches(
         samples=samples,
         content=[mask for *_, mask in both],
-        gaussian=[_best_gaussian(sample, network) for sample in samples],
+        gaussian=[_best_gaussian(sample, network) for sample in with_check(samples, check)],
         n_drawn=n_drawn,
         n_with_content=len(chosen),
         n_movies=len({sample["movie"] for sample in samples if "movie" in sample}),

@@ -19,7 +19,7 @@ from decrappify.training.config.options import MOVED_ARGUMENTS, DataOptions, Run
 from decrappify.training.config.supervised import TrainingConfig
 from decrappify.training.data.learned import learned_range
 from decrappify.training.data.training_data import Split, data_settings, read_training_data
-from decrappify.training.engine.run_folder import holds_run_folder, prepare_run_folder, refuse_data_folder
+from decrappify.training.engine.run_folder import early_check, holds_run_folder, prepare_run_folder, refuse_data_folder
 
 if TYPE_CHECKING:
     from decrappify.crappify import Crappifier
@@ -80,6 +80,8 @@ def train(
         If `output` contains a run, and neither ``run.resume`` nor ``run.overwrite`` is set.
     OutputError
         If another process writes into `output`, or it cannot be written.
+    Cancelled
+        If it is cancelled before its first step; later, the best model so far is returned.
 
     Examples
     --------
@@ -103,7 +105,7 @@ def train(
         refuse_data_folder(Path(output), high_res, pairs, data.validation)
     folder = None if output is None else prepare_run_folder(output, resume=run.resume, overwrite=run.overwrite)
     record_launch(folder)
-    rule = NormalizationRule()
+    rule, check = NormalizationRule(), early_check(run.cancel, config.n_devices)
     shape = _channels(config)
     split = Split(
         n_frames=config.n_frames,
@@ -111,13 +113,14 @@ def train(
         rule=rule,
         validation_fraction=config.validation_fraction,
         options=data,
+        check=check,
     )
     training_data = read_training_data(high_res, crappifier, pairs, split)
     length = _AMPLE if config.minutes is not None else _n_items(config.planned())
     patches = training_data.training(config.patch_size, length, config.seed)
     held_out = training_data.held_out(CANDIDATES, config.seed + 1)
     # Takes seconds, so it is part of a training time.
-    learned = None if config.minutes is None else learned_range(training_data, length)
+    learned = None if config.minutes is None else learned_range(training_data, length, check)
     with training_session(config, run.cancel) as cancel:
         network = _network(config, training_data.scale, start_from, shape)
         result = run_training(

@@ -77,14 +77,15 @@ def measure_speed(
 ) -> Speed:
     """Measure a few steps of a copy of the network, data loading included, and one validation.
 
-    Network and random generators are not changed.
+    Network and random generators are not changed. A run that is cancelled meanwhile ends after the current step, with
+    Cancelled on all processes.
 
     Parameters
     ----------
     loss : callable
         Loss of a network and a batch.
     validate : callable
-        Validation of a network.
+        Validation of a network, which also ends early if the run is cancelled.
     seconds : float
         Training time; slow steps are measured for a tenth of it at most, and once at least.
     """
@@ -125,8 +126,9 @@ def _step_seconds(
         if fabric.device.type == "cuda":
             torch.cuda.synchronize(fabric.device)
         ticks.append(time.monotonic())
-        if on_any_rank(fabric, _is_enough(ticks, seconds)):
+        if on_any_rank(fabric, trainer.cancel.is_set() or _is_enough(ticks, seconds)):
             break
+    trainer.check_start()
     first = min(_WARM_UP, len(ticks) - 2)
     own = (ticks[-1] - ticks[first]) / (len(ticks) - 1 - first)
     return trainer.mean(torch.tensor(own, device=fabric.device))

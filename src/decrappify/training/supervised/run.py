@@ -121,7 +121,7 @@ def run_training(
     progress : callable, optional
         Such as ``tqdm``; called as ``progress(total=..., desc=..., unit="step", initial=...)``.
     cancel : threading.Event, optional
-        Set it to save and stop after the current step.
+        Set it to save and stop after the current step; before the first one, Cancelled is raised.
     on_validation : callable, optional
         Called as ``on_validation(step, ValidationScore)`` after each validation, the first at step 0.
     began : float, optional
@@ -135,10 +135,10 @@ def run_training(
     )
     if trainer.fabric.device.type in ("cpu", "cuda"):
         network.to(memory_format=torch.channels_last)
-    patches = draw_patches(validation, network)
+    patches = draw_patches(validation, network, check=trainer.check_start)
     if trainer.is_first:
         report.info("%s", patches)
-    validator = Validator(patches, config.batch_size)
+    validator = Validator(patches, config.batch_size, check=trainer.check_start)
     if resume:
         trainer.resume()
     elif config.minutes is not None:

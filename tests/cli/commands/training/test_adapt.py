@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+
 import pytest
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from decrappify.io import save_movie
 from decrappify.model import Model, load_model
@@ -36,6 +40,22 @@ def test_adapt_writes_a_model_that_restore_accepts(movie, small, tmp_path, comma
     assert (adapted["from"], adapted["movies"]) == ("small", ["vesicles.ome.tif"])
     assert adapted["steps"] >= 10
     command("restore", movie, tmp_path / "restored.ome.tif", "--model", path)
+
+
+def test_ctrl_c_before_the_first_step_ends_in_one_line_and_saves_nothing(movie, small, tmp_path, command):
+    camera, folder = tmp_path / "camera.toml", tmp_path / "adapted"
+    command("calibrate", movie, "-o", camera)
+
+    def pressed(*_):
+        if threading.current_thread() is threading.main_thread():
+            signal.raise_signal(signal.SIGINT)
+            hook.remove()
+
+    hook = register_optimizer_step_post_hook(pressed)  # of the measurement of the speed
+    result = command("adapt", movie, "--model", small, "-o", folder, "--noise", camera, exit_code=130)
+    line = "decrappify: interrupted; the run was stopped before its first step; nothing was saved, so start it again"
+    assert result.stderr.splitlines()[-1] == line
+    assert not folder.exists()
 
 
 def test_existing_run_is_not_replaced(movie, tmp_path, command):

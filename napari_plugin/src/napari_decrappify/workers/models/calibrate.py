@@ -80,7 +80,7 @@ def calibrate_layer(settings: CalibrationSettings, task: Task) -> Calibrated:
             _channel_of(stack.enter_context(closing(image.movie())), settings.channel)
             for image in (settings.low, *settings.high)
         )
-        result = calibrate(low, high or None)
+        result = calibrate(low, high or None, cancel=task.cancel)
         task.check_cancel()
         crappifier = Crappifier(result.crappifier().steps, f"calibrated-{settings.low.name}")
         recorded = Side.of(_part(low.frame(low.shape[0] // 2, 0, low.shape[2] // 2), SIDE))

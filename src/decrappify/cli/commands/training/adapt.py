@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from decrappify._common.terminal import echo
 from decrappify.cli.batch import RECURSIVE, found_sources
 from decrappify.cli.common import log_status, open_input, progress_bars
-from decrappify.cli.errors import Interrupted
+from decrappify.cli.errors import Interrupted, cancelled_as_interrupted
 from decrappify.cli.group import Command
 from decrappify.cli.options import PATH, input_options
 
@@ -45,21 +45,22 @@ def adapt(
 
     Each MOVIE is a file, a folder or a quoted pattern; with --scene all, every scene is used.
     Frames that are held out decide whether the adapted model is better than the given one, which is kept otherwise.
-    Ctrl-C saves a checkpoint and ends with exit code 130; --resume continues.
+    Ctrl-C saves a checkpoint and ends with exit code 130; --resume continues. Before the first step, nothing is saved.
     """
     from decrappify.training import AdaptationConfig, RunOptions
     from decrappify.training import adapt as run_adapt
 
     log_status()
     opened = _opened(movies, options, recursive=recursive)
-    adapted = run_adapt(
-        model,
-        opened,
-        noise=noise,
-        config=AdaptationConfig(minutes=minutes, device=device),
-        output=output,
-        run=RunOptions(resume=resume, overwrite=overwrite, progress=progress_bars()),
-    )
+    with cancelled_as_interrupted():
+        adapted = run_adapt(
+            model,
+            opened,
+            noise=noise,
+            config=AdaptationConfig(minutes=minutes, device=device),
+            output=output,
+            run=RunOptions(resume=resume, overwrite=overwrite, progress=progress_bars()),
+        )
     path = output / "model.safetensors"
     unfinished = adapted.card["adapted"].get("unfinished")
     if unfinished is not None:
