@@ -12,7 +12,7 @@ OUTPUT ?= demo
 MOVIE ?=
 # The source folder is the root, so that links between docs/ and benchmarks/ are those of the repository.
 SPHINX := $(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -c docs
-PYSIDE_TESTS := $(addprefix tests/napari_plugin/widgets/,about choices running/test_layout.py trust test_batch.py test_export.py test_restore_choices.py)
+PYSIDE_TESTS := $(addprefix tests/napari_plugin/widgets/,about choices restoring running/test_layout.py trust test_batch.py test_export.py test_restore_choices.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-napari test-pyside test-cpu test-slow test-faults test-fuzz test-compat test-bioimageio test-lowest test-notebooks dist lock docs docs-serve linkcheck lint format screenshots clean
