@@ -8,13 +8,16 @@ import threading
 import numpy as np
 import pytest
 import tifffile
+from tests.registries import isolated
 
 import decrappify as dc
 from decrappify.batch import estimate_restoration
 from decrappify.batch import run as batch_run
 from decrappify.errors import Cancelled, InputError, OutputError, OutputExistsError
 from decrappify.inference import reuse
+from decrappify.io import Format, register_format, save_movie
 from decrappify.io.store.locks import locked
+from decrappify.io.store.outputs import atomic_output
 from decrappify.restoration import RestorationOptions
 
 from .folders import frames, mixed_folder, write_czi
@@ -198,10 +201,35 @@ def test_exports_are_recognized_as_finished(stills, tmp_path, tiny_models, name)
     assert statuses(dc.restore_many(*arguments, name=name, **ON_CPU)) == ["finished earlier"]
     (output,) = (path for path in (tmp_path / "out").iterdir() if not path.name.startswith("."))
     assert output.name == name.format(stem="a")
-    output.write_bytes(output.read_bytes() + b"\0")
-    if name.endswith("mp4"):
-        (row,) = dc.restore_many(*arguments, name=name, **ON_CPU)
-        assert "already exists and contains no record of its run" in row.error
+    save_movie(dc.open_movie(stills / "a.tif"), output, overwrite=True)
+    (row,) = dc.restore_many(*arguments, name=name, **ON_CPU)
+    assert "already exists and contains no record of its run" in row.error
+
+
+def write_npy(movie, path, *, overwrite=False, progress=None):
+    with atomic_output(path, overwrite=overwrite) as partial, partial.open("wb") as file:
+        np.save(file, np.asarray(movie))
+    return path
+
+
+def test_outputs_in_a_format_without_a_record_are_recognized_as_finished(stills, tmp_path, tiny_models):
+    arguments = (stills / "a.tif", tiny_models["still"], tmp_path / "out")
+    npy = Format(
+        name="npy",
+        suffixes=(".npy",),
+        signatures=((0, b"\x93NUMPY"),),
+        open=lambda path: dc.Movie.from_array(np.load(path), name=path.name),
+        write=write_npy,
+        write_suffixes=(".npy",),
+    )
+    with isolated():
+        register_format(npy)
+        for expected in ("restored", "finished earlier"):
+            assert statuses(dc.restore_many(*arguments, name="{stem}.npy", **ON_CPU)) == [expected]
+        output = tmp_path / "out" / "a.npy"
+        output.write_bytes(output.read_bytes() + b"\0")
+        (row,) = dc.restore_many(*arguments, name="{stem}.npy", **ON_CPU)
+    assert "already exists and contains no record of its run" in row.error
 
 
 def test_inputs_with_the_same_stem_are_an_error_before_anything_is_written(stills, tmp_path, tiny_models):

@@ -110,6 +110,8 @@ class Format:
         Use of files as single frames of a folder; by default each file of a folder is a movie.
     keeps_files_open : bool
         Whether an open movie keeps a file open.
+    is_for_viewing : bool
+        Whether written movies have gray levels of 8 bits and merged channels, as in a video.
     is_working_store : bool
         Whether a restoration writes directly into this format, plane by plane; True for OME-Zarr only.
     """
@@ -130,6 +132,7 @@ class Format:
     supports: frozenset[Support] = frozenset()
     frames: FrameFiles | None = None
     keeps_files_open: bool = True
+    is_for_viewing: bool = False
     is_working_store: bool = False
 
     def __post_init__(self) -> None:

@@ -16,6 +16,7 @@ from decrappify.movie import Movie
 from decrappify.restoration.job import Job
 from decrappify.restoration.options import RestorationOptions
 from decrappify.restoration.pipeline import restore
+from decrappify.restoration.records.complete import has_form
 from decrappify.restoration.records.input_record import InputRecord
 from decrappify.restoration.records.resuming import run_key, settings_of
 from decrappify.restoration.results import open_result
@@ -153,7 +154,7 @@ def finished_output(output: Path, scene: str, run: str, job: Job, known: OutputR
         if "scene_run" in found.provenance:
             why = "is not the result of this scene, model and options"
         is_same_run = (found.provenance.get("scene"), found.provenance.get("scene_run")) == (scene, run)
-        if is_same_run and _has_same_pixels(found, job):
+        if is_same_run and has_form(found, job, output) and _has_same_pixels(found, job):
             return open_result(output)
         if known is not None and known.contains(output, run, _version(job.movie)):
             return open_result(output)

@@ -20,7 +20,12 @@ from .videos import smooth_movie
 def test_8_bit_movie_keeps_its_pixels_and_metadata(tmp_path, height, width):
     frames = smooth_movie(10, height, width)
     movie = Movie.from_array(
-        frames, frame_interval_s=90.0, pixel_size_um=(None, 0.2, 0.1), channel_names=["GFP µm"], name="cells"
+        frames,
+        frame_interval_s=90.0,
+        pixel_size_um=(None, 0.2, 0.1),
+        channel_names=["GFP µm"],
+        provenance={"restoration": {"model": "größer", "n_frames": 3}},
+        name="cells",
     )
     path = write_video(movie, tmp_path / "cells.mp4")
     again = open_video(path)
@@ -28,6 +33,7 @@ def test_8_bit_movie_keeps_its_pixels_and_metadata(tmp_path, height, width):
     assert again.pixel_size_um == movie.pixel_size_um
     assert again.frame_interval_s == 90.0
     assert again.channel_names == ("GFP µm",)
+    assert again.provenance == movie.provenance
     error = np.asarray(again)[:, 0, 0].astype(int) - frames
     assert np.abs(error).mean() < 1.5
     with av.open(str(path)) as container:

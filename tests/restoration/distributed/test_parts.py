@@ -145,6 +145,34 @@ def test_repeated_part_of_a_complete_output_changes_nothing(case):
     assert case.is_as_expected()
 
 
+@pytest.fixture
+def video(case):
+    """Return a complete video of two parts."""
+    path = case.output.with_name("out.mp4")
+    for part in ("1/2", "2/2"):
+        restore(case.source, case.model, path, part=part, **FAST)
+    return path
+
+
+def test_repeated_part_of_a_complete_video_changes_nothing(case, video):
+    planes, before = [], video.read_bytes()
+    found = restore(case.source, case.model, video, part="1/2", on_plane=lambda *plane: planes.append(plane), **FAST)
+    assert (found.shape[0], found.shape[2:], planes) == (9, (1, 40, 52), [])
+    assert video.read_bytes() == before
+
+
+def test_part_of_a_complete_video_of_another_run_is_refused(case, video, tmp_path):
+    pixels = np.array(open_movie(case.source))
+    pixels[3, 1, 0, 7, 7] += 1
+    changed = save_movie(Movie.from_array(pixels, name="cells"), tmp_path / "cells.ome.zarr")
+    for source, settings in ((case.source, grouped(dtype="float32")), (changed, FAST)):
+        with pytest.raises(OutputExistsError, match="already exists; it is not recognized as the result of"):
+            restore(source, case.model, video, part="1/2", **settings)
+    save_movie(open_movie(video)[:4], tmp_path / "shorter.mp4").replace(video)  # with the record of the whole video
+    with pytest.raises(OutputExistsError, match="already exists; it is not recognized as the result of"):
+        restore(case.source, case.model, video, part="1/2", **FAST)
+
+
 def test_repeated_part_of_an_unfinished_output_does_not_prepare_the_network(case, monkeypatch):
     case.restore(part="1/2")
     with monkeypatch.context() as patch:

@@ -34,4 +34,5 @@ FORMAT = Format(
     open=_open,
     write=_write,
     write_suffixes=(".mp4",),
+    is_for_viewing=True,
 )

@@ -51,7 +51,7 @@ def open_video(path: str | os.PathLike[str]) -> Movie:
     -------
     Movie
         (T, C, 1, Y, X) of uint8 or uint16. The frame interval is that of the film, or for a film written by
-        `write_video` the interval of its movie, together with the pixel size and channel names.
+        `write_video` the interval of its movie, together with the pixel size, channel names and provenance.
 
     Raises
     ------
@@ -75,6 +75,7 @@ def open_video(path: str | os.PathLike[str]) -> Movie:
         frame_interval_s=source.frame_interval_s if notes is None else notes.frame_interval_s,
         channel_names=names,
         channel_colors=("FF0000", "00FF00", "0000FF") if n_channels == 3 else None,
+        provenance=None if notes is None else notes.provenance,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from decrappify._common.checks import json_value
@@ -27,6 +27,8 @@ class VideoNotes:
         Rows and columns before padding to even numbers.
     display_range : tuple of (low, high)
         Gray levels shown as black and as full brightness, per channel.
+    provenance : mapping
+        Processing history of the movie.
     """
 
     frame_interval_s: float | None
@@ -34,6 +36,7 @@ class VideoNotes:
     channel_names: tuple[str, ...]
     size: tuple[int, int]
     display_range: tuple[tuple[float, float], ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def to_comment(self) -> str:
         """Return the notes as one line of JSON."""
@@ -49,6 +52,8 @@ class VideoNotes:
             z, y, x = values["pixel_size_um"]
             rows, columns = values["size"]
             interval, names = values["frame_interval_s"], tuple(map(str, values["channel_names"]))
-            return cls(interval, (z, y, x), names, (int(rows), int(columns)))
+            provenance = values.get("provenance")
+            provenance = provenance if isinstance(provenance, dict) else {}
+            return cls(interval, (z, y, x), names, (int(rows), int(columns)), provenance=provenance)
         except (ValueError, KeyError, TypeError):
             return None

@@ -41,8 +41,8 @@ def write_video(
 
     Several channels are merged in their colors (green and magenta for two channels without colors); channels named R, G
     and B are not recolored. Odd sizes are padded to even ones by repeating the edge. The frame rate is that of the
-    movie, limited to 5 to 30 frames per second; the frame interval, the pixel size and the gray levels shown as black
-    and white are stored in the file's comment.
+    movie, limited to 5 to 30 frames per second; the frame interval, the pixel size, the provenance and the gray levels
+    shown as black and white are stored in the file's comment.
 
     Parameters
     ----------
@@ -108,7 +108,12 @@ def _encode(movie: Movie, display: _Display, path: Path, bar: Bar) -> None:
     import av
 
     notes = VideoNotes(
-        movie.frame_interval_s, movie.pixel_size_um, movie.channel_names, movie.shape[3:], tuple(display.ranges)
+        frame_interval_s=movie.frame_interval_s,
+        pixel_size_um=movie.pixel_size_um,
+        channel_names=movie.channel_names,
+        size=movie.shape[3:],
+        display_range=tuple(display.ranges),
+        provenance=movie.provenance,
     )
     rate = _rate(movie.frame_interval_s)
     settings = EncoderSettings(size=movie.shape[3:], time_base=1 / rate, rate=rate, colors=HD_COLORS, quality=_QUALITY)

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from decrappify._version import RELEASE
 from decrappify.errors import DecrappifyError
+from decrappify.io.registry import writer_for
 from decrappify.restoration.records.provenance import movie_provenance
 from decrappify.restoration.records.resuming import conflicting_options
 from decrappify.restoration.results import open_result
 
 if TYPE_CHECKING:
     from decrappify.inference.options import InferenceOptions
+    from decrappify.movie import Movie
     from decrappify.restoration.job import Job
     from decrappify.restoration.records.input_record import InputRecord
 
@@ -25,7 +27,7 @@ def is_result_of(path: Path, job: Job, inputs: InputRecord, inference: Inference
     """Return whether a complete output was restored from this input with this model and these options.
 
     The record of the output has a checksum of the input, which is read as a whole if all other values are equal. An
-    output in a format without a record is not recognized.
+    output without a record is not recognized.
 
     Parameters
     ----------
@@ -36,7 +38,9 @@ def is_result_of(path: Path, job: Job, inputs: InputRecord, inference: Inference
     """
     with suppress(DecrappifyError), open_result(path) as found:
         record = found.provenance.get("restoration")
-        if (found.shape, found.dtype) != (job.shape, job.dtype) or not isinstance(record, dict):
+        if not isinstance(record, dict) or not has_form(found, job, path):
+            return False
+        if record.get("dtype", job.movie.dtype.name) != job.dtype.name:
             return False
         if not str(record.get("software")).startswith(f"decrappify {RELEASE}"):
             return False
@@ -49,6 +53,14 @@ def is_result_of(path: Path, job: Job, inputs: InputRecord, inference: Inference
             job.movie.frame(*plane)
         return record.get("input_crc32") == inputs.checksum(planes)
     return False
+
+
+def has_form(found: Movie, job: Job, path: Path) -> bool:
+    """Return whether an output has the shape and dtype of the result; a video has 8 bits and merged channels."""
+    if writer_for(path).is_for_viewing:
+        (n_t, _, *others), (found_t, _, *found_others) = job.shape, found.shape
+        return (n_t, others) == (found_t, found_others)
+    return (found.shape, found.dtype) == (job.shape, job.dtype)
 
 
 def _settings(job: Job) -> dict[str, Any]:

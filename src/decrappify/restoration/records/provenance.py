@@ -46,6 +46,8 @@ def _run_entry(job: Job, channels: Sequence[Channel]) -> dict[str, Any]:
         "nan": job.nan,
         "outliers": job.outliers,
     }
+    if job.dtype != job.movie.dtype:
+        entry["dtype"] = job.dtype.name  # a video does not have the dtype of the result
     if job.options.normalization_frames is not None:
         entry["normalization_frames"] = job.options.normalization_frames
     static = {c: channel.limits.static for c, channel in enumerate(channels) if channel.limits is not None}

@@ -197,6 +197,26 @@ def test_imagej_spacing_without_a_length_unit_is_unitless(tmp_path: Path, unit: 
     assert movie.unitless_spacing == {"Z": 2.5, "Y": 0.25, "X": 0.25, "T": 3.0}
 
 
+@pytest.mark.parametrize("options", [{"imagej": True}, {"photometric": "minisblack"}], ids=["imagej", "tifffile"])
+@pytest.mark.parametrize("unit", [None, "pixel"])
+def test_slice_spacing_without_a_unit_is_kept_from_file_to_file(
+    tmp_path: Path, options: dict[str, Any], unit: str | None
+) -> None:
+    metadata = {"axes": "ZYX", "spacing": 2.5} | ({} if unit is None else {"unit": unit})
+    tifffile.imwrite(tmp_path / "a.tif", PAGES, metadata=metadata, **options)
+    movie = open_tiff(tmp_path / "a.tif")
+    assert (movie.pixel_size_um, movie.unitless_spacing) == ((None, None, None), {"Z": 2.5})
+    assert open_tiff(write_ome_tiff(movie, tmp_path / "a.ome.tif")).unitless_spacing == {"Z": 2.5}
+
+
+def test_slice_spacing_without_a_unit_is_kept_next_to_the_pixel_size_of_the_tags(tmp_path: Path) -> None:
+    metadata = {"axes": "ZYX", "spacing": 2.5}
+    tifffile.imwrite(tmp_path / "a.tif", PAGES, imagej=True, resolution=(1e5, 1e5), resolutionunit=3, metadata=metadata)
+    movie = open_tiff(tmp_path / "a.tif")
+    assert movie.pixel_size_um == pytest.approx((None, 0.1, 0.1))
+    assert movie.unitless_spacing == {"Z": 2.5}
+
+
 def test_imagej_print_settings_are_not_spacing(tmp_path: Path) -> None:
     text = imagej_text(images=3, frames=3, unit="inch")
     movie = open_tiff(pages_with(tmp_path / "a.tif", PAGES, text, resolution=(72, 72), resolutionunit=1))
@@ -243,6 +263,36 @@ def test_unnamed_dimensions_of_size_one_are_dropped(
     array = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
     tifffile.imwrite(tmp_path / "a.tif", array, photometric="minisblack")
     np.testing.assert_array_equal(np.asarray(open_tiff(tmp_path / "a.tif", axes=axes)), array.reshape(opened))
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "opened"),
+    [
+        ((5, 20, 1), "TYX", (5, 1, 1, 20, 1)),
+        ((5, 1, 20), "TYX", (5, 1, 1, 1, 20)),
+        ((20, 20, 1), "ZYX", (1, 1, 20, 20, 1)),
+        ((2, 3, 20, 1), "TCYX", (2, 3, 1, 20, 1)),
+        ((3, 1, 1), "TYX", (3, 1, 1, 1, 1)),
+    ],
+)
+@pytest.mark.parametrize("options", [{"imagej": True}, {"ome": True}, {"photometric": "minisblack"}], ids=str)
+@pytest.mark.filterwarnings("ignore:.*states more planes than its pages contain")
+def test_planes_one_pixel_wide_or_high_are_read_as_planes(
+    tmp_path: Path, options: dict[str, Any], shape: tuple[int, ...], axes: str, opened: tuple[int, ...]
+) -> None:
+    array = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
+    tifffile.imwrite(tmp_path / "a.tif", array, metadata={"axes": axes}, **options)
+    np.testing.assert_array_equal(np.asarray(open_tiff(tmp_path / "a.tif")), array.reshape(opened))
+
+
+def test_rows_that_tifffile_stores_for_planes_one_pixel_wide_are_named_and_can_be_read_as_a_plane(
+    tmp_path: Path,
+) -> None:
+    array = ramp(5, 20)
+    tifffile.imwrite(tmp_path / "a.tif", array[..., None], imagej=True, metadata={"axes": "TYX"})
+    with pytest.warns(UserWarning, match="planes of 20 x 1 pixels, .* pass axes='YX' for planes of 5 x 20 pixels"):
+        open_tiff(tmp_path / "a.tif")
+    np.testing.assert_array_equal(open_tiff(tmp_path / "a.tif", axes="YX").frame(0), array)
 
 
 @pytest.mark.parametrize("options", [{}, {"metadata": None}, {"compression": "zlib"}])

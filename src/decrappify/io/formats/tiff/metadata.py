@@ -57,13 +57,15 @@ def read_imagej(properties: Mapping[str, Any], tags: Any, n_channels: int) -> Ti
 
     ImageJ's unit applies to all axes unless ``yunit`` or ``zunit`` is present.
     """
-    unit = properties.get("unit")
+    unit, spacing = properties.get("unit"), properties.get("spacing")
     if unit is None:
         metadata = read_plain(tags)
+        z_size = to_micrometers(spacing, str(properties.get("zunit") or ""))
+        metadata.pixel_size_um = (z_size, *metadata.pixel_size_um[1:])
+        metadata.unitless_spacing |= spacing_without_unit({"Z": spacing}, metadata)
     else:
         units = {"X": unit, "Y": properties.get("yunit", unit), "Z": properties.get("zunit", unit)}
         size_y, size_x = (_imagej_size(tags, axis, str(units[axis])) for axis in "YX")
-        spacing = properties.get("spacing")
         metadata = TiffMetadata(pixel_size_um=(to_micrometers(spacing, str(units["Z"])), size_y, size_x))
         of_prints = str(unit).strip().lower() in _PRINT_UNITS.values()  # whose sizes were rejected
         dots = {} if of_prints else {axis: _units_per_dot(tags, axis) for axis in "YX"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -47,6 +47,9 @@ def series_layout(
         If the axes are unknown, or `given` does not match.
     """
     axes, shape, given = without_single_axes(series.axes, series.shape, fixed, given)
+    narrow = narrow_imagej(file, series)
+    if narrow is not None and (given is None or len(given) == len(narrow[0])):
+        return Layout(named_axes(*narrow, given, fixed, name), narrow[1], fixed)
     n_free = len(axes) - len(fixed)
     stated = _stated_order(file, series, image) if given is None or len(given) != n_free else None
     if stated is not None:
@@ -164,12 +167,30 @@ def _stated_order(file: Any, series: Any, image: Element | None) -> tuple[str, t
         return None if found is None else _whole_or_shortened(*found, n_pages)
     words = file.imagej_metadata if file.is_imagej else None
     if words and (series.kind != "imagej" or n_pages < n_planes):
-        counts = {"T": words.get("frames", 1), "Z": words.get("slices", 1), "C": words.get("channels", 1)}
-        if math.prod(counts.values()) == 1:
-            counts["T"] = words.get("images", 1)
-        axes = _IMAGEJ_ORDER.get(str(words.get("order", "czt")).lower(), "TZC")
-        return _whole_or_shortened(axes, tuple(counts[axis] for axis in axes), n_pages)
+        return _whole_or_shortened(*_imagej_order(words), n_pages)
     return None
+
+
+def narrow_imagej(file: Any, series: Any) -> tuple[str, tuple[int, ...]] | None:
+    """Return axes and shape of an ImageJ file with planes one pixel wide, which tifffile writes as rows of pages."""
+    words, page = file.imagej_metadata if file.is_imagej else None, series.keyframe
+    if not words or page.software != "tifffile.py" or page.axes != "YX" or is_stacked(series):
+        return None
+    axes, sizes = _imagej_order(words)
+    length, width = page.shape
+    n_planes = math.prod(sizes)
+    if n_planes != len(series.pages) * length or n_planes == len(series.pages):
+        return None
+    kept = [(axis, size) for axis, size in zip(axes, sizes, strict=True) if size > 1]
+    return "".join(axis for axis, _ in kept) + "YX", (*(size for _, size in kept), width, 1)
+
+
+def _imagej_order(words: Mapping[str, Any]) -> tuple[str, tuple[int, ...]]:
+    counts = {"T": words.get("frames", 1), "Z": words.get("slices", 1), "C": words.get("channels", 1)}
+    if math.prod(counts.values()) == 1:
+        counts["T"] = words.get("images", 1)
+    axes = _IMAGEJ_ORDER.get(str(words.get("order", "czt")).lower(), "TZC")
+    return axes, tuple(counts[axis] for axis in axes)
 
 
 def _micromanager_order(file: Any) -> tuple[str, tuple[int, ...]] | None:

@@ -175,7 +175,15 @@ class TiffSource(GuardedSource):
         self._series_is_whole = whole
 
     def _doubt_of_frames(self) -> list[str]:
-        """Return a note if the file names no axes and its frames would be narrow, as in an array (Y, X, T)."""
+        """Return a note on frames one pixel wide, or narrow ones as in an array (Y, X, T) if the file names no axes."""
+        page, (height, width) = self._series.keyframe, self._layout.shape[-2:]
+        if self._given_axes is None and width == 1 and not self._pages_are_planes and self._file.is_imagej:
+            rows, columns = page.shape
+            axes = "YX" if len(self._series.pages) == 1 else "TYX"
+            return [
+                f"{self._path.name} states more planes than its pages contain; read as planes of {height} x 1 pixels, "
+                f"which tifffile stores as rows; pass {setting('axes', axes)} for planes of {rows} x {columns} pixels"
+            ]
         if self._given_axes is not None or not set("QI") & set(self._series.axes) or len(self._layout.shape) != 3:
             return []
         try:
