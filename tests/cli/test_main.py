@@ -399,6 +399,12 @@ def test_package_runs_as_a_module():
     assert done.stdout.startswith("decrappify, version ")
 
 
+def test_process_ends_without_a_search_for_cycles():
+    code = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count() > 0)); import decrappify.cli"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
+
+
 def test_long_arguments_are_shortened_in_errors(command):
     lines = command("info", "cells.tif", "x" * 5000, exit_code=2).stderr
     assert len(lines) < 300
