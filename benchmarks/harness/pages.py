@@ -54,7 +54,11 @@ PAGES = (
     Page("check", "Does check find out whether a model suits a movie?", ("check",)),
     Page("calibration", "How accurate is the calibration?", ("calibration", "optics")),
     Page("metrics-without-reference", "Which metrics rank methods without a reference?", ("no_truth_figures",)),
-    Page("training-choices", "How were the network and its training chosen?", ("network_choice", "training_choices")),
+    Page(
+        "training-choices",
+        "How were the network and its training chosen?",
+        ("network_choice", "training_choices", "kept_weights"),
+    ),
     Page(
         "nogan",
         "What does the GAN phase change, and where should it stop?",

@@ -37,6 +37,7 @@ ANSWERS: dict[str, Answer] = {
             training.stability_weight,
             training.network_choice,
             training.training_choices,
+            training.kept_weights,
             training.nogan_inflection,
             training.nogan_microscopy,
             training.colorizer,

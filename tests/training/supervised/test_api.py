@@ -19,6 +19,7 @@ from decrappify.movie import Movie
 from decrappify.training import DataOptions, RunOptions, train
 from decrappify.training.engine import status
 from decrappify.training.engine.weight_average import WeightAverage
+from decrappify.training.supervised.report import kept
 
 pytestmark = pytest.mark.usefixtures("undrawn_training")
 FEATURES = ("brightness", "noise", "correlation", "detail")
@@ -38,6 +39,20 @@ def test_short_run_improves_loss_and_psnr(tmp_path):
     assert "validation rose by" in model.card["longer_training"]
     assert (model.n_frames, model.scale, model.crappifier) == (3, 1, NOISE.to_dict())
     assert (model.card["trained_on"], model.card["settings"]) == (["cells"], config.to_dict())
+
+
+@pytest.mark.parametrize(("keep", "step"), [("best", 0), ("last", 8)])
+def test_train_keeps_the_weights_of_the_best_or_of_the_last_validation(tmp_path, keep, step):
+    scores = {}
+    first = tiny_train(tmp_path / "first", replace(CONFIG, max_steps=24, validate_every=24))
+    away = replace(CONFIG, max_steps=8, learning_rate=0.5, ema_decay=0.0, keep=keep)
+    model = tiny_train(
+        tmp_path / "second", away, start_from=first, on_validation=lambda at, score: scores.update({at: score.psnr})
+    )
+    assert (max(scores, key=scores.get), model.card["best_step"], model.card["validations"]) == (0, step, 3)
+    assert model.card["validation"]["psnr_db"] == pytest.approx(scores[step], abs=0.01)
+    assert (model.sha256 == first.sha256) == (keep == "best")
+    assert kept(model.card).startswith(f"weights of step {step} of 8, the {keep}")
 
 
 def test_train_stores_the_range_of_its_inputs_on_the_card(tmp_path):

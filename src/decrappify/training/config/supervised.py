@@ -45,8 +45,9 @@ class TrainingConfig(RunSettings):
         Steps between validations, each with a checkpoint and a preview. By default a twentieth of the steps, but at
         most 500; a run of `minutes` has fewer validations if 20 would take more than a quarter of the time.
     keep : {"best", "last"}
-        Averaged weights of the model: the best of all validations, or the last. The last are the better choice if the
-        validation images are few or noisy and training ends at a learning rate near 0.
+        Averaged weights of the model: the best of all validations, or the last. The best are better if training
+        repeats few noisy images often, the last if the validation images are few and unlike the others
+        (benchmarks/results/training-choices.md).
 
     Examples
     --------

@@ -177,6 +177,7 @@ def _measured(result: TrainingResult, used: list[str]) -> dict[str, Any]:
         "trained_with": f"decrappify {__version__}, torch {torch.__version__}",
         "steps": result.last_step,
         "best_step": score["step"],
+        "validations": len(result.curve),
         "training_seconds": round(result.seconds),
         "runtime": result.runtime,
         "validation": card_entry(score, patches),

@@ -36,6 +36,22 @@ def summary(score: Mapping[str, Any]) -> str:
     return f"validation: {psnr} dB" + (f"; gain over the input {', '.join(gains)}" if gains else "")
 
 
+def kept(card: Mapping[str, Any]) -> str:
+    """Return which weights a model has, from its card.
+
+    Examples
+    --------
+    >>> card = {"best_step": 900, "steps": 1900, "validations": 21}
+    >>> kept(card | {"settings": {"keep": "best"}})
+    'weights of step 900 of 1900, the best of 21 validations'
+    >>> kept(card | {"best_step": 1900, "settings": {"keep": "last"}})
+    'weights of step 1900 of 1900, the last ones'
+    """
+    is_last = card["settings"]["keep"] == "last"
+    rule = "the last ones" if is_last else f"the best of {card['validations']} validations"
+    return f"weights of step {card['best_step']} of {card['steps']}, {rule}"
+
+
 def card_entry(score: Mapping[str, float], patches: ValidationPatches) -> dict[str, Any]:
     """Return the entry on the validation for a model card, with None for values that do not exist.
 

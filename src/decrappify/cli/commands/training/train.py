@@ -45,7 +45,7 @@ def train(
     """
     from decrappify.training.config.run_file import train_from_file
     from decrappify.training.nogan.report import report_lines
-    from decrappify.training.supervised.report import summary
+    from decrappify.training.supervised.report import kept, summary
 
     log_status()
     with cancelled_as_interrupted():
@@ -76,7 +76,6 @@ def train(
         for line in lines:
             echo(line)
         return
-    step = f"step {model.card['best_step']} of {model.card['steps']}"
-    echo(f"{folder / 'model.safetensors'}: {summary(model.card['validation'])} ({step})")
+    echo(f"{folder / 'model.safetensors'}: {summary(model.card['validation'])} ({kept(model.card)})")
     if "longer_training" in model.card:
         echo(model.card["longer_training"])
