@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 
 import decrappify
 from decrappify import RestorationOptions, benchmark, colorize, restore, train, train_nogan
 from decrappify._common.checks import check_whole, nearest, reason, toml_table
+from decrappify._common.lazy import lazy_names
 from decrappify.errors import InputError
 
 
@@ -58,6 +61,21 @@ def test_lazy_package_lists_its_names_and_raises_for_others(package):
     assert all(getattr(found, name).__name__ == name for name in found.__all__)
     with pytest.raises(AttributeError, match=f"module 'decrappify.{package}' has no attribute 'nothing'"):
         found.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("was_enabled", [True, False])
+def test_lazy_name_is_imported_without_garbage_collection(tmp_path, monkeypatch, was_enabled):
+    folder = tmp_path / f"lazy_package_{was_enabled}"
+    folder.mkdir()
+    (folder / "part.py").write_text("import gc\n\nenabled = [gc.isenabled()]\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    get, _ = lazy_names(folder.name, {"enabled": "part"})
+    (gc.enable if was_enabled else gc.disable)()
+    try:
+        assert get("enabled") == [False]
+        assert gc.isenabled() == was_enabled
+    finally:
+        gc.enable()
 
 
 def test_reason_of_settings_returns_messages_about_arguments_only():
