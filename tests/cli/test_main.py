@@ -161,7 +161,7 @@ def test_train_interrupted_by_ctrl_c_states_its_step_and_how_to_resume(cells, tm
     ]
     assert result.stdout == ""
     assert "unfinished: stopped at step 4 of 6" in command("models", folder / "model.safetensors").stdout
-    assert " of 6)" in command("train", run, "--output", folder, "--resume").stdout
+    assert " of 6," in command("train", run, "--output", folder, "--resume").stdout
     assert "unfinished" not in command("models", folder / "model.safetensors").stdout
 
 
@@ -179,7 +179,7 @@ def test_train_interrupted_before_its_first_step_saves_nothing_and_can_be_repeat
     line = "decrappify: interrupted; the run was stopped before its first step; nothing was saved, so start it again"
     assert result.stderr.splitlines()[-1] == line
     assert not folder.exists()
-    assert " of 6)" in command("train", run, "--output", folder).stdout
+    assert " of 6," in command("train", run, "--output", folder).stdout
 
 
 @pytest.mark.parametrize("name", ["restore", "colorize", "benchmark", "crappify", "info"])
