@@ -279,12 +279,16 @@ def test_event_loop_is_not_blocked(viewer, widget, qtbot, rng, results):
     """Check that two ticks of a timer during a run are at most 100 ms apart.
 
     On computers without a graphics card or under load, napari needs longer to add a layer, and ticks are late without a
-    run, too; the limit is then twice the former and three times the latter. The best of five runs counts.
+    run, too; the limit is then three times either. The best of five runs counts.
     """
     pixels = noisy(rng, (24, 200, 200))
-    started = time.perf_counter()
-    viewer.add_image(pixels, name="cells", contrast_limits=(0, 4000))
-    limit = max(0.1, 2 * (time.perf_counter() - started))
+    adding = []
+    for _ in range(3):
+        viewer.layers.clear()
+        started = time.perf_counter()
+        viewer.add_image(pixels, name="cells", contrast_limits=(0, 4000))
+        adding.append(time.perf_counter() - started)
+    limit = 3 * max(0.1 / 3, *adding)
 
     def run():
         click(qtbot, widget, "run")
