@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 CONFTEST = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -29,6 +31,7 @@ def test_busy_but_slow(heavy): pass
 """
 
 
+@pytest.mark.slow
 def test_cpu_time_of_setup_and_children_counts_and_sleep_does_not(tmp_path):
     (tmp_path / "conftest.py").write_text(CONFTEST, encoding="utf-8")
     (tmp_path / "test_it.py").write_text(TESTS, encoding="utf-8")

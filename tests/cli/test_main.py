@@ -319,6 +319,7 @@ def typos(option, rng):
         yield option[:at] + "x" + option[at + 1 :]
 
 
+@pytest.mark.slow
 def test_suggestions_for_typos_exclude_options_that_delete(rng, command):
     known = {option for _, option in OPTIONS} | {"--help", "--"}
     mistyped = {(name, typo) for name, _ in OPTIONS for typo in ("--over", "--force", "--write", "--noresume")}

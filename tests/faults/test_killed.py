@@ -63,6 +63,7 @@ def test_output_killed_at_any_file_event_is_finished_by_the_same_command(tmp_pat
     assert not found["failures"], "\n".join(found["failures"][:5])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
 @pytest.mark.parametrize(("how", "output"), [("restore", "out.ome.tif")])
 def test_output_killed_at_some_file_events_is_finished_by_the_same_command(tmp_path, how, output):

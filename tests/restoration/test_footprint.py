@@ -56,6 +56,7 @@ def test_opening_a_movie_takes_little_memory_and_no_torch(tmp_path, suffix):
     assert {"torch", "scipy", "skimage", "av"}.isdisjoint(modules)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_restoring_a_movie_without_outliers_needs_no_scipy(tmp_path):
     _, modules = run(RESTORE, save_movie(smooth(3, 64), tmp_path / "small.ome.zarr"), tmp_path / "out.ome.zarr")

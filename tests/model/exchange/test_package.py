@@ -125,6 +125,7 @@ def test_failed_export_leaves_no_file(model, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_killed_export_leaves_no_file_under_the_final_name(tmp_path):
     script = """
 import os, signal, sys

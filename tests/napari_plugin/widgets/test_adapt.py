@@ -85,6 +85,7 @@ def test_stop_takes_the_best_model_so_far_and_reject_deletes_it(adapt, steps, qt
     assert list((tmp_path / "models").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_stop_before_the_first_step_is_stated_and_leaves_no_folder(adapt, steps, qtbot, tmp_path):
     adapt.click("run")
     qtbot.waitUntil(lambda: adapt.status.startswith("measuring the noise"), timeout=TIMEOUT)
@@ -97,6 +98,7 @@ def test_stop_before_the_first_step_is_stated_and_leaves_no_folder(adapt, steps,
     assert not adapt.is_error, adapt.status
 
 
+@pytest.mark.slow
 def test_given_model_that_is_better_is_kept_without_a_file(adapt, steps, tmp_path):
     steps(4, 4, learning_rate=1e-9)
     adapt.run()

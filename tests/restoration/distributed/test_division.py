@@ -189,7 +189,8 @@ def test_rectangles_of_one_frame_write_the_file_of_a_single_process(
     assert planes == [(0, 0, 0)]
 
 
-@pytest.mark.parametrize("frames", [pytest.param("2:3", marks=pytest.mark.slow), "1:4"])
+@pytest.mark.slow
+@pytest.mark.parametrize("frames", ["2:3", "1:4"])
 def test_rectangles_of_frames_in_windows_write_the_file_of_a_single_process(client, in_parts, tmp_path, rng, frames):
     pixels = rng.normal(300, 20, (6, 2, 1, 1037, 90)).astype(np.float32)
     pixels[3] *= 2.5  # a flash
@@ -262,13 +263,14 @@ def test_run_stopped_in_the_middle_of_a_frame_is_resumed_by_workers(client, stop
     assert stopped.is_equal()
 
 
+@pytest.mark.slow
 def test_run_stopped_in_the_middle_of_a_frame_is_resumed_by_one_worker(client, stopped):
     with in_process(1) as other:
         stopped.restore(cluster=other)
     assert stopped.is_equal()
 
 
-@pytest.mark.parametrize("part", [None, "1/1"])
+@pytest.mark.parametrize("part", [None, pytest.param("1/1", marks=pytest.mark.slow)])
 def test_run_stopped_in_the_middle_of_a_frame_is_resumed_without_workers(client, stopped, part, caplog):
     with pytest.raises(Cancelled):
         stopped.restore(part=part, cancel=Always())
@@ -319,6 +321,7 @@ def fail(*_, **__):
     raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_worker_that_is_stopped_between_channels_keeps_the_first_one(client, tmp_path, rng, monkeypatch):
     pixels = rng.integers(90, 4000, (1, 2, 1, 1037, 90), dtype=np.uint16)
     source = save_movie(Movie.from_array(pixels), tmp_path / "cells.ome.zarr")

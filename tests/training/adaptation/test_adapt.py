@@ -186,7 +186,8 @@ def test_stop_while_the_noise_is_measured_ends_after_its_channel(given, noisy, t
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("batches", [1, 5, 9])  # of the given model, in the measurement of the speed, before step 1
+# Of the given model, in the measurement of the speed, before step 1.
+@pytest.mark.parametrize("batches", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (5, 9))])
 def test_stop_during_a_validation_before_the_first_step_ends_after_its_batch(given, noisy, tmp_path, batches):
     stop, forward, output = threading.Event(), [], tmp_path / "run"
 

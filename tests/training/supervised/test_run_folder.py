@@ -123,9 +123,9 @@ def flip_a_bit(path):
     [
         pytest.param(2, None, 1, marks=pytest.mark.slow),
         (7, None, 6),
-        (7, flip_a_bit, 5),
+        pytest.param(7, flip_a_bit, 5, marks=pytest.mark.slow),
         pytest.param(5, lambda path: path.write_bytes(b""), 3, marks=pytest.mark.slow),
-        (6, Path.unlink, 4),
+        pytest.param(6, Path.unlink, 4, marks=pytest.mark.slow),
     ],
 )
 def test_train_killed_in_any_step_resumes_bit_for_bit(straight, tmp_path, caplog, bar, step, damage, resumed):

@@ -88,6 +88,7 @@ def test_crappifier_file_is_listed_and_chosen(train, tmp_path, monkeypatch):
     assert train["crappifier_preset"].currentText() == "mine"
 
 
+@pytest.mark.slow
 def test_pairs_of_a_folder_are_trained_on_without_crappifier(train, clean, tmp_path):
     for folder in ("low", "high"):
         (tmp_path / "pairs" / folder).mkdir(parents=True)
