@@ -35,8 +35,8 @@ from decrappify.cli.messages import LineFormatter
 
 _SILENT = logging.NullHandler()
 
-# When the process ends, Python searches all objects for cycles twice; with those of torch, this takes some
-# percent of the CPU time of a short command.
+# When the process ends, Python searches all objects for cycles twice, which with those of torch takes some percent of
+# the CPU time of a short command.
 atexit.register(gc.freeze)
 
 

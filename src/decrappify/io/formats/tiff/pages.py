@@ -47,7 +47,7 @@ def series_layout(
         If the axes are unknown, or `given` does not match.
     """
     axes, shape, given = without_single_axes(series.axes, series.shape, fixed, given)
-    narrow = narrow_imagej(file, series)
+    narrow = _narrow_imagej(file, series)
     if narrow is not None and (given is None or len(given) == len(narrow[0])):
         return Layout(named_axes(*narrow, given, fixed, name), narrow[1], fixed)
     n_free = len(axes) - len(fixed)
@@ -171,7 +171,7 @@ def _stated_order(file: Any, series: Any, image: Element | None) -> tuple[str, t
     return None
 
 
-def narrow_imagej(file: Any, series: Any) -> tuple[str, tuple[int, ...]] | None:
+def _narrow_imagej(file: Any, series: Any) -> tuple[str, tuple[int, ...]] | None:
     """Return axes and shape of an ImageJ file with planes one pixel wide, which tifffile writes as rows of pages."""
     words, page = file.imagej_metadata if file.is_imagej else None, series.keyframe
     if not words or page.software != "tifffile.py" or page.axes != "YX" or is_stacked(series):
