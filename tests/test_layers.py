@@ -216,6 +216,44 @@ def imported_modules(path: Path) -> set[str]:
 PACKAGES = sorted({package_of(path) for path in MODULES if path.parent != ROOT})
 
 
+# Modules and packages in a package, from the lowest to the highest layer. Those in one line do not import each other.
+INNER_LAYERS = {
+    "restoration": [
+        {"measurement"},
+        {"frames"},
+        {"job"},
+        {"tiling", "outputs"},
+        {"records"},
+        {"run"},
+        {"distributed", "spread"},
+        {"pipeline"},
+        {"preview", "confirmed", "finished", "follow"},
+        {"scenes"},
+    ],
+}
+
+
+@pytest.mark.parametrize("package", INNER_LAYERS)
+def test_parts_of_a_package_import_only_from_lower_ones(package):
+    layer = {part: number for number, parts in enumerate(INNER_LAYERS[package]) for part in parts}
+    paths = [path for path in sorted((ROOT / package).rglob("*.py")) if path != ROOT / package / "__init__.py"]
+    assert {module_name(path).split(".")[2] for path in paths} == set(layer)
+    wrong = []
+    for path in paths:
+        own = module_name(path).split(".")[2]
+        for name in imported_modules(path):
+            _, home, part, *_ = *name.split("."), ""
+            if home == package and part not in (own, "") and layer[part] >= layer[own]:
+                wrong.append(f"{path} imports {name}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("package", INNER_LAYERS)
+def test_folders_of_a_package_have_few_modules(package):
+    folders = {path.parent for path in (ROOT / package).rglob("*.py")}
+    assert max(len(list(folder.glob("*.py"))) for folder in folders) <= 12
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_modules_of_a_package_have_no_import_cycle(package):
     graph = {module_name(path): imported_modules(path) for path in sorted((ROOT / package).rglob("*.py"))}

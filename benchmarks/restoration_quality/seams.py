@@ -22,7 +22,7 @@ from benchmarks.harness.results import Benchmark, Job, Row, parser, table
 from decrappify import load_model
 from decrappify.inference.options import InferenceOptions
 from decrappify.model import Model, shipped_models
-from decrappify.restoration.restorer import Restorer
+from decrappify.restoration.tiling.restorer import Restorer
 
 SIDE = 320
 SEEDS = (7, 8, 9)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from decrappify.restoration import restore_array as restore_array
     from decrappify.restoration import spread_map as spread_map
     from decrappify.restoration.follow.api import follow as follow
-    from decrappify.restoration.options import RestorationOptions as RestorationOptions
+    from decrappify.restoration.job.options import RestorationOptions as RestorationOptions
     from decrappify.training import AdaptationConfig as AdaptationConfig
     from decrappify.training import DataOptions as DataOptions
     from decrappify.training import RunOptions as RunOptions
@@ -66,7 +66,7 @@ _HOMES = {
     "Movie": "movie",
     "MovieCheck": "checking",
     "NoiseModel": "noise",
-    "RestorationOptions": "restoration.options",
+    "RestorationOptions": "restoration.job.options",
     "RunOptions": "training",
     "TrainingConfig": "training",
     "TrustMap": "trust",

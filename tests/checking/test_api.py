@@ -43,7 +43,7 @@ def test_check_finds_a_model_that_returns_its_input_worse(movie, still):
 
 
 def test_check_finds_a_model_better_that_removes_more_noise_than_a_gaussian_filter(movie, still, monkeypatch):
-    from decrappify.restoration.restorer import Restorer
+    from decrappify.restoration.tiling.restorer import Restorer
 
     truth = gaussian_filter(np.asarray(movie)[:, 0, 0].astype(float), (1, 4, 4))
     low = Movie.from_array(np.random.default_rng(1).poisson(np.repeat(truth[:1], 12, 0)).astype(np.uint16), name="low")

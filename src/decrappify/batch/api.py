@@ -24,10 +24,10 @@ from decrappify.batch.run import BatchRun, OnRow, known_outputs, row_of
 from decrappify.batch.summary import FAILED, FINISHED, PLANNED, UNFINISHED, Row, Summary, check_summary, size_text
 from decrappify.errors import DecrappifyError, InputError, OutputError
 from decrappify.inference.options import InferenceOptions
-from decrappify.restoration.channel_models import ModelChoice
 from decrappify.restoration.finished import RunArguments, finished_output, scene_run_key
-from decrappify.restoration.job import Job
-from decrappify.restoration.options import RestorationOptions
+from decrappify.restoration.job.channel_models import ModelChoice
+from decrappify.restoration.job.job import Job
+from decrappify.restoration.job.options import RestorationOptions
 from decrappify.restoration.records.output_record import OutputRecord
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from decrappify.batch.summary import duration, size_text
 from decrappify.inference.network import InferenceNetwork
 from decrappify.inference.options import InferenceOptions
 from decrappify.io.registry import writer_for
-from decrappify.restoration.job import Job
-from decrappify.restoration.options import RestorationOptions
-from decrappify.restoration.restorer import Restorer
+from decrappify.restoration.job.job import Job
+from decrappify.restoration.job.options import RestorationOptions
+from decrappify.restoration.tiling.restorer import Restorer
 
 if TYPE_CHECKING:
     from decrappify.movie import Movie

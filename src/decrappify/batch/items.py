@@ -16,9 +16,9 @@ from decrappify.batch.inputs import Source
 from decrappify.batch.naming import NameTemplate, check_collisions
 from decrappify.errors import DecrappifyError, InputError
 from decrappify.movie import Movie, Shape5
-from decrappify.restoration.channel_models import ModelChoice
-from decrappify.restoration.job import Job
-from decrappify.restoration.options import RestorationOptions
+from decrappify.restoration.job.channel_models import ModelChoice
+from decrappify.restoration.job.job import Job
+from decrappify.restoration.job.options import RestorationOptions
 
 if TYPE_CHECKING:
     from decrappify.model import Model

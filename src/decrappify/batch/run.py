@@ -34,7 +34,7 @@ from decrappify.restoration.records.output_record import OutputRecord
 
 if TYPE_CHECKING:
     from decrappify.model import Model
-    from decrappify.restoration.channel_models import ModelChoice
+    from decrappify.restoration.job.channel_models import ModelChoice
 
 logger = logging.getLogger(__name__)
 

@@ -305,7 +305,7 @@ def _each_once(seen: set[str]) -> Iterator[None]:
         seen.add(text)
         return not is_repeated
 
-    logger = logging.getLogger("decrappify.restoration.restorer")
+    logger = logging.getLogger("decrappify.restoration.tiling.restorer")
     logger.addFilter(is_new)
     try:
         yield

@@ -195,7 +195,7 @@ class _Check:
     """One movie and one model."""
 
     def __init__(self, movie: Movie, model: Model, noise: Noise, seed: int, inference: InferenceOptions) -> None:
-        from decrappify.restoration.job import Job
+        from decrappify.restoration.job.job import Job
 
         self._movie, self._model, self._seed, self._inference = movie, model, seed, inference
         (self._channel,) = Job(movie, model).measure()
@@ -248,7 +248,7 @@ class _Check:
         from decrappify.checking.regions import sample_regions
         from decrappify.checking.thinning import ThinningTest
         from decrappify.metrics.block_matching import is_bm3d_installed
-        from decrappify.restoration.restorer import Restorer
+        from decrappify.restoration.tiling.restorer import Restorer
 
         splitter = MovieSplitter.of(self._movie, 0, self._noise)
         regions = sample_regions(self._movie, self._model.n_frames // 2)

@@ -26,7 +26,7 @@ from decrappify.metrics.baselines import best_gaussian_of_windows, filtered_wind
 from decrappify.movie import Array, Movie
 from decrappify.noise.pixels.variance import MovieSplitter
 from decrappify.restoration.measurement.channels import Channel
-from decrappify.restoration.restorer import Restorer
+from decrappify.restoration.tiling.restorer import Restorer
 
 _SPLITS = 2
 _GAUSSIAN_FRAMES = 7  # of the window of the Gaussian filter in time

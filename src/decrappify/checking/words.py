@@ -10,7 +10,7 @@ from decrappify.checking.scores import SHARE
 from decrappify.domain import Deviation
 from decrappify.noise import NoiseModel
 from decrappify.noise.estimate import plain
-from decrappify.restoration.input_check import described
+from decrappify.restoration.job.input_check import described
 
 _LARGEST_SHARE = 2 / 3  # standard error of decibels that are stated, relative to them
 _ADVICE = "adapt or train a model (docs/adapt.md)"

@@ -32,7 +32,7 @@ from decrappify.io.store.durable import output_errors
 from decrappify.io.store.locks import locked
 from decrappify.io.store.outputs import check_output, refuse_overlap
 from decrappify.movie import Array
-from decrappify.restoration.overlap import run_overlapped
+from decrappify.restoration.run.threads import run_overlapped
 
 logger = logging.getLogger(__name__)
 

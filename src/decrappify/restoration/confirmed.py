@@ -18,7 +18,7 @@ from decrappify.metrics.spectrum import SMALLEST_SIDE
 from decrappify.movie import Array, Movie
 from decrappify.noise.channels import Noise
 from decrappify.noise.pixels.variance import MovieSplitter
-from decrappify.restoration.options import RestorationOptions
+from decrappify.restoration.job.options import RestorationOptions
 from decrappify.restoration.pipeline import restore
 from decrappify.trust import ConfirmedResolution, channel_noise
 from decrappify.trust.resolution import confirmed_resolution_of

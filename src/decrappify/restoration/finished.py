@@ -13,17 +13,17 @@ from decrappify._common.progress import Cancel, Progress
 from decrappify.errors import DecrappifyError, OutputExistsError
 from decrappify.inference.options import InferenceOptions
 from decrappify.movie import Movie
-from decrappify.restoration.job import Job
-from decrappify.restoration.options import RestorationOptions
+from decrappify.restoration.job.job import Job
+from decrappify.restoration.job.options import RestorationOptions
+from decrappify.restoration.outputs.results import open_result
 from decrappify.restoration.pipeline import restore
 from decrappify.restoration.records.complete import has_form
 from decrappify.restoration.records.input_record import InputRecord
 from decrappify.restoration.records.resuming import run_key, settings_of
-from decrappify.restoration.results import open_result
 
 if TYPE_CHECKING:
     from decrappify.model import Model
-    from decrappify.restoration.channel_models import ModelChoice
+    from decrappify.restoration.job.channel_models import ModelChoice
     from decrappify.restoration.records.output_record import OutputRecord
 
 

@@ -17,18 +17,18 @@ from decrappify.errors import InputError
 from decrappify.inference.options import InferenceOptions
 from decrappify.limits.reached import limit_errors
 from decrappify.movie import Array, Movie
-from decrappify.restoration.arrays import given_axes, in_axes
-from decrappify.restoration.call import Call
-from decrappify.restoration.channel_models import ModelChoice
-from decrappify.restoration.job import Job
-from decrappify.restoration.options import RestorationOptions
-from decrappify.restoration.output_range import check_output_range
+from decrappify.restoration.job.channel_models import ModelChoice
+from decrappify.restoration.job.job import Job
+from decrappify.restoration.job.options import RestorationOptions
+from decrappify.restoration.job.output_range import check_output_range
+from decrappify.restoration.outputs.arrays import given_axes, in_axes
+from decrappify.restoration.outputs.results import open_result
 from decrappify.restoration.records.attempts import recorded_attempt
 from decrappify.restoration.records.input_record import InputRecord
-from decrappify.restoration.results import open_result
-from decrappify.restoration.run_state import RunState
-from decrappify.restoration.running import OnPlane, run_windows
-from decrappify.restoration.steps import completed, planned, report_plan
+from decrappify.restoration.run.call import Call
+from decrappify.restoration.run.state import RunState
+from decrappify.restoration.run.steps import completed, planned, report_plan
+from decrappify.restoration.run.windows import OnPlane, run_windows
 
 if TYPE_CHECKING:
     from decrappify.model import Model
@@ -172,7 +172,7 @@ def restore(
         job = Job(inputs.movie, loaded, options)
         trusted = None
         if trust is not False:
-            from decrappify.restoration.trusted import planned_trust
+            from decrappify.restoration.outputs.trust_run import planned_trust
 
             trusted = planned_trust(opened, job.networks, place, trust, overwrite=overwrite)
         call = Call(

@@ -11,9 +11,9 @@ from decrappify._common.progress import Cancel
 from decrappify.errors import InputError
 from decrappify.inference.options import InferenceOptions
 from decrappify.movie import Array, Movie
-from decrappify.restoration.job import Job, Target
-from decrappify.restoration.options import RestorationOptions
-from decrappify.restoration.restorer import Restorer
+from decrappify.restoration.job.job import Job, Target
+from decrappify.restoration.job.options import RestorationOptions
+from decrappify.restoration.tiling.restorer import Restorer
 
 if TYPE_CHECKING:
     from decrappify.model import Model

@@ -14,7 +14,7 @@ from decrappify.errors import Cancelled, DecrappifyError, InputError
 from decrappify.inference.options import InferenceOptions
 from decrappify.movie import Movie
 from decrappify.restoration.finished import RunArguments, restore_unless_finished
-from decrappify.restoration.options import RestorationOptions
+from decrappify.restoration.job.options import RestorationOptions
 from decrappify.restoration.records.scene_record import SceneRecord
 
 if TYPE_CHECKING:

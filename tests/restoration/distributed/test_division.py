@@ -25,11 +25,11 @@ from decrappify.io.store.working_paths import partial_path
 from decrappify.model import Model
 from decrappify.movie import Movie
 from decrappify.networks.residual_unet import ResidualUNet
-from decrappify.restoration import preparing
 from decrappify.restoration.distributed import division
 from decrappify.restoration.distributed.division import best_rectangles
 from decrappify.restoration.frames import reading
-from decrappify.restoration.tiling import TileGrid, touching
+from decrappify.restoration.run import network
+from decrappify.restoration.tiling.grid import TileGrid, touching
 
 distributed = pytest.importorskip("distributed")
 
@@ -227,7 +227,7 @@ def test_only_rectangles_must_fit_into_memory(client, tmp_path, rng, monkeypatch
         if nbytes > limit:
             raise DeviceMemoryError(what)
 
-    monkeypatch.setattr(preparing, "check_memory", check)
+    monkeypatch.setattr(network, "check_memory", check)
     with pytest.raises(DeviceMemoryError, match=r"restoring frames of 1037 x 301 pixels$"):
         pair.restore()
     if in_rectangles:

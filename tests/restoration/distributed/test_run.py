@@ -81,8 +81,8 @@ def test_task_of_an_earlier_run_stops(case, client):
     from decrappify.io.opened import opening_of_path
     from decrappify.restoration.distributed.recipe import Recipe
     from decrappify.restoration.distributed.worker import restore_region
-    from decrappify.restoration.job import Job
-    from decrappify.restoration.options import RestorationOptions
+    from decrappify.restoration.job.job import Job
+    from decrappify.restoration.job.options import RestorationOptions
     from decrappify.restoration.records.resuming import settings_of
 
     with pytest.raises(Cancelled):

@@ -6,7 +6,7 @@ from scipy.ndimage import gaussian_filter
 from tests.restoration.conftest import WindowMean, as_model
 
 from decrappify.movie import Movie
-from decrappify.restoration.job import Job
+from decrappify.restoration.job.job import Job
 from decrappify.restoration.measurement.neighbors import highest_neighbor
 from decrappify.restoration.measurement.outliers import (
     NoiseOnDemand,

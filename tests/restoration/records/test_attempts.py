@@ -13,9 +13,9 @@ import pytest
 from tests.restoration.conftest import FAST, PoolingNetwork, as_model
 
 from decrappify.restoration import restore, restore_array
+from decrappify.restoration.outputs.results import MemoryResult
 from decrappify.restoration.records import attempts
 from decrappify.restoration.records.attempts import died_of_memory, recorded_attempt, taken_from
-from decrappify.restoration.results import MemoryResult
 
 KILLED = """
 import os, signal, sys

@@ -197,7 +197,7 @@ def test_resumed_run_uses_its_original_number_of_threads(movie, tmp_path, caplog
 
 def test_resumed_run_keeps_the_automatic_precision_of_its_start(movie, tmp_path, caplog, monkeypatch):
     def supported(answer):
-        for module in ("inference.network", "restoration.preparing"):
+        for module in ("inference.network", "restoration.run.network"):
             monkeypatch.setattr(f"decrappify.{module}.has_fast_bfloat16", lambda device: answer)
 
     model, whole, output = as_model(PoolingNetwork(3)), tmp_path / "whole.ome.zarr", tmp_path / "restored.ome.zarr"

@@ -15,10 +15,10 @@ from decrappify.io.formats.omezarr.pyramid import CHUNK
 from decrappify.io.store.rectangles import Rectangle
 from decrappify.movie import Plane
 from decrappify.restoration.frames.reading import LARGEST_WHOLE, Repairs
-from decrappify.restoration.job import Job
+from decrappify.restoration.job.job import Job
+from decrappify.restoration.job.region import Region, divided
 from decrappify.restoration.measurement.channels import Channel
-from decrappify.restoration.region import Region, divided
-from decrappify.restoration.tiling import Span, TileGrid, touching
+from decrappify.restoration.tiling.grid import Span, TileGrid, touching
 
 RECTANGLES = "rectangles"  # in the state of a run
 _PLANES_PER_WORKER = 2  # from this number on, frames are not divided

@@ -23,21 +23,21 @@ from decrappify.io.store.durable import output_errors
 from decrappify.io.store.regions import PART, create_regions, forget_rectangles, live_regions, patiently
 from decrappify.io.store.working_paths import partial_path, working_path
 from decrappify.movie import Movie
-from decrappify.restoration.job import Job
-from decrappify.restoration.output_range import check_output_range
-from decrappify.restoration.plan import make_plan
-from decrappify.restoration.preparing import chosen_device, prepared_restorer
+from decrappify.restoration.job.job import Job
+from decrappify.restoration.job.output_range import check_output_range
+from decrappify.restoration.job.region import Region, part_of
+from decrappify.restoration.outputs.results import open_result
 from decrappify.restoration.records.attempts import died_of_memory, recorded_attempt, taken_from
 from decrappify.restoration.records.complete import is_result_of
-from decrappify.restoration.region import Region, part_of
-from decrappify.restoration.results import open_result
-from decrappify.restoration.run_state import RunState
-from decrappify.restoration.running import count_done, run_windows
-from decrappify.restoration.steps import completed, planned, report_plan
+from decrappify.restoration.run.network import chosen_device, prepared_restorer
+from decrappify.restoration.run.plan import make_plan
+from decrappify.restoration.run.state import RunState
+from decrappify.restoration.run.steps import completed, planned, report_plan
+from decrappify.restoration.run.windows import count_done, run_windows
 
 if TYPE_CHECKING:
-    from decrappify.restoration.call import Call
-    from decrappify.restoration.restorer import Restorer
+    from decrappify.restoration.run.call import Call
+    from decrappify.restoration.tiling.restorer import Restorer
 
 _LONGEST_WAIT_S = 3600.0  # for other parts that begin or end, and for a run that writes the same output
 

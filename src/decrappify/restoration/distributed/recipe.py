@@ -15,7 +15,7 @@ from decrappify.errors import InputError
 from decrappify.inference.options import InferenceOptions
 from decrappify.io.opened import Opening, opening_of, opening_of_path
 from decrappify.movie import Movie
-from decrappify.restoration.options import RestorationOptions
+from decrappify.restoration.job.options import RestorationOptions
 from decrappify.restoration.records.resuming import Settings
 
 

@@ -27,19 +27,19 @@ from decrappify.restoration.distributed.cluster import check_workers, connected,
 from decrappify.restoration.distributed.division import RECTANGLES, divided_regions, repairs_of
 from decrappify.restoration.distributed.tasks import run_regions, run_task
 from decrappify.restoration.distributed.worker import PLAN, Written, choose_network
+from decrappify.restoration.job.output_range import check_output_range
+from decrappify.restoration.job.region import Region
 from decrappify.restoration.measurement.channels import Channel
-from decrappify.restoration.output_range import check_output_range
-from decrappify.restoration.plan import RestorationPlan, measured_channels
 from decrappify.restoration.records.notes import merged
-from decrappify.restoration.region import Region
-from decrappify.restoration.running import cancelled, count_done
-from decrappify.restoration.steps import completed, report_plan
+from decrappify.restoration.run.plan import RestorationPlan, measured_channels
+from decrappify.restoration.run.steps import completed, report_plan
+from decrappify.restoration.run.windows import cancelled, count_done
 
 if TYPE_CHECKING:
-    from decrappify.restoration.call import Call
     from decrappify.restoration.distributed.recipe import Recipe
-    from decrappify.restoration.results import StoreResult
-    from decrappify.restoration.run_state import RunState
+    from decrappify.restoration.outputs.results import StoreResult
+    from decrappify.restoration.run.call import Call
+    from decrappify.restoration.run.state import RunState
 
 logger = logging.getLogger(__name__)
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from decrappify._common.argument_names import argument, setting
 from decrappify.errors import InputError
 from decrappify.restoration.distributed.recipe import Recipe, portable_model, portable_movie
-from decrappify.restoration.results import open_result
+from decrappify.restoration.outputs.results import open_result
 
 if TYPE_CHECKING:
     from decrappify.io.opened import Opening
     from decrappify.movie import Movie
-    from decrappify.restoration.call import Call
     from decrappify.restoration.distributed.parts import Part
+    from decrappify.restoration.run.call import Call
 
 
 class Sharing(Protocol):

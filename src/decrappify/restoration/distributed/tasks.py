@@ -15,7 +15,7 @@ from decrappify.movie import Plane
 from decrappify.restoration.distributed.cluster import address_of, lost_scheduler
 from decrappify.restoration.distributed.worker import Report, Written, restore_region
 from decrappify.restoration.frames.reading import Repairs
-from decrappify.restoration.region import Region
+from decrappify.restoration.job.region import Region
 
 if TYPE_CHECKING:
     from decrappify.restoration.distributed.recipe import Recipe

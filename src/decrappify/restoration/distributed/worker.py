@@ -31,14 +31,14 @@ from decrappify.movie import Movie, Plane
 from decrappify.restoration.distributed.division import recorded_rectangles, rectangles_of
 from decrappify.restoration.distributed.recipe import Recipe
 from decrappify.restoration.frames.reading import Repairs
-from decrappify.restoration.job import Job
-from decrappify.restoration.plan import RestorationPlan, chosen_network, make_plan
-from decrappify.restoration.preparing import check_window_memory, chosen_device, frame_shape, prepared_restorer
+from decrappify.restoration.job.job import Job
+from decrappify.restoration.job.region import Region
 from decrappify.restoration.records.input_record import InputRecord
 from decrappify.restoration.records.resuming import changed_settings, run_key, settings_of
-from decrappify.restoration.region import Region
-from decrappify.restoration.restorer import Restorer
-from decrappify.restoration.running import run_windows
+from decrappify.restoration.run.network import check_window_memory, chosen_device, frame_shape, prepared_restorer
+from decrappify.restoration.run.plan import RestorationPlan, chosen_network, make_plan
+from decrappify.restoration.run.windows import run_windows
+from decrappify.restoration.tiling.restorer import Restorer
 
 PLAN = "plan.json"  # in the folder of the regions: the state of the run, which workers read
 _LONGEST_WAIT_S = 600.0  # for a worker that is regarded as lost, but still writes the region

@@ -23,11 +23,11 @@ from decrappify.io.open import open_movie
 from decrappify.io.remote.address import is_address
 from decrappify.limits.reached import limit_errors
 from decrappify.movie import Movie
-from decrappify.restoration.channel_models import ModelChoice
 from decrappify.restoration.follow.run import Input, follow_run
-from decrappify.restoration.options import RestorationOptions
+from decrappify.restoration.job.channel_models import ModelChoice
+from decrappify.restoration.job.options import RestorationOptions
 from decrappify.restoration.pipeline import PathLike, restore
-from decrappify.restoration.running import OnPlane
+from decrappify.restoration.run.windows import OnPlane
 
 if TYPE_CHECKING:
     from decrappify.model import Model

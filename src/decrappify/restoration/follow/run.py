@@ -19,24 +19,24 @@ from decrappify.io.growing.open import first_frames, growing_movie
 from decrappify.io.missing_planes import missing_reported
 from decrappify.io.open import open_movie
 from decrappify.movie import Movie
-from decrappify.restoration.channel_models import ModelChoice
 from decrappify.restoration.follow.lost import LostPlanes
 from decrappify.restoration.follow.windows import arriving_windows
-from decrappify.restoration.input_check import report_unlearned
-from decrappify.restoration.job import Job
-from decrappify.restoration.options import RestorationOptions
-from decrappify.restoration.output_range import check_output_range
-from decrappify.restoration.overlap import run_overlapped
-from decrappify.restoration.plan import RestorationPlan
+from decrappify.restoration.job.channel_models import ModelChoice
+from decrappify.restoration.job.input_check import report_unlearned
+from decrappify.restoration.job.job import Job
+from decrappify.restoration.job.options import RestorationOptions
+from decrappify.restoration.job.output_range import check_output_range
+from decrappify.restoration.outputs.results import StoreResult, open_result
 from decrappify.restoration.records.attempts import recorded_attempt
 from decrappify.restoration.records.input_record import InputRecord
 from decrappify.restoration.records.notes import report_start
 from decrappify.restoration.records.resuming import settings_of
-from decrappify.restoration.restorer import Restorer
-from decrappify.restoration.results import StoreResult, open_result
-from decrappify.restoration.run_state import RunState
-from decrappify.restoration.running import OnPlane, Stages, run_windows
-from decrappify.restoration.steps import complete_record, planned
+from decrappify.restoration.run.plan import RestorationPlan
+from decrappify.restoration.run.state import RunState
+from decrappify.restoration.run.steps import complete_record, planned
+from decrappify.restoration.run.threads import run_overlapped
+from decrappify.restoration.run.windows import OnPlane, Stages, run_windows
+from decrappify.restoration.tiling.restorer import Restorer
 
 if TYPE_CHECKING:
     from decrappify.model import Model

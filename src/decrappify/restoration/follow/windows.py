@@ -10,7 +10,7 @@ from decrappify.movie import Array
 from decrappify.restoration.follow.lost import LostPlanes
 from decrappify.restoration.frames.reading import Frame, FrameReader
 from decrappify.restoration.frames.sliding import SlidingWindow, Window
-from decrappify.restoration.job import Job, Target
+from decrappify.restoration.job.job import Job, Target
 from decrappify.restoration.measurement.channels import Channel
 
 P = TypeVar("P")

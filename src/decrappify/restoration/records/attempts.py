@@ -9,7 +9,7 @@ from typing import Any
 
 from decrappify.errors import DecrappifyError
 from decrappify.io.store.lock_record import boot_name
-from decrappify.restoration.results import Planes
+from decrappify.restoration.outputs.results import Planes
 
 _KEY = "attempt"
 

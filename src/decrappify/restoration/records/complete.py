@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from decrappify._version import RELEASE
 from decrappify.errors import DecrappifyError
 from decrappify.io.registry import writer_for
+from decrappify.restoration.outputs.results import open_result
 from decrappify.restoration.records.provenance import movie_provenance
 from decrappify.restoration.records.resuming import conflicting_options
-from decrappify.restoration.results import open_result
 
 if TYPE_CHECKING:
     from decrappify.inference.options import InferenceOptions
     from decrappify.movie import Movie
-    from decrappify.restoration.job import Job
+    from decrappify.restoration.job.job import Job
     from decrappify.restoration.records.input_record import InputRecord
 
 _MEASURED = ("software", "normalization", "static_outliers")

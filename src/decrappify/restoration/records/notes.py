@@ -15,12 +15,12 @@ from decrappify._common.argument_names import setting
 from decrappify._common.counting import counted
 from decrappify.io.missing_planes import list_planes
 from decrappify.restoration.frames.missing import described
-from decrappify.restoration.output_range import wider_dtype
+from decrappify.restoration.job.output_range import wider_dtype
 
 if TYPE_CHECKING:
     from decrappify.movie import Plane
     from decrappify.restoration.frames.sliding import Window
-    from decrappify.restoration.job import Job
+    from decrappify.restoration.job.job import Job
     from decrappify.restoration.measurement.channels import Channel
 
 logger = logging.getLogger(__name__)

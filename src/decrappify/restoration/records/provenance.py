@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from decrappify._version import __version__
 from decrappify.io.missing_planes import list_planes
-from decrappify.restoration.channel_models import recorded_adaptation
 from decrappify.restoration.frames.choice import as_text
+from decrappify.restoration.job.channel_models import recorded_adaptation
 
 if TYPE_CHECKING:
-    from decrappify.restoration.job import Job
+    from decrappify.restoration.job.job import Job
     from decrappify.restoration.measurement.channels import Channel
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from decrappify.inference.options import InferenceOptions
     from decrappify.movie import Movie
-    from decrappify.restoration.job import Job
-    from decrappify.restoration.results import Unfinished
+    from decrappify.restoration.job.job import Job
+    from decrappify.restoration.outputs.results import Unfinished
 
 Settings = dict[str, Any]
 

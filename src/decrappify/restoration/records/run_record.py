@@ -13,7 +13,7 @@ from decrappify.restoration.records.notes import merged, summary
 if TYPE_CHECKING:
     from decrappify.io.store.journal import Journal
     from decrappify.movie import Plane
-    from decrappify.restoration.job import Job
+    from decrappify.restoration.job.job import Job
 
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "channels": list,

@@ -21,12 +21,12 @@ from decrappify.movie import Array, Movie, Plane
 from decrappify.noise import NoiseModel
 from decrappify.noise.pixels.drawing import NoiseDrawer
 from decrappify.restoration.frames.sliding import Window
-from decrappify.restoration.job import Job, Target
-from decrappify.restoration.preparing import prepared_restorer
-from decrappify.restoration.recorded import recorded_model, recorded_options
-from decrappify.restoration.restorer import Restorer
-from decrappify.restoration.results import MemoryResult, Result, StoreResult
+from decrappify.restoration.job.job import Job, Target
+from decrappify.restoration.outputs.results import MemoryResult, Result, StoreResult
+from decrappify.restoration.records.result_record import recorded_model, recorded_options
+from decrappify.restoration.run.network import prepared_restorer
 from decrappify.restoration.spread.draws import Draw, noise_draws, symmetric_draws
+from decrappify.restoration.tiling.restorer import Restorer
 from decrappify.trust.pair import MoviePair
 
 if TYPE_CHECKING:

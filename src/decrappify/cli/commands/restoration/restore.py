@@ -109,7 +109,7 @@ def restore(
     """
     from decrappify._common.processes.allocator import share_one_arena
     from decrappify.inference.options import InferenceOptions
-    from decrappify.restoration.options import RestorationOptions
+    from decrappify.restoration.job.options import RestorationOptions
 
     alone: dict[str, Any] = {"--output-dir": output_dir, "--scene all": scene == "all", "--trust": trust}
     check_follow(follow, timeout_s, alone | {"--dask": dask, "--workers": workers, "--part": part})

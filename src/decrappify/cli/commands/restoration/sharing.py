@@ -102,7 +102,7 @@ class PartReport:
 
     def _is_empty(self, restored: Movie) -> bool:
         from decrappify.restoration.distributed.parts import Part
-        from decrappify.restoration.region import part_of
+        from decrappify.restoration.job.region import part_of
 
         part = Part.parsed(self._part)
         return part_of(restored.shape[0], restored.shape[2], part.number, part.count) is None

@@ -102,7 +102,7 @@ def _check_model(result: Path, model: str, draws: int | None, method: str) -> No
     """Raise InputError before any computation if RESULT is that of another model, or `draws` is not possible."""
     from decrappify.io import open_movie
     from decrappify.restoration import recorded_options
-    from decrappify.restoration.recorded import recorded_model
+    from decrappify.restoration.records.result_record import recorded_model
     from decrappify.restoration.spread.api import check_draws
 
     if draws is not None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.restoration.conftest import WindowMean, as_model, grouped
 
 from decrappify.errors import InputError
 from decrappify.restoration import restore
-
-from .conftest import WindowMean, as_model, grouped
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from decrappify._common.progress import Cancel, Progress
 from decrappify.inference.options import InferenceOptions
-from decrappify.restoration.job import Job
+from decrappify.restoration.job.job import Job
 from decrappify.restoration.records.input_record import InputRecord
-from decrappify.restoration.run_state import RunState
-from decrappify.restoration.running import OnPlane
+from decrappify.restoration.run.state import RunState
+from decrappify.restoration.run.windows import OnPlane
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

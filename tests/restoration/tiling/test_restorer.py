@@ -10,14 +10,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.restoration.conftest import FAST, ON_CPU, PoolingNetwork, WindowMean, as_model
 from torch import nn
 
 from decrappify.errors import Cancelled, DeviceMemoryError, InputError
 from decrappify.limits.reached import is_out_of_memory
 from decrappify.networks.residual_unet import ResidualUNet
-from decrappify.restoration.restorer import Restorer
-
-from .conftest import FAST, ON_CPU, PoolingNetwork, WindowMean, as_model
+from decrappify.restoration.tiling.restorer import Restorer
 
 pytestmark = pytest.mark.cpu_sensitive
 

@@ -11,7 +11,7 @@ from decrappify._common.argument_names import setting
 from decrappify.errors import InputError
 
 if TYPE_CHECKING:
-    from decrappify.restoration.job import Job
+    from decrappify.restoration.job.job import Job
     from decrappify.restoration.measurement.channels import Channel
 
 

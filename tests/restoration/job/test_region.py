@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from decrappify.restoration.region import divided, part_of
+from decrappify.restoration.job.region import divided, part_of
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 1), (100, 1), (1, 70), (13, 5), (2000, 3), (4, 900)])

@@ -22,7 +22,7 @@ from decrappify.inference.options import InferenceOptions
 from decrappify.inference.reuse import prepared_network
 from decrappify.limits.reached import is_out_of_memory
 from decrappify.movie import Array
-from decrappify.restoration.tiling import FramePart, TileGrid, TileSet
+from decrappify.restoration.tiling.grid import FramePart, TileGrid, TileSet
 
 if TYPE_CHECKING:
     from decrappify.model import Model

@@ -11,7 +11,7 @@ import numpy as np
 from decrappify.domain import CARD_KEY, Deviation, deviations, measure_features, sampled_regions
 
 if TYPE_CHECKING:
-    from decrappify.restoration.job import Job
+    from decrappify.restoration.job.job import Job
     from decrappify.restoration.measurement.channels import Channel
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from decrappify.errors import InputError
 from decrappify.movie import Movie
-from decrappify.restoration.options import RestorationOptions
+from decrappify.restoration.job.options import RestorationOptions
 
 if TYPE_CHECKING:
     from decrappify.model import Model

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.restoration.conftest import FAST, PoolingNetwork, WindowMean, as_model
 
 from decrappify.errors import InputError
 from decrappify.movie import Movie
 from decrappify.restoration import restore, restore_array
-
-from .conftest import FAST, PoolingNetwork, WindowMean, as_model
 
 
 @pytest.mark.parametrize(

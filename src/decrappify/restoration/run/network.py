@@ -15,8 +15,8 @@ from decrappify.inference.network import choose_device
 from decrappify.inference.options import InferenceOptions
 from decrappify.inference.precision import has_fast_bfloat16
 from decrappify.limits.memory import check_memory
-from decrappify.restoration.job import Job
-from decrappify.restoration.restorer import Restorer
+from decrappify.restoration.job.job import Job
+from decrappify.restoration.tiling.restorer import Restorer
 
 if TYPE_CHECKING:
     from decrappify._common.progress import Cancel

@@ -11,14 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.restoration.conftest import files_of
 from torch import nn
 
 from decrappify.io import save_movie
 from decrappify.model import Model
 from decrappify.movie import Movie
 from decrappify.networks.residual_unet import ResidualUNet
-
-from .conftest import files_of
 
 RESTORE = """
 import sys, torch

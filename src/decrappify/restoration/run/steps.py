@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from decrappify._common.processes.processor import present_runtime, take_up_runtime
 from decrappify.inference.options import InferenceOptions
 from decrappify.movie import Movie
-from decrappify.restoration.input_check import report_unlearned
-from decrappify.restoration.job import Job
-from decrappify.restoration.plan import RestorationPlan, make_plan
-from decrappify.restoration.preparing import chosen_device, prepared_restorer
+from decrappify.restoration.job.input_check import report_unlearned
+from decrappify.restoration.job.job import Job
+from decrappify.restoration.outputs.results import Result
 from decrappify.restoration.records.attempts import died_of_memory
 from decrappify.restoration.records.input_record import InputRecord
 from decrappify.restoration.records.notes import report, report_start, summary
-from decrappify.restoration.restorer import Restorer
-from decrappify.restoration.results import Result
-from decrappify.restoration.run_state import RunState
+from decrappify.restoration.run.network import chosen_device, prepared_restorer
+from decrappify.restoration.run.plan import RestorationPlan, make_plan
+from decrappify.restoration.run.state import RunState
+from decrappify.restoration.tiling.restorer import Restorer
 
 if TYPE_CHECKING:
     from decrappify._common.progress import Cancel

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from decrappify.inference.options import InferenceOptions
-from decrappify.restoration.job import Job
+from decrappify.restoration.job.job import Job
 from decrappify.restoration.measurement.channels import Channel
 from decrappify.restoration.records.provenance import movie_provenance
 from decrappify.restoration.records.resuming import Settings, recorded_options
 
 if TYPE_CHECKING:
-    from decrappify.restoration.restorer import Restorer
+    from decrappify.restoration.tiling.restorer import Restorer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

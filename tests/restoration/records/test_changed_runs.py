@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from tests.restoration.conftest import FAST, ON_CPU, Breaks, CountingSource, PoolingNetwork, as_model, files_of, grouped
 
 from decrappify.errors import InputError, OutputExistsError
 from decrappify.io import open_movie, save_movie
 from decrappify.io.store.journal import Journal
 from decrappify.movie import ArraySource, Movie
 from decrappify.normalization import sampled_planes
-from decrappify.restoration import RestorationOptions, preparing, restore
+from decrappify.restoration import RestorationOptions, restore
 from decrappify.restoration.records.input_record import ChangedInputError, InputRecord
-
-from .conftest import FAST, ON_CPU, Breaks, CountingSource, PoolingNetwork, as_model, files_of, grouped
+from decrappify.restoration.run import network
 
 MODEL = as_model(PoolingNetwork(3))
 
@@ -301,7 +301,7 @@ def test_restore_resumes_on_another_device_with_a_warning(pixels, tmp_path, capl
     journal.append_from_here()
     journal.save_state(journal.state | {"device": "cuda", "asked": {"device": "auto"}})
     journal.close()
-    monkeypatch.setattr(preparing, "choose_device", _without_gpu)
+    monkeypatch.setattr(network, "choose_device", _without_gpu)
     with pytest.raises(OutputExistsError, match="was cuda and is cpu now"):
         restore(pixels, MODEL, output, **FAST)
     restore(pixels, MODEL, output, **grouped(device="auto")).close()
@@ -311,7 +311,7 @@ def test_restore_resumes_on_another_device_with_a_warning(pixels, tmp_path, capl
 def _without_gpu(device):
     if str(device).startswith("cuda"):
         raise InputError("device='cuda' is not there")
-    return preparing.torch.device("cpu")
+    return network.torch.device("cpu")
 
 
 def test_restore_reports_frames_beyond_the_end(pixels, caplog):

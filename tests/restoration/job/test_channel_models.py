@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.restoration.conftest import FAST, PoolingNetwork, as_model, files_of
 
 import decrappify as dc
 from decrappify.errors import Cancelled, InputError, OutputExistsError
 from decrappify.model import Model, load_model
-from decrappify.restoration.channel_models import chosen_models
-
-from .conftest import FAST, PoolingNetwork, as_model, files_of
+from decrappify.restoration.job.channel_models import chosen_models
 
 
 @pytest.fixture

@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
+from tests.restoration.conftest import FAST, CountingSource, WindowMean, as_model
 
 from decrappify.domain import CARD_KEY, Deviation, learned_ranges
 from decrappify.errors import Cancelled
 from decrappify.movie import Movie
 from decrappify.restoration import restore, restore_array
-from decrappify.restoration.input_check import described, report_unlearned
-
-from .conftest import FAST, CountingSource, WindowMean, as_model
+from decrappify.restoration.job.input_check import described, report_unlearned
 
 
 def exposures(n_frames=3, sigma_px=0.0, seed=0, sigma=0.1):
@@ -77,7 +76,7 @@ def test_resumed_run_does_not_repeat_the_warning(model, caplog, tmp_path, bar):
 
 
 def test_check_reads_three_planes(model):
-    from decrappify.restoration.job import Job
+    from decrappify.restoration.job.job import Job
 
     source = CountingSource(exposures(20)[:, None, None])
     job = Job(Movie(source), model)

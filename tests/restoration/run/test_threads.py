@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from decrappify.restoration import overlap
-from decrappify.restoration.overlap import run_overlapped
+from decrappify.restoration.run import threads
+from decrappify.restoration.run.threads import run_overlapped
 
 
 @pytest.fixture(autouse=True)
@@ -138,7 +138,7 @@ def test_run_overlapped_runs_sequentially_if_no_thread_starts(started, caplog):
 
 @pytest.mark.parametrize("side", ["sender", "receiver"])
 def test_channel_does_not_block_on_a_finished_thread(side):
-    channel = overlap._Channel(1)
+    channel = threads._Channel(1)
     finished = threading.Thread(target=lambda: None)
     finished.start()
     finished.join()
@@ -151,7 +151,7 @@ def test_channel_does_not_block_on_a_finished_thread(side):
 
 
 def test_run_overlapped_abandons_a_read_that_does_not_return(monkeypatch, caplog):
-    monkeypatch.setattr(overlap, "_LAST_READ_S", 0.1)
+    monkeypatch.setattr(threads, "_LAST_READ_S", 0.1)
     reading, answer = threading.Event(), threading.Event()
 
     def produce():

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decrappify.errors import InputError
-from decrappify.restoration.tiling import TileGrid
+from decrappify.restoration.tiling.grid import TileGrid
 
 sizes = st.integers(1, 200)
 

@@ -1,4 +1,4 @@
-"""Spread maps and the confirmed resolution of restorations."""
+"""Spread maps of restorations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from scipy.ndimage import gaussian_filter
 
 import decrappify as dc
 from decrappify.errors import Cancelled, InputError, OutputExistsError
@@ -173,28 +172,3 @@ def test_spread_uses_the_recorded_fidelity(measured, nogan_model):
     assert spread.provenance["restoration"]["fidelity"] == 0.5
     same = dc.spread_map(measured, result, load_model(nogan_model).with_fidelity(0.5), NOISE, **RUN)
     np.testing.assert_array_equal(np.asarray(spread), np.asarray(same))
-
-
-def test_confirmed_resolution_of_structure_and_of_noise(identity, rng):
-    field = gaussian_filter(rng.standard_normal((64, 64)), 1.5)
-    signal = 40 + 8 * field / field.std()
-    photons = np.stack([rng.poisson(np.tile(signal, (4, 1, 1))), rng.poisson(40.0, (4, 64, 64))], axis=1)
-    movie = Movie.from_array(
-        (2 * photons + 100).astype(np.uint16)[:, :, None],
-        channel_names=["cells", "empty"],
-        pixel_size_um=(None, 0.1, 0.2),
-    )
-    cells, empty = dc.confirmed_resolution(movie, identity, [NOISE, NOISE], inference=RUN["inference"])
-    assert (cells.channel, cells.n_planes) == ("cells", 4)
-    assert 2 < cells.raw_px < 10
-    assert cells.px == pytest.approx(cells.raw_px, rel=0.01), "the model changes nothing"
-    assert cells.raw_text().endswith(f"({cells.raw_px * 0.2:.2g} µm)")
-    assert empty.raw_text() == "not resolvable"
-    assert empty.text() == "not resolvable"
-
-
-def test_confirmed_resolution_refuses_tiny_frames_and_missing_planes(measured, model):
-    with pytest.raises(InputError, match="expected at least 16"):
-        dc.confirmed_resolution(measured.crop(slice(0, 12)), model, NOISE)
-    with pytest.raises(InputError, match="were not recorded"):
-        dc.confirmed_resolution(measured.replace(missing=[(2, 0, 0)]), model, NOISE)

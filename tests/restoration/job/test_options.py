@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tifffile
+from tests.restoration.conftest import FAST, ON_CPU
 
 from decrappify.errors import InputError, OutputExistsError
 from decrappify.io import partial_path
@@ -10,8 +11,6 @@ from decrappify.model import load_model
 from decrappify.movie import Movie
 from decrappify.restoration import Preview, RestorationOptions, restore, restore_array
 from decrappify.restoration.scenes import restore_scenes
-
-from .conftest import FAST, ON_CPU
 
 HALF = RestorationOptions(fidelity=0.5)
 

@@ -14,7 +14,11 @@ from decrappify._common.planes.saturation import saturate
 from decrappify.errors import InputError
 from decrappify.movie import Array, Movie, Plane, Shape5, image_dtype, scaled_spacing
 from decrappify.normalization import ConstantChannelError
-from decrappify.restoration.channel_models import (
+from decrappify.restoration.frames.choice import beyond_movie, check_slices_are_not_meant, parse_frames
+from decrappify.restoration.frames.missing import complete_frames, interval_of, nearest_frame, with_empty_planes
+from decrappify.restoration.frames.reading import Frame, FrameReader, Part, Repairs
+from decrappify.restoration.frames.sliding import SlidingWindow, Window
+from decrappify.restoration.job.channel_models import (
     ModelChoice,
     assigned_models,
     channel_groups,
@@ -23,14 +27,10 @@ from decrappify.restoration.channel_models import (
     combined_name,
     combined_sha256,
 )
-from decrappify.restoration.frames.choice import beyond_movie, check_slices_are_not_meant, parse_frames
-from decrappify.restoration.frames.missing import complete_frames, interval_of, nearest_frame, with_empty_planes
-from decrappify.restoration.frames.reading import Frame, FrameReader, Part, Repairs
-from decrappify.restoration.frames.sliding import SlidingWindow, Window
+from decrappify.restoration.job.options import RestorationOptions
+from decrappify.restoration.job.region import Region
 from decrappify.restoration.measurement.channels import Channel, measure_channel
 from decrappify.restoration.measurement.repair import put_back
-from decrappify.restoration.options import RestorationOptions
-from decrappify.restoration.region import Region
 
 if TYPE_CHECKING:
     from decrappify.io.store.rectangles import Rectangle

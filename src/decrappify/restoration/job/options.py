@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from decrappify.model import Model
-    from decrappify.restoration.channel_models import ModelChoice
+    from decrappify.restoration.job.channel_models import ModelChoice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +105,7 @@ class RestorationOptions:
         InputError
             If a fidelity is set and a model has one set of weights.
         """
-        from decrappify.restoration.channel_models import chosen_models
+        from decrappify.restoration.job.channel_models import chosen_models
 
         return chosen_models(given, self.model)
 

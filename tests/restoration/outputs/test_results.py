@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 import pytest
+from tests.restoration.conftest import FAST, Breaks, CountingSource, PoolingNetwork, WindowMean, as_model, files_of
 
 from decrappify.errors import Cancelled, DeviceMemoryError, FormatError, InputError, OutputError, OutputExistsError
 from decrappify.inference.options import InferenceOptions
@@ -13,8 +14,6 @@ from decrappify.io import open_movie, partial_path, save_movie
 from decrappify.io.store.working_folder import WorkingFolder
 from decrappify.movie import Movie
 from decrappify.restoration import RestorationOptions, restore
-
-from .conftest import FAST, Breaks, CountingSource, PoolingNetwork, WindowMean, as_model, files_of
 
 
 def test_result_too_large_for_memory_raises_and_advises_an_output(rng):

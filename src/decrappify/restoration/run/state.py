@@ -11,12 +11,12 @@ from decrappify._common.progress import Cancel, Progress, cancellable
 from decrappify.errors import OutputExistsError
 from decrappify.inference.options import InferenceOptions
 from decrappify.movie import Plane
-from decrappify.restoration.job import Job
-from decrappify.restoration.plan import RestorationPlan
+from decrappify.restoration.job.job import Job
+from decrappify.restoration.outputs.results import MemoryResult, Result, StoreResult, placed_key, unfinished
 from decrappify.restoration.records.attempts import taken_from
 from decrappify.restoration.records.input_record import InputRecord
 from decrappify.restoration.records.resuming import Settings, continues, run_key, settings_of
-from decrappify.restoration.results import MemoryResult, Result, StoreResult, placed_key, unfinished
+from decrappify.restoration.run.plan import RestorationPlan
 
 if TYPE_CHECKING:
     from decrappify.io.store.locks import OutputLock

@@ -16,14 +16,14 @@ from decrappify.errors import Cancelled
 from decrappify.movie import Array, Plane
 from decrappify.restoration.frames.reading import Repairs
 from decrappify.restoration.frames.sliding import Window
-from decrappify.restoration.job import Job, Target
-from decrappify.restoration.overlap import run_overlapped
-from decrappify.restoration.plan import RestorationPlan
+from decrappify.restoration.job.job import Job, Target
+from decrappify.restoration.job.region import Region
+from decrappify.restoration.outputs.results import Planes
 from decrappify.restoration.records.input_record import InputRecord
 from decrappify.restoration.records.notes import nan_note, note_of
-from decrappify.restoration.region import Region
-from decrappify.restoration.restorer import Restorer
-from decrappify.restoration.results import Planes
+from decrappify.restoration.run.plan import RestorationPlan
+from decrappify.restoration.run.threads import run_overlapped
+from decrappify.restoration.tiling.restorer import Restorer
 
 OnPlane = Callable[[int, int, int], Any]
 _Restored = tuple[Target, Sequence[Array], dict[str, Any]]

@@ -1,0 +1,1 @@
+"""Run of one restoration: plan, network, state, and concurrent reading, restoring and writing of the windows."""

@@ -1,0 +1,1 @@
+"""Tiled restoration of frames: geometry and blending of the tiles, and the network that restores them."""
