@@ -14,8 +14,8 @@ from tests.io.formats.tiff.tiff_files import ome_xml, pages_with, ramp, write_mm
 
 import decrappify as dc
 from decrappify.errors import FormatError
-from decrappify.io.formats.tiff.announced import check_scenes
-from decrappify.io.formats.tiff.ome_reader import parse_ome, read_ome
+from decrappify.io.formats.tiff.files.announced import check_scenes
+from decrappify.io.formats.tiff.metadata.ome import parse_ome, read_ome
 from decrappify.io.store.journal import Journal
 from decrappify.io.store.rectangles import Rectangle
 from decrappify.movie import Movie

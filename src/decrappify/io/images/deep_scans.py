@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decrappify.io.formats.tiff.bits import use_whole_words
+from decrappify.io.formats.tiff.pages.integers import use_whole_words
 from decrappify.limits.files import check_decoded_size
 from decrappify.movie import Array
 

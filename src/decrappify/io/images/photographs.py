@@ -188,7 +188,7 @@ def _dpi(dpi: Any, *, turned: bool) -> tuple[float, float] | None:
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
     """Convert the exceptions of Pillow, tifffile and the codecs, and ignore their warnings of damaged tags."""
-    from decrappify.io.formats.tiff.file import tifffile_messages
+    from decrappify.io.formats.tiff.files.messages import tifffile_messages
 
     with (
         image_errors(path, "PNG, JPEG, BMP or TIFF", "scale it down first"),

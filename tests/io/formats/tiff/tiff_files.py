@@ -245,3 +245,23 @@ def rename_tag(path: Path, code: int, to: int) -> Path:
             file.seek(offset)
             file.write(struct.pack("<H", to))
     return path
+
+
+def mm_planes(n_t: int = 3, n_positions: int = 1) -> dict[tuple[int, int, int, int], np.ndarray]:
+    return {
+        (c, 0, t, r): ramp(5, 6) + 100 * r + 10 * t + 1000 * c
+        for t in range(n_t) for r in range(n_positions) for c in range(2)
+    }  # fmt: skip
+
+
+MM_SUMMARY: dict[str, Any] = {
+    "Prefix": "rec_1", "Frames": 3, "Channels": 2, "Slices": 1, "Positions": 1, "PixelSize_um": 0.16,
+    "ChNames": ["DAPI", "GFP"], "ChColors": [255, -16711936], "Interval_ms": 0.0, "z-step_um": 0.5,
+}  # fmt: skip
+
+
+def nd_planes() -> dict[tuple[tuple[str, Any], ...], np.ndarray]:
+    return {
+        (("time", t), ("channel", name)): ramp(5, 6) + 10 * t + 1000 * c
+        for t in range(3) for c, name in enumerate(["DAPI", "GFP"])
+    }  # fmt: skip

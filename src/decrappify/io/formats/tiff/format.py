@@ -7,32 +7,32 @@ from pathlib import Path
 from typing import Any
 
 from decrappify.io.format import Format, FrameFiles
-from decrappify.io.formats.tiff.ndtiff import NDTIFF_INDEXES
+from decrappify.io.formats.tiff.files.ndtiff import NDTIFF_INDEXES
 from decrappify.movie import Movie
 
 _SUFFIXES = (".tif", ".tiff")
 
 
 def _open(path: Path, *, scene: int = 0, axes: str | None = None) -> Movie:
-    from decrappify.io.formats.tiff.tiff import open_tiff
+    from decrappify.io.formats.tiff.open import open_tiff
 
     return open_tiff(path, scene=scene, axes=axes)
 
 
 def _scenes(path: Path) -> list[str | None]:
-    from decrappify.io.formats.tiff.tiff import scene_names
+    from decrappify.io.formats.tiff.open import scene_names
 
     return scene_names(path)
 
 
 def _write(movie: Movie, path: Path, **options: Any) -> Path:
-    from decrappify.io.formats.tiff.writer import write_ome_tiff
+    from decrappify.io.formats.tiff.writing.writer import write_ome_tiff
 
     return write_ome_tiff(movie, path, **options)
 
 
 def _write_scenes(movies: Sequence[Movie], path: Path, **options: Any) -> Path:
-    from decrappify.io.formats.tiff.writer import write_ome_tiff_scenes
+    from decrappify.io.formats.tiff.writing.writer import write_ome_tiff_scenes
 
     return write_ome_tiff_scenes(movies, path, **options)
 
@@ -42,25 +42,25 @@ def _is_folder(path: Path) -> bool:
 
 
 def _layout(path: Path) -> object:
-    from decrappify.io.formats.tiff.frame_files import frame_layout
+    from decrappify.io.formats.tiff.files.frame_headers import frame_layout
 
     return frame_layout(path)
 
 
 def _axes(path: Path) -> tuple[str, int]:
-    from decrappify.io.formats.tiff.frame_files import frame_axes
+    from decrappify.io.formats.tiff.files.frame_headers import frame_axes
 
     return frame_axes(path)
 
 
 def _members(path: Path) -> set[str]:
-    from decrappify.io.formats.tiff.frame_files import set_members
+    from decrappify.io.formats.tiff.files.frame_headers import set_members
 
     return set_members(path)
 
 
 def _is_whole(path: Path) -> bool:
-    from decrappify.io.formats.tiff.frame_files import is_whole
+    from decrappify.io.formats.tiff.files.frame_headers import is_whole
 
     return is_whole(path)
 

@@ -18,7 +18,12 @@ from decrappify._common.counting import counted
 from decrappify.errors import FormatError, InputError
 from decrappify.io.damage import damage_errors
 from decrappify.io.file_guard import FileGuard, GuardedSource, file_version
-from decrappify.io.formats.tiff.bits import (
+from decrappify.io.formats.tiff.files.document import TiffDocument, opened_file
+from decrappify.io.formats.tiff.files.messages import tifffile_messages
+from decrappify.io.formats.tiff.metadata.namespaces import MOVIE_NAMESPACE
+from decrappify.io.formats.tiff.metadata.ome import map_annotation, read_ome
+from decrappify.io.formats.tiff.metadata.record import SAMPLE_COLORS, TiffMetadata, merged, sample_names
+from decrappify.io.formats.tiff.pages.integers import (
     calibration,
     extended_sign,
     shifted_back,
@@ -26,13 +31,8 @@ from decrappify.io.formats.tiff.bits import (
     signed_dtype,
     use_whole_words,
 )
-from decrappify.io.formats.tiff.collect import collected_metadata
-from decrappify.io.formats.tiff.file import TiffDocument, opened_file, tifffile_messages
-from decrappify.io.formats.tiff.layout import mark_missing, recorded_note
-from decrappify.io.formats.tiff.metadata import SAMPLE_COLORS, TiffMetadata, merged, sample_names
-from decrappify.io.formats.tiff.ome_reader import map_annotation, read_ome
-from decrappify.io.formats.tiff.ome_xml import MOVIE_NAMESPACE
-from decrappify.io.formats.tiff.pages import (
+from decrappify.io.formats.tiff.pages.layout import mark_missing, recorded_note
+from decrappify.io.formats.tiff.pages.series import (
     is_recorded,
     is_stacked,
     keyframes,
@@ -40,6 +40,7 @@ from decrappify.io.formats.tiff.pages import (
     refuse_missing_bytes,
     series_layout,
 )
+from decrappify.io.formats.tiff.pages.series_metadata import collected_metadata
 from decrappify.io.images.orientation import stored_region, upright, upright_pair
 from decrappify.io.missing_planes import MissingNote
 from decrappify.limits.files import check_decoded_size
@@ -65,7 +66,7 @@ class TiffSource(GuardedSource):
     missing_note : MissingNote or None
         Note about missing planes.
     scene_names : list of (str or None)
-        Same as the result of `decrappify.io.formats.tiff.tiff.scene_names`.
+        Same as the result of `decrappify.io.formats.tiff.open.scene_names`.
     """
 
     def __init__(self, path: Path, *, scene: int = 0, axes: str | None = None) -> None:

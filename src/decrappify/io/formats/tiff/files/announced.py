@@ -9,8 +9,8 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from decrappify.errors import FormatError
-from decrappify.io.formats.tiff.layout import scene_axes
-from decrappify.io.formats.tiff.ome_reader import announced_axes, announced_pixels
+from decrappify.io.formats.tiff.files.scene_axes import scene_axes
+from decrappify.io.formats.tiff.metadata.ome import announced_axes, announced_pixels
 
 _MOST_SCENES = 10_000  # of a series; listing opens each of them
 _MOST_PLANES = 2_000_000  # of a recording; tifffile creates a list of all declared planes, present or not

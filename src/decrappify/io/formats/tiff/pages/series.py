@@ -11,10 +11,10 @@ from xml.etree.ElementTree import Element
 
 from decrappify._common.counting import counted
 from decrappify.errors import FormatError
-from decrappify.io.formats.tiff.collect import scanimage_words
-from decrappify.io.formats.tiff.layout import Layout, announced_layout, named_axes, without_single_axes
-from decrappify.io.formats.tiff.ome_reader import announced_axes
-from decrappify.io.formats.tiff.scanimage import scanimage_layout
+from decrappify.io.formats.tiff.metadata.ome import announced_axes
+from decrappify.io.formats.tiff.metadata.scanimage import scanimage_layout
+from decrappify.io.formats.tiff.pages.layout import Layout, announced_layout, named_axes, without_single_axes
+from decrappify.io.formats.tiff.pages.series_metadata import scanimage_words
 
 _IMAGEJ_ORDER = {"ctz": "ZTC", "zct": "TCZ", "ztc": "CTZ", "tcz": "ZCT", "tzc": "CZT"}
 _BEYOND = re.compile(r"invalid page offset (\d+)")

@@ -12,7 +12,6 @@ from decrappify.io.missing_planes import MissingNote, describe_missing, list_pla
 from decrappify.movie import parse_axes
 
 _NOUNS = {"T": "frame", "C": "channel", "Z": "slice"}
-_SCENE_AXES = {"R": "position", "M": "tile", "P": "position", "J": "column", "K": "row"}
 
 
 @dataclass(slots=True)
@@ -51,27 +50,6 @@ class Layout:
         for axis, size in zip(leading, self.shape, strict=False):
             number = number * size + (self.fixed[axis] if axis in self.fixed else index[axis])
         return number
-
-
-def scene_axes(axes: str, kind: str) -> str:
-    """Return the axes of a series that distinguish scenes: positions and mosaic tiles.
-
-    >>> scene_axes("TRCYX", "mmstack"), scene_axes("PTYX", "ome")
-    ('R', '')
-    """
-    return "".join(axis for axis in axes if axis in _SCENE_AXES and (axis != "P" or kind == "lsm"))
-
-
-def scene_indices(axes: str, shape: Sequence[int], kind: str) -> list[dict[str, int]]:
-    """Return the indices along the scene axes of every scene of a series; one empty entry without scene axes."""
-    letters = scene_axes(axes, kind)
-    sizes = dict(zip(axes, shape, strict=True))
-    return [dict(zip(letters, index, strict=True)) for index in product(*(range(sizes[axis]) for axis in letters))]
-
-
-def scene_label(fixed: Mapping[str, int]) -> str | None:
-    """Return a name for the indices of a scene, such as ``"position 3"``."""
-    return ", ".join(f"{_SCENE_AXES[axis]} {number}" for axis, number in fixed.items()) or None
 
 
 def named_axes(found: str, shape: tuple[int, ...], given: str | None, fixed: Mapping[str, int], name: str) -> str:

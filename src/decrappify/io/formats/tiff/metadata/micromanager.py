@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from decrappify.io.formats.tiff.metadata import TiffMetadata
+from decrappify.io.formats.tiff.metadata.record import TiffMetadata
 from decrappify.io.units import to_micrometers, to_seconds
 
 

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import errno
-import logging
-import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element
 
-import numpy as np
 import tifffile
 
 from decrappify.errors import FormatError
-from decrappify.io.formats.tiff.announced import check_micromanager, check_ome, check_scenes
-from decrappify.io.formats.tiff.layout import scene_indices, scene_label
-from decrappify.io.formats.tiff.micromanager import position_names
-from decrappify.io.formats.tiff.ndtiff import NDTIFF_INDEXES
-from decrappify.io.formats.tiff.ome_reader import (
+from decrappify.io.formats.tiff.files.announced import check_micromanager, check_ome, check_scenes
+from decrappify.io.formats.tiff.files.ndtiff import NDTIFF_INDEXES
+from decrappify.io.formats.tiff.files.scene_axes import scene_indices, scene_label
+from decrappify.io.formats.tiff.metadata.micromanager import position_names
+from decrappify.io.formats.tiff.metadata.ome import (
     files_of,
     image_elements,
     is_accessory,
@@ -35,8 +30,6 @@ from decrappify.limits.files import check_regular, check_regular_files
 
 NDTIFF_INDEX = NDTIFF_INDEXES[0]
 _DESCRIPTION = 270
-_SYSTEM_ERROR = re.compile(r"raised \w+Error\((\d+), ")
-_MOST_MESSAGES = 50_000
 _PAGES_SEARCHED = 8  # for OME-XML outside the first page
 _SLIDES = frozenset({"svs", "scn", "qpi", "ndpi", "bif", "avs", "philips"})
 
@@ -220,50 +213,6 @@ class TiffDocument:
             labels = list(_ndtiff_positions(self.path.parent, count)) or labels
         mine = [place for place in range(count) if place + first in own]
         return labels, mine + [place for place in range(count) if place not in mine]
-
-
-class _TooManyMessages(BaseException):  # not an Exception: tifffile logs those and continues
-    """Exception that ends a call of tifffile."""
-
-
-@contextmanager
-def tifffile_messages(path: Path) -> Iterator[list[str]]:
-    """Collect the log messages of tifffile; this package reports the state of the file in one line instead.
-
-    Parameters
-    ----------
-    path : Path
-        The file, for messages.
-
-    Raises
-    ------
-    FormatError
-        If there are too many messages for a recording; tifffile might continue for minutes.
-    OSError
-        If the system could not read a file; tifffile only logs this, and skips the pages.
-    """
-    log = logging.getLogger("tifffile")
-    messages: list[str] = []
-
-    def keep(record: logging.LogRecord) -> bool:
-        messages.append(record.getMessage())
-        if len(messages) > _MOST_MESSAGES:
-            raise _TooManyMessages
-        return False
-
-    log.addFilter(keep)
-    try:
-        with np.errstate(all="ignore"):  # a damaged file may cause divisions by zero
-            yield messages
-    except _TooManyMessages as error:
-        raise FormatError(
-            f"{path} is damaged: tifffile found more than {_MOST_MESSAGES} errors in it; copy it again"
-        ) from error
-    finally:
-        log.removeFilter(keep)
-    for number in (int(found[1]) for found in map(_SYSTEM_ERROR.search, messages) if found):
-        if number != errno.ENOENT:  # a missing file of a set has a separate message
-            raise OSError(number, os.strerror(number))
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from decrappify._common.checks import json_value
-from decrappify.io.formats.tiff.metadata import SAMPLE_COLORS, TiffMetadata, sample_names, spacing_without_unit
-from decrappify.io.formats.tiff.ome_xml import MOVIE_NAMESPACE, PROVENANCE_NAMESPACE
+from decrappify.io.formats.tiff.metadata.namespaces import MOVIE_NAMESPACE, PROVENANCE_NAMESPACE
+from decrappify.io.formats.tiff.metadata.record import SAMPLE_COLORS, TiffMetadata, sample_names, spacing_without_unit
 from decrappify.io.units import to_micrometers, to_seconds
 
 _MOST = 2**31 - 1  # pixels, planes or samples along an axis

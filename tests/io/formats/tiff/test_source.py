@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.io.formats.tiff.tiff_files import imagej_text, ome_xml, pages_with, ramp, rename_tag
 
-from decrappify.io.formats.tiff.tiff import open_tiff
-from decrappify.io.formats.tiff.writer import write_ome_tiff
+from decrappify.io.formats.tiff.open import open_tiff
+from decrappify.io.formats.tiff.writing.writer import write_ome_tiff
 from decrappify.io.images.orientation import upright, upright_pair
 from decrappify.movie import Movie
 

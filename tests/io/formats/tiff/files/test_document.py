@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from tests.io.formats.tiff.test_tiff_vendors import MM_SUMMARY, mm_planes, nd_planes
 from tests.io.formats.tiff.tiff_files import (
+    MM_SUMMARY,
     imagej_text,
+    mm_planes,
+    nd_planes,
     ome_xml,
     pages_with,
     ramp,
@@ -22,7 +24,7 @@ from tests.io.formats.tiff.tiff_files import (
 
 import decrappify as dc
 from decrappify.errors import FormatError, InputError
-from decrappify.io.formats.tiff.tiff import open_tiff
+from decrappify.io.formats.tiff.open import open_tiff
 
 UUIDS = {f"rec_1_MMStack_Pos{n}.ome.tif": f"00000000-0000-0000-0000-00000000000{n + 1}" for n in range(2)}
 POSITIONS = [ramp(4, 10, 12) + 1000 * n for n in range(2)]

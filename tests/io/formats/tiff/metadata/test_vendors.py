@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 import tifffile
 from tests.io.formats.tiff.tiff_files import (
+    MM_SUMMARY,
     imagej_text,
+    mm_planes,
+    nd_planes,
     pages_with,
     ramp,
     write_lsm,
@@ -23,11 +26,11 @@ from tifffile import TIFF
 
 import decrappify as dc
 from decrappify.errors import FormatError
-from decrappify.io.formats.tiff import vendors
-from decrappify.io.formats.tiff.metadata import TiffMetadata, merged
-from decrappify.io.formats.tiff.micromanager import position_names, read_micromanager
-from decrappify.io.formats.tiff.scanimage import read_scanimage, scanimage_layout, scanimage_settings
-from decrappify.io.formats.tiff.tiff import open_tiff
+from decrappify.io.formats.tiff.metadata import vendors
+from decrappify.io.formats.tiff.metadata.micromanager import position_names, read_micromanager
+from decrappify.io.formats.tiff.metadata.record import TiffMetadata, merged
+from decrappify.io.formats.tiff.metadata.scanimage import read_scanimage, scanimage_layout, scanimage_settings
+from decrappify.io.formats.tiff.open import open_tiff
 
 STACK = ramp(6, 10, 12)
 
@@ -152,19 +155,6 @@ def test_scanimage_layout_of_older_versions_and_repeats() -> None:
     assert scanimage_layout(flyback, 8) == ("TZC", (2, 4, 1))
 
 
-def mm_planes(n_t: int = 3, n_positions: int = 1) -> dict[tuple[int, int, int, int], np.ndarray]:
-    return {
-        (c, 0, t, r): ramp(5, 6) + 100 * r + 10 * t + 1000 * c
-        for t in range(n_t) for r in range(n_positions) for c in range(2)
-    }  # fmt: skip
-
-
-MM_SUMMARY: dict[str, Any] = {
-    "Prefix": "rec_1", "Frames": 3, "Channels": 2, "Slices": 1, "Positions": 1, "PixelSize_um": 0.16,
-    "ChNames": ["DAPI", "GFP"], "ChColors": [255, -16711936], "Interval_ms": 0.0, "z-step_um": 0.5,
-}  # fmt: skip
-
-
 @pytest.mark.parametrize(("interval_ms", "seconds"), [(0.0, 0.5), (2500.0, 2.5)])
 def test_micromanager_summary_and_elapsed_times_are_read(tmp_path: Path, interval_ms: float, seconds: float) -> None:
     summary = MM_SUMMARY | {"Interval_ms": interval_ms}
@@ -180,13 +170,6 @@ def test_micromanager_values_may_be_wrapped_with_their_type() -> None:
     found = read_micromanager({"z-step_um": {"type": "DOUBLE", "scalar": -0.25}}, {"PixelSizeUm": 0.1}, {}, 0)
     assert found.pixel_size_um == (0.25, 0.1, 0.1)
     assert position_names({"StagePositions": [{"Label": {"type": "STRING", "scalar": "B3"}}]}, 1) == ["B3"]
-
-
-def nd_planes() -> dict[tuple[tuple[str, Any], ...], np.ndarray]:
-    return {
-        (("time", t), ("channel", name)): ramp(5, 6) + 10 * t + 1000 * c
-        for t in range(3) for c, name in enumerate(["DAPI", "GFP"])
-    }  # fmt: skip
 
 
 def test_ndtiff_opens_by_file_and_by_folder(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import tifffile
 
 from decrappify.errors import FormatError
 from decrappify.io.damage import damage_errors
-from decrappify.io.formats.tiff.file import tifffile_messages
+from decrappify.io.formats.tiff.files.messages import tifffile_messages
 
 
 class Layout(NamedTuple):

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from decrappify.io.formats.tiff.metadata import TiffMetadata
-from decrappify.io.formats.tiff.vendors import named_color
+from decrappify.io.formats.tiff.metadata.record import TiffMetadata
+from decrappify.io.formats.tiff.metadata.vendors import named_color
 from decrappify.io.units import to_micrometers, to_seconds
 
 _OLDER = {  # keys of ScanImage 3 (state.) and 4 to the keys of current versions

@@ -12,7 +12,7 @@ import tifffile
 from decrappify._common.argument_names import setting
 from decrappify._common.progress import Bar, Progress, progress_bar
 from decrappify.errors import InputError
-from decrappify.io.formats.tiff.ome_xml import TYPES, ome_xml, unrecorded
+from decrappify.io.formats.tiff.writing.ome_xml import TYPES, ome_xml, unrecorded
 from decrappify.io.store.outputs import atomic_output
 from decrappify.movie import Array, Movie, Plane
 

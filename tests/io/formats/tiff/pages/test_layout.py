@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import tifffile
 from bioio import BioImage
-from tests.io.formats.tiff.test_tiff_vendors import MM_SUMMARY, mm_planes, nd_planes
 from tests.io.formats.tiff.tiff_files import (
+    MM_SUMMARY,
     imagej_text,
+    mm_planes,
+    nd_planes,
     ome_xml,
     pages_with,
     ramp,
@@ -20,9 +22,9 @@ from tests.io.formats.tiff.tiff_files import (
 )
 
 from decrappify.errors import FormatError
-from decrappify.io.formats.tiff.layout import announced_layout
-from decrappify.io.formats.tiff.tiff import open_tiff
-from decrappify.io.formats.tiff.writer import write_ome_tiff
+from decrappify.io.formats.tiff.open import open_tiff
+from decrappify.io.formats.tiff.pages.layout import announced_layout
+from decrappify.io.formats.tiff.writing.writer import write_ome_tiff
 from decrappify.movie import Movie
 
 PAGES = ramp(12, 10, 12)

@@ -3,53 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from decrappify.io.formats.tiff.metadata.record import TiffMetadata, spacing_without_unit
 from decrappify.io.units import to_micrometers, to_seconds
-from decrappify.movie import PixelSize
 
 # 600 dots per inch and coarser (72, 96, 300, "1") are written by image programs for printing.
 _PRINT_PIXEL_UM = 42.0
 _PRINT_DOTS = frozenset({72, 75, 96, 100, 150, 200, 300, 600, 1200})
 _PLAUSIBLE_UM = (1e-5, 1e5)  # from electron microscopes to whole-animal scanners
-SAMPLE_COLORS = {"R": "FF0000", "G": "00FF00", "B": "0000FF"}
 _PRINT_UNITS = {2: "inch", 3: "cm"}
 _TIFF_UNITS = {**_PRINT_UNITS, 4: "mm", 5: "um"}  # the last two are an extension
-
-
-@dataclass(slots=True)
-class TiffMetadata:
-    """Metadata of the pixels in a file; None or empty if not stated."""
-
-    pixel_size_um: PixelSize = (None, None, None)
-    frame_interval_s: float | None = None
-    channel_names: list[str] = field(default_factory=list)
-    channel_colors: list[str | None] = field(default_factory=list)
-    provenance: dict[str, Any] = field(default_factory=dict)
-    unitless_spacing: dict[str, float] = field(default_factory=dict)
-
-
-def merged(*sources: TiffMetadata) -> TiffMetadata:
-    """Merge metadata of several sources; the first one that states an item takes precedence.
-
-    Y and X are merged together, and a spacing without a unit is superseded by any pixel size.
-    """
-    result = TiffMetadata()
-    for source in sources:
-        z, y, x = result.pixel_size_um
-        own_z, own_y, own_x = source.pixel_size_um
-        y, x = (own_y, own_x) if y is None and x is None else (y, x)
-        result.pixel_size_um = (own_z if z is None else z, y, x)
-        if result.frame_interval_s is None:
-            result.frame_interval_s = source.frame_interval_s
-        result.channel_names = result.channel_names or source.channel_names
-        result.channel_colors = result.channel_colors if any(result.channel_colors) else source.channel_colors
-        result.provenance = source.provenance | result.provenance
-        result.unitless_spacing = source.unitless_spacing | result.unitless_spacing
-    return result
 
 
 def read_imagej(properties: Mapping[str, Any], tags: Any, n_channels: int) -> TiffMetadata:
@@ -89,25 +55,6 @@ def read_plain(tags: Any) -> TiffMetadata:
     if number == 1 and not any(size and round(1 / size, 3) in _PRINT_DOTS for size in dots.values()):
         metadata.unitless_spacing = spacing_without_unit(dots, metadata)
     return metadata
-
-
-def spacing_without_unit(values: Mapping[str, object], known: TiffMetadata) -> dict[str, float]:
-    """Return the values above 0, other than 1, of axes with unknown physical size."""
-    sizes = dict(zip("TZYX", (known.frame_interval_s, *known.pixel_size_um), strict=True))
-    spacing = {}
-    for axis, value in values.items():
-        try:
-            number = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError, OverflowError):
-            continue
-        if axis in sizes and sizes[axis] is None and 0 < number < float("inf") and number != 1:
-            spacing[axis] = number
-    return spacing if set(spacing) & set("TZ") or len(set(spacing) & set("YX")) != 1 else {}
-
-
-def sample_names(samples: int) -> list[str]:
-    """Return the names of the samples of one pixel: R, G and B, other numbers of samples by index."""
-    return ["R", "G", "B"] if samples == 3 else [f"C{i}" for i in range(samples)]
 
 
 def _imagej_size(tags: Any, axis: str, unit: str) -> float | None:

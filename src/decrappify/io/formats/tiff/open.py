@@ -7,7 +7,8 @@ from pathlib import Path
 
 from decrappify._common.caller_warning import warn_caller
 from decrappify.errors import FormatError, MissingFileError
-from decrappify.io.formats.tiff.file import TiffDocument, ndtiff_file, tifffile_messages
+from decrappify.io.formats.tiff.files.document import TiffDocument, ndtiff_file
+from decrappify.io.formats.tiff.files.messages import tifffile_messages
 from decrappify.io.formats.tiff.source import TiffSource, unreadable
 from decrappify.io.missing_planes import warn_of_missing
 from decrappify.movie import Movie

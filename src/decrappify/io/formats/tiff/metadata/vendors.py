@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from decrappify.io.formats.tiff.metadata import TiffMetadata
+from decrappify.io.formats.tiff.metadata.record import TiffMetadata
 from decrappify.io.units import to_micrometers, to_seconds
 from decrappify.movie import PixelSize
 

@@ -10,10 +10,9 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import SubElement
 
 from decrappify._version import __version__
+from decrappify.io.formats.tiff.metadata.namespaces import MOVIE_NAMESPACE, PROVENANCE_NAMESPACE
 from decrappify.movie import Movie, Plane
 
-PROVENANCE_NAMESPACE = "decrappify/provenance"
-MOVIE_NAMESPACE = "decrappify/movie"
 TYPES = {name: name for name in ("int8", "int16", "int32", "uint8", "uint16", "uint32")} | {
     "float32": "float",
     "float64": "double",
