@@ -13,7 +13,7 @@ from decrappify.movie import Movie
 def open_object(source: Any, scene: int | str | None, axes: str | None, absent_chunks: str) -> Movie:
     """Wrap an object as a movie; arguments as for `decrappify.io.open_movie`."""
     if is_zarr_array(source):
-        from decrappify.io.formats.omezarr.omezarr import from_zarr_array
+        from decrappify.io.formats.omezarr.reading.open import from_zarr_array
 
         check_only_scene(scene or 0, "an array")
         return from_zarr_array(source, axes, absent_chunks)

@@ -96,7 +96,7 @@ class StoredMaps:
         overwrite: bool,
         resume: bool,
     ) -> None:
-        from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
+        from decrappify.io.formats.omezarr.writing.writer import ZarrMovieWriter
         from decrappify.io.registry import writer_for
 
         self._path, self._is_store = path, writer_for(path).is_working_store

@@ -120,7 +120,7 @@ def test_absent_chunks_follow_the_rules_of_local_stores(tmp_path, server, pixels
 
 
 def test_chunks_of_a_large_array_are_not_probed(server, tmp_path, monkeypatch):
-    monkeypatch.setattr("decrappify.io.formats.omezarr.chunks.PROBED", 3)
+    monkeypatch.setattr("decrappify.io.formats.omezarr.reading.chunks.PROBED", 3)
     chunk(tmp_path, "c/1/0/0/0/0").unlink()
     movie = open_movie(server.url("cells.ome.zarr"))
     assert not [path for _, path, _ in server.requests if "/c/" in path]

@@ -11,7 +11,7 @@ import pytest
 
 from decrappify.errors import InputError, MissingFileError, OutputError, OutputExistsError
 from decrappify.io import open_movie, partial_path, save_movie
-from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
+from decrappify.io.formats.omezarr.writing.writer import ZarrMovieWriter
 from decrappify.io.store import outputs
 from decrappify.io.store.durable import write_json
 from decrappify.io.store.locks import locked

@@ -17,9 +17,9 @@ from torch import nn
 from decrappify import Cancelled, restore
 from decrappify.errors import DeviceMemoryError, InputError, OutputError
 from decrappify.io import save_movie
-from decrappify.io.formats.omezarr.pyramid import CHUNK
-from decrappify.io.formats.omezarr.region_writer import RegionWriter
-from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
+from decrappify.io.formats.omezarr.writing.pyramid import CHUNK
+from decrappify.io.formats.omezarr.writing.region_writer import RegionWriter
+from decrappify.io.formats.omezarr.writing.writer import ZarrMovieWriter
 from decrappify.io.store.journal import Journal
 from decrappify.io.store.working_paths import partial_path
 from decrappify.model import Model

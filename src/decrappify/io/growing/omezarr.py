@@ -8,8 +8,8 @@ from pathlib import Path
 
 from decrappify.errors import FormatError, InputError
 from decrappify.io.file_guard import file_version
-from decrappify.io.formats.omezarr.omezarr import open_omezarr
-from decrappify.io.formats.omezarr.source import OmeZarrSource
+from decrappify.io.formats.omezarr.reading.open import open_omezarr
+from decrappify.io.formats.omezarr.reading.source import OmeZarrSource
 from decrappify.io.growing.frames import GrowingFrames, Parts
 from decrappify.io.missing_planes import missing_notes
 from decrappify.movie import Array, Movie, Plane

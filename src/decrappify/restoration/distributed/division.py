@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import product, takewhile
 from typing import Any, NamedTuple
 
-from decrappify.io.formats.omezarr.pyramid import CHUNK
+from decrappify.io.formats.omezarr.writing.pyramid import CHUNK
 from decrappify.io.store.rectangles import Rectangle
 from decrappify.movie import Plane
 from decrappify.restoration.frames.reading import LARGEST_WHOLE, Repairs

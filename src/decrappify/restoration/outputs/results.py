@@ -121,7 +121,7 @@ class StoreResult:
         keeps_rectangles: bool = False,
         export_bars: Progress | None = None,
     ) -> None:
-        from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
+        from decrappify.io.formats.omezarr.writing.writer import ZarrMovieWriter
 
         self._path, self._name, self._export_bars = path, str(metadata["name"]), export_bars
         if not is_store(path):

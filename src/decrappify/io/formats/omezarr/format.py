@@ -15,31 +15,31 @@ _SUFFIX = ".zarr"
 
 
 def _open(path: Location, *, scene: int = 0, **options: Any) -> Movie:
-    from decrappify.io.formats.omezarr.omezarr import open_omezarr
+    from decrappify.io.formats.omezarr.reading.open import open_omezarr
 
     return open_omezarr(path, scene=scene, **options)
 
 
 def _scenes(path: Location) -> list[str | None]:
-    from decrappify.io.formats.omezarr.omezarr import scene_names
+    from decrappify.io.formats.omezarr.reading.open import scene_names
 
     return scene_names(path)
 
 
 def _levels(path: Location, *, scene: int = 0) -> int:
-    from decrappify.io.formats.omezarr.omezarr import level_count
+    from decrappify.io.formats.omezarr.reading.open import level_count
 
     return level_count(path, scene=scene)
 
 
 def _write(movie: Movie, path: Path, **options: Any) -> Path:
-    from decrappify.io.formats.omezarr.export import write_omezarr
+    from decrappify.io.formats.omezarr.writing.export import write_omezarr
 
     return write_omezarr(movie, path, **options)
 
 
 def _write_scenes(movies: Sequence[Movie], path: Path, **options: Any) -> Path:
-    from decrappify.io.formats.omezarr.export import write_omezarr_scenes
+    from decrappify.io.formats.omezarr.writing.export import write_omezarr_scenes
 
     return write_omezarr_scenes(movies, path, **options)
 

@@ -11,7 +11,7 @@ from tests.io.formats.omezarr.zarr_files import group, image, plate
 
 from decrappify.errors import FormatError, InputError
 from decrappify.io import open_movie, open_pyramid, scenes
-from decrappify.io.formats.omezarr.omezarr import level_count, open_omezarr
+from decrappify.io.formats.omezarr.reading.open import level_count, open_omezarr
 
 WELLS = {"B/03": ["0", "1"], "C/11": ["0"]}
 

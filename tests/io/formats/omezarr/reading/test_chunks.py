@@ -174,7 +174,7 @@ def test_store_removed_or_replaced_after_opening_raises(tmp_path, rng, absent_ch
 def test_store_too_large_to_be_listed_is_checked_when_it_is_read(tmp_path, rng, monkeypatch):
     path = stored(tmp_path / "cells.zarr", camera(rng))
     (path / "c" / "2" / "0" / "0").unlink()
-    monkeypatch.setattr("decrappify.io.formats.omezarr.chunks.LISTED", 10)
+    monkeypatch.setattr("decrappify.io.formats.omezarr.reading.chunks.LISTED", 10)
     movie, silent = opened(path)
     assert silent == []
     assert movie.frame(1).any()

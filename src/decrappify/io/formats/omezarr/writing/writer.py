@@ -15,8 +15,8 @@ from numpy.typing import DTypeLike
 
 from decrappify._common.counting import counted
 from decrappify.errors import InputError
-from decrappify.io.formats.omezarr.group_document import GroupDocument
-from decrappify.io.formats.omezarr.pyramid import Pyramid, check_region
+from decrappify.io.formats.omezarr.writing.group_document import GroupDocument
+from decrappify.io.formats.omezarr.writing.pyramid import Pyramid, check_region
 from decrappify.io.store.durable import output_errors, sync_files
 from decrappify.io.store.finished_planes import FinishedPlanes
 from decrappify.io.store.locks import OutputLock

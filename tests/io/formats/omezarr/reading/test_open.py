@@ -13,7 +13,7 @@ from tests.io.movies import assert_same, movies
 
 from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.io import open_pyramid, save_movie
-from decrappify.io.formats.omezarr.omezarr import level_count, open_omezarr
+from decrappify.io.formats.omezarr.reading.open import level_count, open_omezarr
 from decrappify.movie import Movie
 
 TYPES_KEPT = [np.uint8, np.int16, np.uint16, np.uint32, np.int64, np.float16, np.float32, np.float64]

@@ -17,9 +17,9 @@ import pytest
 import zarr
 
 from decrappify.errors import InputError, OutputError, OutputExistsError, ThreadLimitError
-from decrappify.io.formats.omezarr.omezarr import open_omezarr
-from decrappify.io.formats.omezarr.pyramid import halve
-from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
+from decrappify.io.formats.omezarr.reading.open import open_omezarr
+from decrappify.io.formats.omezarr.writing.pyramid import halve
+from decrappify.io.formats.omezarr.writing.writer import ZarrMovieWriter
 from decrappify.io.store import journal
 from decrappify.io.store.durable import output_errors
 from decrappify.io.store.journal import Journal
@@ -303,7 +303,7 @@ def test_planes_of_zeros_are_written(tmp_path: Path) -> None:
 RUN = """
 import sys, time
 import numpy as np
-from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
+from decrappify.io.formats.omezarr.writing.writer import ZarrMovieWriter
 data = np.random.default_rng(8).integers(200, 400, (20, 700, 600), dtype=np.uint16)
 shape = (20, 1, 1, 700, 600)
 writer = ZarrMovieWriter(sys.argv[1], shape=shape, dtype="uint16", run_key="run", provenance={"model": "m"})

@@ -10,7 +10,7 @@ import zarr
 from tests.io.formats.omezarr.zarr_files import image
 
 from decrappify.io import open_movie, open_pyramid, save_movie
-from decrappify.io.formats.omezarr.omezarr import open_omezarr
+from decrappify.io.formats.omezarr.reading.open import open_omezarr
 from decrappify.movie import Movie
 
 UM = {"z": "micrometer", "y": "micrometer", "x": "micrometer", "t": "second"}

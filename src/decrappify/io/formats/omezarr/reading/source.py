@@ -18,8 +18,8 @@ from decrappify.errors import DecrappifyError, FormatError, RemoteError
 from decrappify.io.damage import damage_errors
 from decrappify.io.file_guard import FileGuard
 from decrappify.io.formats.omezarr.blosc import with_checked_blosc
-from decrappify.io.formats.omezarr.chunks import Judgment, StoredChunks, check_absent_chunks, judge
-from decrappify.io.formats.omezarr.codec_errors import codec_reason
+from decrappify.io.formats.omezarr.reading.chunks import Judgment, StoredChunks, check_absent_chunks, judge
+from decrappify.io.formats.omezarr.reading.codec_errors import codec_reason
 from decrappify.io.missing_planes import list_planes
 from decrappify.io.remote.guard import RemoteGuard
 from decrappify.io.remote.path import Location
@@ -47,7 +47,7 @@ class OmeZarrSource(FrameSource):
     missing : iterable of (t, c, z)
         Planes that were never recorded.
     absent_chunks : {"auto", "missing", "fill"}
-        Meaning of absent chunks, see `decrappify.io.formats.omezarr.chunks.judge`.
+        Meaning of absent chunks, see `decrappify.io.formats.omezarr.reading.chunks.judge`.
     complete : bool
         Whether the writer stores every chunk.
     growing : bool

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from decrappify.io.formats.omezarr.metadata import group_document
+from decrappify.io.formats.omezarr.writing.metadata import group_document
 from decrappify.io.store.durable import write_json
 from decrappify.movie import Shape5
 
@@ -23,7 +23,7 @@ class GroupDocument:
     shape, dtype
         Shape and dtype of the full resolution.
     **metadata
-        Values of `decrappify.io.formats.omezarr.metadata.group_document`.
+        Values of `decrappify.io.formats.omezarr.writing.metadata.group_document`.
     """
 
     def __init__(self, store: Path, shape: Shape5, dtype: np.dtype[Any], **metadata: Any) -> None:

@@ -17,7 +17,7 @@ from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.errors import InputError
 from decrappify.io.damage import damage_errors
 from decrappify.io.formats.omezarr.blosc import with_checked_blosc
-from decrappify.io.formats.omezarr.metadata import level_shapes
+from decrappify.io.formats.omezarr.writing.metadata import level_shapes
 from decrappify.io.store.rectangles import Rectangle
 from decrappify.movie import Array, Plane, Shape5
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from decrappify.io.formats.omezarr.pyramid import Pyramid
+from decrappify.io.formats.omezarr.writing.pyramid import Pyramid
 from decrappify.io.store.durable import output_errors, sync_files
 from decrappify.io.store.finished_planes import FinishedPlanes
 from decrappify.io.store.rectangles import Rectangle

@@ -15,9 +15,15 @@ from decrappify._common.argument_names import setting
 from decrappify._common.caller_warning import warn_caller
 from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.io.damage import damage_errors
-from decrappify.io.formats.omezarr.layout import ZarrImage, group_attributes, image_at, images_of, ome_attributes
-from decrappify.io.formats.omezarr.source import OmeZarrSource
-from decrappify.io.formats.omezarr.spacing import image_axes, level_spacing
+from decrappify.io.formats.omezarr.reading.layout import (
+    ZarrImage,
+    group_attributes,
+    image_at,
+    images_of,
+    ome_attributes,
+)
+from decrappify.io.formats.omezarr.reading.source import OmeZarrSource
+from decrappify.io.formats.omezarr.reading.spacing import image_axes, level_spacing
 from decrappify.io.missing_planes import warn_of_missing
 from decrappify.io.remote.path import Location, RemotePath, location
 from decrappify.io.remote.store import RemoteStore
@@ -49,8 +55,8 @@ def open_omezarr(
     level : int
         Level of the image's pyramid, 0 for the full resolution.
     absent_chunks : {"auto", "missing", "fill"}
-        Meaning of absent chunks, see `decrappify.io.formats.omezarr.chunks.judge`; stores of this package contain every
-        chunk.
+        Meaning of absent chunks, see `decrappify.io.formats.omezarr.reading.chunks.judge`; stores of this package
+        contain every chunk.
 
     Returns
     -------

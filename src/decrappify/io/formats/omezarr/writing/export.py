@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from decrappify._common.progress import Bar, Progress, progress_bar
-from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
+from decrappify.io.formats.omezarr.writing.writer import ZarrMovieWriter
 from decrappify.io.store.durable import sync_files, write_json
 from decrappify.io.store.outputs import atomic_output
 from decrappify.movie import Movie

@@ -1,0 +1,1 @@
+"""Writing of OME-Zarr: growing stores, their pyramids and metadata, and exports."""
