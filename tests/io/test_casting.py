@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from decrappify.io import open_movie, save_movie
-from decrappify.io.store.journal import Journal
+from decrappify.io.store.planes.journal import Journal
 from decrappify.movie import Movie
 
 

@@ -16,8 +16,8 @@ import decrappify as dc
 from decrappify.errors import FormatError
 from decrappify.io.formats.tiff.files.announced import check_scenes
 from decrappify.io.formats.tiff.metadata.ome import parse_ome, read_ome
-from decrappify.io.store.journal import Journal
-from decrappify.io.store.rectangles import Rectangle
+from decrappify.io.store.planes.journal import Journal
+from decrappify.io.store.planes.rectangles import Rectangle
 from decrappify.movie import Movie
 
 

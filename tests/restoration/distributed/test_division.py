@@ -20,7 +20,7 @@ from decrappify.io import save_movie
 from decrappify.io.formats.omezarr.writing.pyramid import CHUNK
 from decrappify.io.formats.omezarr.writing.region_writer import RegionWriter
 from decrappify.io.formats.omezarr.writing.writer import ZarrMovieWriter
-from decrappify.io.store.journal import Journal
+from decrappify.io.store.planes.journal import Journal
 from decrappify.io.store.working_paths import partial_path
 from decrappify.model import Model
 from decrappify.movie import Movie

@@ -12,9 +12,9 @@ from tests.restoration.conftest import FAST, files_of, grouped
 from decrappify import Cancelled, restore
 from decrappify.errors import InputError, OutputError, OutputExistsError, OutputInUseError
 from decrappify.io import open_movie, save_movie
-from decrappify.io.store import plane_sync, regions
-from decrappify.io.store.journal import Journal
-from decrappify.io.store.regions import locked_region
+from decrappify.io.store.planes import plane_sync, regions
+from decrappify.io.store.planes.journal import Journal
+from decrappify.io.store.planes.regions import locked_region
 from decrappify.model import load_model
 from decrappify.movie import Movie
 from decrappify.restoration.distributed import parts

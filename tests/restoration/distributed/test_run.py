@@ -16,7 +16,7 @@ from tests.restoration.distributed.test_parts import stopped_after
 from decrappify import Cancelled, restore
 from decrappify.errors import InputError, MissingExtraError, RemoteError
 from decrappify.io import open_movie, save_movie
-from decrappify.io.store.regions import create_regions, renew_token
+from decrappify.io.store.planes.regions import create_regions, renew_token
 from decrappify.model import load_model
 from decrappify.movie import Movie
 from decrappify.restoration.distributed.cluster import local_cluster

@@ -15,7 +15,7 @@ from tests.restoration.conftest import FAST, ON_CPU, Breaks, CountingSource, Poo
 
 from decrappify.errors import InputError, OutputExistsError
 from decrappify.io import open_movie, save_movie
-from decrappify.io.store.journal import Journal
+from decrappify.io.store.planes.journal import Journal
 from decrappify.movie import ArraySource, Movie
 from decrappify.normalization import sampled_planes
 from decrappify.restoration import RestorationOptions, restore

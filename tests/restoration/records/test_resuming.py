@@ -25,7 +25,7 @@ from tests.restoration.conftest import (
 from decrappify._common.processes.processor import processor_type, threads_put_back
 from decrappify.errors import Cancelled, FormatError, OutputExistsError
 from decrappify.io.formats.omezarr.writing.writer import ZarrMovieWriter
-from decrappify.io.store.journal import Journal
+from decrappify.io.store.planes.journal import Journal
 from decrappify.movie import Movie
 from decrappify.restoration import RestorationOptions, restore
 

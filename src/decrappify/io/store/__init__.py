@@ -1,1 +1,1 @@
-"""Writing of outputs: temporary names, locks, journals and synchronization with the disk."""
+"""Writing of outputs: temporary names, locks and synchronization with the disk; `planes` for growing stores."""

@@ -12,7 +12,7 @@ from itertools import product, takewhile
 from typing import Any, NamedTuple
 
 from decrappify.io.formats.omezarr.writing.pyramid import CHUNK
-from decrappify.io.store.rectangles import Rectangle
+from decrappify.io.store.planes.rectangles import Rectangle
 from decrappify.movie import Plane
 from decrappify.restoration.frames.reading import LARGEST_WHOLE, Repairs
 from decrappify.restoration.job.job import Job

@@ -20,7 +20,7 @@ from decrappify._common.processes.processor import take_up_runtime
 from decrappify.errors import InputError, OutputExistsError, OutputInUseError
 from decrappify.io.formats.omezarr.writing.region_writer import RegionWriter
 from decrappify.io.store.durable import output_errors
-from decrappify.io.store.regions import PART, create_regions, forget_rectangles, live_regions, patiently
+from decrappify.io.store.planes.regions import PART, create_regions, forget_rectangles, live_regions, patiently
 from decrappify.io.store.working_paths import partial_path, working_path
 from decrappify.movie import Movie
 from decrappify.restoration.job.job import Job

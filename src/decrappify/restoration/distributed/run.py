@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from decrappify._common.progress import progress_bar
 from decrappify.errors import Cancelled
 from decrappify.io.store.durable import output_errors, write_json
-from decrappify.io.store.rectangles import Rectangle
-from decrappify.io.store.regions import (
+from decrappify.io.store.planes.rectangles import Rectangle
+from decrappify.io.store.planes.regions import (
     create_regions,
     forget_region,
     region_journal,

@@ -23,8 +23,8 @@ from decrappify.io import open_movie
 from decrappify.io.formats.omezarr.writing.region_writer import RegionWriter
 from decrappify.io.missing_planes import missing_reported
 from decrappify.io.store.durable import read_json
-from decrappify.io.store.rectangles import Rectangle
-from decrappify.io.store.regions import has_token, regions_folder
+from decrappify.io.store.planes.rectangles import Rectangle
+from decrappify.io.store.planes.regions import has_token, regions_folder
 from decrappify.io.store.working_paths import working_path
 from decrappify.limits.reached import limit_errors
 from decrappify.movie import Movie, Plane

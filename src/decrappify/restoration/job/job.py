@@ -33,7 +33,7 @@ from decrappify.restoration.measurement.channels import Channel, measure_channel
 from decrappify.restoration.measurement.repair import put_back
 
 if TYPE_CHECKING:
-    from decrappify.io.store.rectangles import Rectangle
+    from decrappify.io.store.planes.rectangles import Rectangle
     from decrappify.model import Model
 
 P = TypeVar("P")

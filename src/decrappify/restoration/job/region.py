@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise, product
 
 from decrappify._common.planes.rounding import round_up
-from decrappify.io.store.rectangles import Rectangle
+from decrappify.io.store.planes.rectangles import Rectangle
 
 _LONGEST, _SHORT, _PER_WORKER = 64, 8, 8
 

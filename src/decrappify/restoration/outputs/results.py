@@ -15,9 +15,9 @@ from decrappify.movie import Array, Movie, Plane, Shape5
 
 if TYPE_CHECKING:
     from decrappify._common.progress import Progress
-    from decrappify.io.store.journal import Journal
     from decrappify.io.store.locks import OutputLock
-    from decrappify.io.store.rectangles import Rectangle
+    from decrappify.io.store.planes.journal import Journal
+    from decrappify.io.store.planes.rectangles import Rectangle
 
 
 class Planes(Protocol):
@@ -245,8 +245,8 @@ def unfinished(lock: OutputLock, *, shared: bool = False) -> Unfinished | None:
     The records of the regions that other processes wrote are moved into it. With `shared`, other processes may still
     write their parts.
     """
-    from decrappify.io.store.journal import Journal
-    from decrappify.io.store.regions import absorb_regions
+    from decrappify.io.store.planes.journal import Journal
+    from decrappify.io.store.planes.regions import absorb_regions
     from decrappify.io.store.working_folder import key_of
     from decrappify.io.store.working_paths import working_path
 

@@ -11,7 +11,7 @@ from decrappify.restoration.measurement.channels import Channel
 from decrappify.restoration.records.notes import merged, summary
 
 if TYPE_CHECKING:
-    from decrappify.io.store.journal import Journal
+    from decrappify.io.store.planes.journal import Journal
     from decrappify.movie import Plane
     from decrappify.restoration.job.job import Job
 

@@ -20,7 +20,7 @@ from decrappify.restoration.tiling.restorer import Restorer
 
 if TYPE_CHECKING:
     from decrappify._common.progress import Cancel
-    from decrappify.io.store.rectangles import Rectangle
+    from decrappify.io.store.planes.rectangles import Rectangle
 
 logger = logging.getLogger(__name__)
 

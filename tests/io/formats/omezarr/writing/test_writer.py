@@ -20,9 +20,9 @@ from decrappify.errors import InputError, OutputError, OutputExistsError, Thread
 from decrappify.io.formats.omezarr.reading.open import open_omezarr
 from decrappify.io.formats.omezarr.writing.pyramid import halve
 from decrappify.io.formats.omezarr.writing.writer import ZarrMovieWriter
-from decrappify.io.store import journal
 from decrappify.io.store.durable import output_errors
-from decrappify.io.store.journal import Journal
+from decrappify.io.store.planes import journal
+from decrappify.io.store.planes.journal import Journal
 from decrappify.io.store.working_folder import WorkingFolder
 
 SHAPE = (3, 2, 1, 600, 530)

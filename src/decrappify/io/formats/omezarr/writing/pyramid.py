@@ -18,7 +18,7 @@ from decrappify.errors import InputError
 from decrappify.io.damage import damage_errors
 from decrappify.io.formats.omezarr.blosc import with_checked_blosc
 from decrappify.io.formats.omezarr.writing.metadata import level_shapes
-from decrappify.io.store.rectangles import Rectangle
+from decrappify.io.store.planes.rectangles import Rectangle
 from decrappify.movie import Array, Plane, Shape5
 
 CHUNK = 512

@@ -11,9 +11,9 @@ import numpy as np
 
 from decrappify.io.formats.omezarr.writing.pyramid import Pyramid
 from decrappify.io.store.durable import output_errors, sync_files
-from decrappify.io.store.finished_planes import FinishedPlanes
-from decrappify.io.store.rectangles import Rectangle
-from decrappify.io.store.regions import locked_region, region_journal
+from decrappify.io.store.planes.finished_planes import FinishedPlanes
+from decrappify.io.store.planes.rectangles import Rectangle
+from decrappify.io.store.planes.regions import locked_region, region_journal
 from decrappify.io.store.working_paths import partial_path, working_path
 from decrappify.limits.threads import check_zarr_threads
 from decrappify.movie import Array, Plane, Shape5

@@ -18,10 +18,10 @@ from decrappify.errors import InputError
 from decrappify.io.formats.omezarr.writing.group_document import GroupDocument
 from decrappify.io.formats.omezarr.writing.pyramid import Pyramid, check_region
 from decrappify.io.store.durable import output_errors, sync_files
-from decrappify.io.store.finished_planes import FinishedPlanes
 from decrappify.io.store.locks import OutputLock
 from decrappify.io.store.outputs import check_output
-from decrappify.io.store.rectangles import Rectangle
+from decrappify.io.store.planes.finished_planes import FinishedPlanes
+from decrappify.io.store.planes.rectangles import Rectangle
 from decrappify.io.store.working_folder import WorkingFolder
 from decrappify.io.store.working_paths import partial_path
 from decrappify.limits.threads import check_zarr_threads

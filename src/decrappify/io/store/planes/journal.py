@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from decrappify._common.checks import json_value
 from decrappify.io.store.lock_record import boot_name
-from decrappify.io.store.rectangles import Rectangle
+from decrappify.io.store.planes.rectangles import Rectangle
 from decrappify.movie import Plane
 
 

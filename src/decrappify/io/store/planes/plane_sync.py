@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from decrappify.io.store.durable import sync_files
-from decrappify.io.store.journal import Journal
+from decrappify.io.store.planes.journal import Journal
 
 _INTERVAL_S = 5.0  # most work that a power cut can lose
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from decrappify.io.store.journal import Journal
-from decrappify.io.store.plane_sync import PlaneSync
-from decrappify.io.store.rectangles import Rectangle
+from decrappify.io.store.planes.journal import Journal
+from decrappify.io.store.planes.plane_sync import PlaneSync
+from decrappify.io.store.planes.rectangles import Rectangle
 from decrappify.movie import Plane
 
 

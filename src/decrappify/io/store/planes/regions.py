@@ -18,9 +18,9 @@ from typing import NamedTuple, TypeVar
 from decrappify._common.files.atomic import write_file
 from decrappify.errors import OutputInUseError
 from decrappify.io.store.durable import output_errors
-from decrappify.io.store.journal import Journal
 from decrappify.io.store.locks import OutputLock
-from decrappify.io.store.plane_sync import PlaneSync
+from decrappify.io.store.planes.journal import Journal
+from decrappify.io.store.planes.plane_sync import PlaneSync
 from decrappify.io.store.working_paths import STORE
 
 logger = logging.getLogger(__name__)
