@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from decrappify._common.argument_names import setting
 from decrappify._common.counting import counted
 from decrappify.errors import InputError
-from decrappify.io.media.packets import PacketRow, VideoPackets
+from decrappify.io.media.demuxing.packets import PacketRow, VideoPackets
 
 DAMAGED = ("error", "skip", "keep")  # ways to treat damaged frames
 _LISTED = 4  # places named in a message

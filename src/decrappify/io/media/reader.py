@@ -26,6 +26,7 @@ from decrappify.io.media.damage import (
     decode_packets,
     find_damage,
 )
+from decrappify.io.media.demuxing.packets import VideoPackets, packet_crc, read_packets
 from decrappify.io.media.film_colors import FilmColors
 from decrappify.io.media.layout import FrameLayout
 from decrappify.io.media.opening import (
@@ -36,7 +37,6 @@ from decrappify.io.media.opening import (
     open_stream,
     video_errors,
 )
-from decrappify.io.media.packets import VideoPackets, packet_crc, read_packets
 from decrappify.movie import Array
 
 logger = logging.getLogger(__name__)

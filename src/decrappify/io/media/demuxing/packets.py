@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from decrappify.io.media.gif_blocks import count_gif_frames
-from decrappify.io.media.matroska_layout import read_matroska_layout
+from decrappify.io.media.demuxing.gif_blocks import count_gif_frames
+from decrappify.io.media.demuxing.matroska_layout import read_matroska_layout
 from decrappify.limits.memory import in_units
 
 _REGULAR_SHARE, _STEPPED_SHARE = 0.5, 0.95  # of the frame intervals, in a film of constant rate

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from decrappify._common.counting import counted
 from decrappify.errors import FormatError
-from decrappify.io.media.packets import VideoPackets
+from decrappify.io.media.demuxing.packets import VideoPackets
 
 _MOST_ABSENT = 100_000  # frames in the gaps of a film; more indicate damaged time stamps
 

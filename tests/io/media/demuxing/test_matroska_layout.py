@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 from tests.colorization.films import gray_film, write_film
 
-from decrappify.io.media.matroska_layout import read_matroska_layout
+from decrappify.io.media.demuxing.matroska_layout import read_matroska_layout
 
 CUES = tuple(Fraction(t, 25) for t in (0, 5, 10, 15))
 
