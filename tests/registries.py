@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from decrappify._common.plugins import VARIABLE
 from decrappify.crappify import presets
 from decrappify.crappify import registry as parts
-from decrappify.io import registry as formats
+from decrappify.io.recognition import registry as formats
 from decrappify.losses import registry as losses
 from decrappify.metrics import registry as built_in_metrics  # noqa: F401  # registers them
 from decrappify.metrics.scoring import registered as metrics

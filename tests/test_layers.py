@@ -260,6 +260,27 @@ def test_modules_of_a_package_have_no_import_cycle(package):
     TopologicalSorter(graph).prepare()  # raises CycleError with the modules of a cycle
 
 
+def test_parts_of_io_import_one_way():
+    """Compare the modules and packages inside each package, each inner package as a whole."""
+    folders = sorted({path.parent for path in MODULES if path.is_relative_to(ROOT / "io")})
+    assert {"io", "tiff", "planes", "opening"} <= {folder.name for folder in folders}
+    for folder in folders:
+        depth = len(folder.relative_to(ROOT.parent).parts)
+        package = ".".join(folder.relative_to(ROOT.parent).parts)
+        parts: dict[str, set[str]] = {}
+        for path in folder.rglob("*.py"):
+            names = [name for name in imported_modules(path) if name.startswith(f"{package}.")]
+            part = ".".join(module_name(path).split(".")[: depth + 1])
+            parts.setdefault(part, set()).update(".".join(name.split(".")[: depth + 1]) for name in names)
+        graph = {part: below - {part} for part, below in parts.items() if part != package}
+        TopologicalSorter(graph).prepare()  # raises CycleError with the parts of a cycle
+
+
+def test_folders_of_io_have_few_modules():
+    folders = {path.parent for path in MODULES if path.is_relative_to(ROOT / "io")}
+    assert max(len(list(folder.glob("*.py"))) for folder in folders) <= 12
+
+
 def test_import_cycles_are_found_through_lazy_imports():
     html = ROOT / "benchmarking" / "report" / "html.py"
     assert "decrappify.benchmarking.report.results" in imported_modules(html)

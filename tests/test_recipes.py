@@ -67,7 +67,7 @@ def test_recipes_are_complete():
         "metric",
         "network",
         "file format",
-    }  # formats: io/test_registry.py
+    }  # formats: io/recognition/test_registry.py
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -1,4 +1,4 @@
-"""Check `decrappify.io.image_objects` with the real aicsimageio, in a separate environment.
+"""Check `decrappify.io.opening.image_objects` with the real aicsimageio, in a separate environment.
 
 aicsimageio 4.14 pins ``zarr<2.16`` and ``tifffile<2023.3.15``, so it cannot be installed with decrappify's other
 dependencies. Run with any Python 3.11 or newer that has pip::
@@ -124,7 +124,7 @@ def check_scenes() -> None:
     from aicsimageio.writers import OmeTiffWriter
 
     from decrappify.errors import InputError
-    from decrappify.io.image_objects import from_image_object
+    from decrappify.io.opening.image_objects import from_image_object
 
     arrays = [random_array((1, 1, 2, 9, 11), seed) for seed in range(2)]
     with tempfile.TemporaryDirectory() as folder:
@@ -162,7 +162,7 @@ def check_real_czi(path: Path) -> None:
     import numpy as np
     from aicsimageio import AICSImage
 
-    from decrappify.io.image_objects import from_image_object
+    from decrappify.io.opening.image_objects import from_image_object
 
     image = AICSImage(str(path))
     movie = from_image_object(image, scene=1)
@@ -229,7 +229,7 @@ def opened(path: Path) -> Any:
     """Open with AICSImage and convert to a movie."""
     from aicsimageio import AICSImage
 
-    from decrappify.io.image_objects import from_image_object, is_image_object
+    from decrappify.io.opening.image_objects import from_image_object, is_image_object
 
     image = AICSImage(str(path))
     expect("is_image_object", is_image_object(image), True)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.io.test_file_guard import czi, film, folder_of_images, packed_tiff, plain_tiff
+from tests.io.integrity.test_file_guard import czi, film, folder_of_images, packed_tiff, plain_tiff
 
 from decrappify.io import save_movie
 from decrappify.movie import Movie

@@ -30,7 +30,7 @@ def movies(rng):
     return [first, second, Movie.from_array(rng.integers(0, 255, (9, 7), dtype=np.uint8))]
 
 
-@pytest.mark.filterwarnings("ignore::decrappify.io.missing_planes.MissingPlanesWarning")
+@pytest.mark.filterwarnings("ignore::decrappify.io.integrity.missing_planes.MissingPlanesWarning")
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_save_scenes_keeps_pixels_names_and_metadata_of_each(tmp_path, movies, ending):
     path = save_scenes(movies, tmp_path / f"plate.{ending}", names=["A1", "B2", "B2"])

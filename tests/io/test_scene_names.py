@@ -99,14 +99,16 @@ def test_open_scenes_opens_every_scene(make, tmp_path):
 def test_open_movie_reads_the_names_of_the_scenes_once(make, tmp_path, monkeypatch):
     path = make(tmp_path / ("a.czi" if make is two_scene_czi else "a.ome.tif"))
     names = dc.scenes(path)
-    monkeypatch.setattr("decrappify.io.open.file_scenes", lambda _: pytest.fail("the file was opened a second time"))
+    monkeypatch.setattr(
+        "decrappify.io.opening.open.file_scenes", lambda _: pytest.fail("the file was opened a second time")
+    )
     with pytest.warns(UserWarning, match=rf"contains 2 scenes \({', '.join(names)}\)"):
         open_movie(path).close()
 
 
 def test_open_scenes_keeps_few_files_open(tmp_path, monkeypatch):
     path = two_series_tiff(tmp_path / "a.ome.tif")
-    monkeypatch.setattr("decrappify.io.open._OPEN_FILES", 1)
+    monkeypatch.setattr("decrappify.io.opening.open._OPEN_FILES", 1)
     opened = []
     monkeypatch.setattr(TiffSource, "close", lambda self, close=TiffSource.close: (opened.append(self), close(self)))
     movies = open_scenes(path)

@@ -19,7 +19,7 @@ from decrappify.batch.naming import check_collisions
 from decrappify.batch.run import OnRow, known_outputs
 from decrappify.batch.summary import FAILED, FINISHED, WRITTEN, Row, Summary
 from decrappify.errors import OutputExistsError
-from decrappify.io.file_guard import file_version
+from decrappify.io.integrity.file_guard import file_version
 
 Work = Callable[[Path, Path], Any]
 

@@ -16,7 +16,7 @@ from decrappify.batch.items import matching_choice
 from decrappify.batch.summary import duration, size_text
 from decrappify.inference.network import InferenceNetwork
 from decrappify.inference.options import InferenceOptions
-from decrappify.io.registry import writer_for
+from decrappify.io.recognition.registry import writer_for
 from decrappify.restoration.job.job import Job
 from decrappify.restoration.job.options import RestorationOptions
 from decrappify.restoration.tiling.restorer import Restorer

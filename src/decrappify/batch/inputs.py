@@ -15,8 +15,8 @@ from decrappify._common.counting import counted
 from decrappify.errors import DecrappifyError, InputError, MissingFileError
 from decrappify.io.folders.folder import read_folder
 from decrappify.io.folders.natural import natural_key
-from decrappify.io.recognition import is_image_folder
-from decrappify.io.registry import format_by_suffix, frame_suffixes
+from decrappify.io.recognition.file_format import is_image_folder
+from decrappify.io.recognition.registry import format_by_suffix, frame_suffixes
 from decrappify.io.remote.address import is_address
 from decrappify.io.remote.path import RemotePath
 from decrappify.io.store.working_folder import unfinished_output

@@ -106,14 +106,14 @@ class Opening:
     def open(self, source: Path, scene: int | str | None) -> Movie:
         """Open one scene; missing planes are reported by the run."""
         from decrappify.io import open_movie
-        from decrappify.io.missing_planes import missing_reported
+        from decrappify.io.integrity.missing_planes import missing_reported
 
         with missing_reported():
             return open_movie(source, scene=scene, **self._of(source))
 
     def _of(self, source: Path) -> dict[str, Any]:
         """Return the arguments for one input; the content of folders applies to folders only."""
-        from decrappify.io.recognition import is_image_folder
+        from decrappify.io.recognition.file_format import is_image_folder
 
         arguments = dict(self.arguments)
         if not is_image_folder(source):

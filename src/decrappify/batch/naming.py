@@ -11,7 +11,7 @@ from pathlib import Path
 from decrappify._common.argument_names import setting
 from decrappify.batch.inputs import Source
 from decrappify.errors import InputError
-from decrappify.io.registry import plain_stem, writer_for
+from decrappify.io.recognition.registry import plain_stem, writer_for
 from decrappify.io.scene_names import scene_outputs, scene_parts
 
 FIELDS = ("stem", "name", "folder", "scene", "scene_number")

@@ -23,7 +23,7 @@ from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import InputError, MissingFileError
 from decrappify.inference.options import InferenceOptions
 from decrappify.io.images.photographs import read_photograph
-from decrappify.io.recognition import format_of
+from decrappify.io.recognition.file_format import format_of
 from decrappify.model import find_model, load_model, read_card, shipped_models
 from decrappify.model.fastai_import.kinds import is_checkpoint
 from decrappify.movie import Array

@@ -22,7 +22,7 @@ from decrappify.errors import FormatError, InputError, MissingFileError, OutputE
 from decrappify.io.folders.natural import natural_key
 from decrappify.io.images.photograph_writer import check_writable, write_photograph
 from decrappify.io.images.photographs import Photograph, read_description, read_photograph
-from decrappify.io.registry import frame_suffixes
+from decrappify.io.recognition.registry import frame_suffixes
 from decrappify.io.store.durable import json_bytes
 from decrappify.io.store.locks import locked_folder
 from decrappify.io.store.outputs import atomic_output, check_early, create_folder, refuse_overlap

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from decrappify.errors import DecrappifyError, InputError, MissingFileError
-from decrappify.io.registry import frame_suffixes
+from decrappify.io.recognition.registry import frame_suffixes
 from decrappify.movie import Array
 
 logger = logging.getLogger(__name__)
@@ -138,7 +138,7 @@ def _read(path: Path) -> Array:
 
 def _bits(path: Path) -> int:
     """Return the bits per sample of a file with more than 8; only TIFF files have depths other than 16."""
-    from decrappify.io.recognition import format_of
+    from decrappify.io.recognition.file_format import format_of
 
     form = format_of(path)
     if form is None or form.name != "TIFF":

@@ -10,16 +10,16 @@ if TYPE_CHECKING:
     from decrappify.io.format import Format as Format
     from decrappify.io.format import FrameFiles as FrameFiles
     from decrappify.io.format import SceneDetails as SceneDetails
-    from decrappify.io.open import open_movie as open_movie
-    from decrappify.io.open import open_pyramid as open_pyramid
-    from decrappify.io.open import open_scenes as open_scenes
-    from decrappify.io.open import scenes as scenes
-    from decrappify.io.registry import readable_suffixes as readable_suffixes
-    from decrappify.io.registry import register_format as register_format
-    from decrappify.io.registry import writable_suffixes as writable_suffixes
+    from decrappify.io.opening.open import open_movie as open_movie
+    from decrappify.io.opening.open import open_pyramid as open_pyramid
+    from decrappify.io.opening.open import open_scenes as open_scenes
+    from decrappify.io.opening.open import scenes as scenes
+    from decrappify.io.opening.scene_details import scene_details as scene_details
+    from decrappify.io.recognition.registry import readable_suffixes as readable_suffixes
+    from decrappify.io.recognition.registry import register_format as register_format
+    from decrappify.io.recognition.registry import writable_suffixes as writable_suffixes
     from decrappify.io.save import save_movie as save_movie
     from decrappify.io.save import save_scenes as save_scenes
-    from decrappify.io.scene_info import scene_details as scene_details
     from decrappify.io.store.outputs import atomic_output as atomic_output
     from decrappify.io.store.working_paths import partial_path as partial_path
 
@@ -27,18 +27,18 @@ _MODULES = {
     "Format": "format",
     "FrameFiles": "format",
     "atomic_output": "store.outputs",
-    "open_movie": "open",
-    "open_pyramid": "open",
-    "open_scenes": "open",
+    "open_movie": "opening.open",
+    "open_pyramid": "opening.open",
+    "open_scenes": "opening.open",
     "partial_path": "store.working_paths",
-    "readable_suffixes": "registry",
-    "register_format": "registry",
+    "readable_suffixes": "recognition.registry",
+    "register_format": "recognition.registry",
     "SceneDetails": "format",
     "save_movie": "save",
     "save_scenes": "save",
-    "scene_details": "scene_info",
-    "scenes": "open",
-    "writable_suffixes": "registry",
+    "scene_details": "opening.scene_details",
+    "scenes": "opening.open",
+    "writable_suffixes": "recognition.registry",
 }
 
 __all__ = [*sorted(_MODULES)]

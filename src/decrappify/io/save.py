@@ -11,8 +11,8 @@ from numpy.typing import DTypeLike
 
 from decrappify._common.progress import Cancel, Progress, cancellable, checked_progress
 from decrappify.errors import InputError
-from decrappify.io.open import open_movie
-from decrappify.io.registry import writer_for
+from decrappify.io.opening.open import open_movie
+from decrappify.io.recognition.registry import writer_for
 
 
 def save_movie(

@@ -11,7 +11,7 @@ import numpy as np
 
 from decrappify._common.checks import check_whole, short
 from decrappify.errors import InputError
-from decrappify.io.arguments import channel_index
+from decrappify.io.opening.arguments import channel_index
 from decrappify.movie import Array, Movie
 from decrappify.plot.figure import TITLE_SIZE, axes_grid, figure_of
 from decrappify.plot.panels import Contrast, labels_of, levels, shown_movies

@@ -9,7 +9,7 @@ import numpy as np
 
 from decrappify._common.checks import short
 from decrappify.errors import InputError
-from decrappify.io.arguments import channel_index
+from decrappify.io.opening.arguments import channel_index
 from decrappify.movie import Array, Movie
 from decrappify.plot.figure import TITLE_SIZE, add_scale_bar, axes_grid, figure_of, row_text, show_image
 from decrappify.plot.panels import RGB, Contrast, labels_of, levels, row_and_column_slices, shown_movies

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from decrappify.errors import InputError
-from decrappify.io.arguments import channel_index
+from decrappify.io.opening.arguments import channel_index
 from decrappify.movie import Movie
 from decrappify.plot.figure import TITLE_SIZE, add_scale_bar, axes_grid, figure_of, show_image
 from decrappify.plot.panels import Contrast, levels, row_and_column_slices, shown_movies

@@ -144,8 +144,8 @@ def restore(
     >>> restored = dc.restore("cells.czi", "fluorescence-movie", "cells.ome.zarr")  # doctest: +SKIP
     """
     from decrappify.io import open_movie
-    from decrappify.io.missing_planes import missing_reported
-    from decrappify.io.registry import writer_for
+    from decrappify.io.integrity.missing_planes import missing_reported
+    from decrappify.io.recognition.registry import writer_for
 
     place = None if output is None else Path(output)
     if place is not None:

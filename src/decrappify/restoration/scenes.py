@@ -97,7 +97,7 @@ def restore_scenes(
         If `cancel` was set.
     """
     from decrappify.io import open_movie, scenes
-    from decrappify.io.missing_planes import missing_reported
+    from decrappify.io.integrity.missing_planes import missing_reported
     from decrappify.io.scene_names import scene_outputs
 
     check_instance(InferenceOptions, inference=inference)
@@ -131,7 +131,7 @@ def restore_scenes(
 def _refuse_inputs(outputs: Sequence[Path], path: Path, folder_as: str) -> None:
     """Raise InputError if an output would replace the input, or a file that is read from the input folder."""
     from decrappify.io.folders.folder import read_folder
-    from decrappify.io.recognition import is_image_folder
+    from decrappify.io.recognition.file_format import is_image_folder
 
     inputs = [path]
     if is_image_folder(path):

@@ -97,7 +97,7 @@ class StoredMaps:
         resume: bool,
     ) -> None:
         from decrappify.io.formats.omezarr.writing.writer import ZarrMovieWriter
-        from decrappify.io.registry import writer_for
+        from decrappify.io.recognition.registry import writer_for
 
         self._path, self._is_store = path, writer_for(path).is_working_store
         check_format(path)
@@ -163,7 +163,7 @@ def beside(output: str | os.PathLike[str], kind: str) -> Path:
 
 def check_format(path: Path) -> None:
     """Raise FormatError if maps cannot be stored in this format without loss."""
-    from decrappify.io.registry import writer_for
+    from decrappify.io.recognition.registry import writer_for
 
     writer_for(path)
     if not path.name.lower().endswith((".ome.zarr", ".ome.tif", ".ome.tiff")):

@@ -14,7 +14,7 @@ import decrappify as dc
 from decrappify.errors import FormatError, InputError
 from decrappify.io import open_movie, open_pyramid, open_scenes, save_movie, scenes
 from decrappify.io.folders import folder
-from decrappify.io.missing_planes import MissingPlanesWarning
+from decrappify.io.integrity.missing_planes import MissingPlanesWarning
 from decrappify.movie import Movie
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from decrappify.io import open_movie, save_movie
-from decrappify.io.images.orientation import upright
 from decrappify.io.media.layout import frame_orientation
 from decrappify.io.media.opening import ffmpeg_url
+from decrappify.io.orientation import upright
 
 from .videos import smooth_movie
 

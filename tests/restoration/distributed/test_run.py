@@ -78,7 +78,7 @@ def test_error_of_a_worker_is_one_line(case, client, tmp_path):
 
 
 def test_task_of_an_earlier_run_stops(case, client):
-    from decrappify.io.opened import opening_of_path
+    from decrappify.io.opening.record import opening_of_path
     from decrappify.restoration.distributed.recipe import Recipe
     from decrappify.restoration.distributed.worker import restore_region
     from decrappify.restoration.job.job import Job

@@ -129,7 +129,7 @@ def _pairs(low: Path, high: Path | None) -> list[tuple[Path, Path | None]]:
     """Return LOW and HIGH, or the files that match two patterns, paired by their names without suffix."""
     import glob
 
-    from decrappify.io.registry import plain_stem
+    from decrappify.io.recognition.registry import plain_stem
 
     if not glob.has_magic(str(low)) or low.exists():
         return [(low, high)]

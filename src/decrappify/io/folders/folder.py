@@ -9,21 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 from decrappify._common.argument_names import setting
 from decrappify._common.counting import counted
 from decrappify.errors import FormatError, InputError
-from decrappify.io.arguments import check_folder_as
-from decrappify.io.file_scenes import file_scenes
+from decrappify.io.folders.folder_as import check_folder_as
 from decrappify.io.folders.name_grid import Arrangement, Grid, arrange, single_grid
 from decrappify.io.folders.natural import natural_key
 from decrappify.io.format import FrameFiles
-from decrappify.io.recognition import is_image_folder
-from decrappify.io.registry import format_by_suffix
+from decrappify.io.recognition.file_format import is_image_folder
+from decrappify.io.recognition.file_scenes import file_scenes
+from decrappify.io.recognition.registry import format_by_suffix
 from decrappify.limits.files import check_regular
-
-FolderAs = Literal["auto", "movie", "images"]
 
 _ENDING = re.compile(r"(\.ome)?\.[^.]+$", re.IGNORECASE)
 # Folders that acquisition programs write inside one acquisition.

@@ -11,10 +11,10 @@ import numpy as np
 
 from decrappify._common.argument_names import setting
 from decrappify.errors import FormatError, InputError
-from decrappify.io.file_guard import FileGuard, GuardedSource, file_version
 from decrappify.io.folders.folder import FolderReading, FolderScene, check_layouts, read_folder
 from decrappify.io.folders.folder_report import report
-from decrappify.io.missing_planes import warn_of_missing
+from decrappify.io.integrity.file_guard import FileGuard, GuardedSource, file_version
+from decrappify.io.integrity.missing_planes import warn_of_missing
 from decrappify.io.scene_names import scene_index
 from decrappify.limits.files import check_extent, check_missing
 from decrappify.movie import Array, FrameSource, Movie, Plane, Shape5

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from decrappify.errors import FormatError, InputError
-from decrappify.io.file_guard import file_version
 from decrappify.io.folders.folder import (
     FolderScene,
     frames_of,
@@ -22,6 +21,7 @@ from decrappify.io.folders.folder import (
 from decrappify.io.folders.movies import frame_opener, grid_movie
 from decrappify.io.folders.name_grid import Arrangement, Grid, arrange
 from decrappify.io.growing.frames import GrowingFrames, Parts
+from decrappify.io.integrity.file_guard import file_version
 from decrappify.movie import Array, Movie, Plane, Shape5
 
 _NUMBERS = re.compile(r"(\d+)")

@@ -7,11 +7,11 @@ from itertools import product
 from pathlib import Path
 
 from decrappify.errors import FormatError, InputError
-from decrappify.io.file_guard import file_version
 from decrappify.io.formats.omezarr.reading.open import open_omezarr
 from decrappify.io.formats.omezarr.reading.source import OmeZarrSource
 from decrappify.io.growing.frames import GrowingFrames, Parts
-from decrappify.io.missing_planes import missing_notes
+from decrappify.io.integrity.file_guard import file_version
+from decrappify.io.integrity.missing_planes import missing_notes
 from decrappify.movie import Array, Movie, Plane
 
 _DOCUMENTS = ("zarr.json", ".zarray")

@@ -9,8 +9,8 @@ from decrappify._common.argument_names import setting
 from decrappify.errors import FormatError, InputError
 from decrappify.io.growing.arrivals import SETTLE_S, Arrivals
 from decrappify.io.growing.frames import GrowingFrames
-from decrappify.io.open import open_movie, scenes
-from decrappify.io.recognition import format_of, is_image_folder
+from decrappify.io.opening.open import open_movie, scenes
+from decrappify.io.recognition.file_format import format_of, is_image_folder
 from decrappify.io.scene_names import scene_index
 from decrappify.limits.files import MAX_PLANES
 from decrappify.movie import Array, FrameSource, Movie, Plane

@@ -14,8 +14,8 @@ import numpy as np
 
 from decrappify._common.checks import reason
 from decrappify.errors import FormatError, MissingFileError
-from decrappify.io.damage import damage_errors
-from decrappify.io.images.orientation import upright, upright_pair
+from decrappify.io.integrity.damage import damage_errors
+from decrappify.io.orientation import upright, upright_pair
 from decrappify.limits.files import check_decoded_size, check_regular
 from decrappify.movie import Array
 
@@ -98,7 +98,7 @@ def opened(path: Path) -> Image.Image:
 
 
 def exif_orientation(image: Image.Image) -> int:
-    """Return the orientation in the metadata of an image; see `decrappify.io.images.orientation`."""
+    """Return the orientation in the metadata of an image; see `decrappify.io.orientation`."""
     return int(image.getexif().get(_EXIF_ORIENTATION, 1))
 
 

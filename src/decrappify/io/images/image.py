@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from decrappify.errors import FormatError
-from decrappify.io.file_guard import FileGuard, GuardedSource, file_version
 from decrappify.io.images.decoding import ImageLayout, image_layout, read_image
+from decrappify.io.integrity.file_guard import FileGuard, GuardedSource, file_version
 from decrappify.movie import Array, Movie, Shape5
 
 

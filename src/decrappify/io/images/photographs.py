@@ -22,7 +22,7 @@ from decrappify.io.images.decoding import (
     png_pixels,
 )
 from decrappify.io.images.deep_scans import DeepScan, read_deep_scan
-from decrappify.io.images.orientation import upright, upright_pair
+from decrappify.io.orientation import upright, upright_pair
 from decrappify.limits.files import check_decoded_size
 from decrappify.limits.memory import check_memory
 from decrappify.movie import Array

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from decrappify.io.images.orientation import upright, upright_pair
+from decrappify.io.orientation import upright, upright_pair
 from decrappify.movie import Array
 
 _ONE = 1 << 16  # 1.0 in the fixed-point numbers of a display matrix
@@ -33,7 +33,7 @@ class FrameLayout:
     coded : (int, int)
         Rows and columns as stored.
     orientation : int
-        As in `decrappify.io.images.orientation`.
+        As in `decrappify.io.orientation`.
     is_tilted : bool
         Whether the display matrix states an angle that is not a multiple of 90 degrees; `orientation` is then 1.
     """
@@ -59,7 +59,7 @@ class FrameLayout:
 
 
 def frame_orientation(frame: Any) -> int | None:
-    """Return the orientation of a decoded frame from its display matrix; see `decrappify.io.images.orientation`.
+    """Return the orientation of a decoded frame from its display matrix; see `decrappify.io.orientation`.
 
     Parameters
     ----------

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from decrappify.errors import FormatError, InputError, MissingFileError
-from decrappify.io.damage import damage_errors
-from decrappify.io.file_guard import FileGuard
+from decrappify.io.integrity.damage import damage_errors
+from decrappify.io.integrity.file_guard import FileGuard
 from decrappify.limits.files import check_regular
 
 _MAX_PIXELS = 1 << 26  # 8192 x 8192; a damaged header of a few bytes would otherwise cause an allocation of gigabytes

@@ -17,7 +17,7 @@ import numpy as np
 from decrappify._common.argument_names import setting
 from decrappify._common.counting import counted
 from decrappify.errors import FormatError
-from decrappify.io.file_guard import FileGuard
+from decrappify.io.integrity.file_guard import FileGuard
 from decrappify.io.media.damage import (
     Decoded,
     VideoDamage,

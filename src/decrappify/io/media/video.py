@@ -16,14 +16,14 @@ from decrappify._common.argument_names import setting
 from decrappify._common.caller_warning import warn_caller
 from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.errors import FormatError
-from decrappify.io.file_guard import FileGuard, GuardedSource, file_version
+from decrappify.io.integrity.file_guard import FileGuard, GuardedSource, file_version
+from decrappify.io.integrity.missing_planes import describe_missing, warn_of_missing
 from decrappify.io.media.damage import collect_decoded, find_damage
 from decrappify.io.media.demuxing.frame_index import FrameIndex, index_frames
 from decrappify.io.media.demuxing.packets import VideoPackets, read_packets
 from decrappify.io.media.layout import FrameLayout
 from decrappify.io.media.opening import STRICT_DECODING, check_video_file, nothing_decoded, open_stream, video_errors
 from decrappify.io.media.video_notes import VideoNotes
-from decrappify.io.missing_planes import describe_missing, warn_of_missing
 from decrappify.movie import Array, Movie, Plane, Shape5
 
 _KEPT_FRAMES = 8  # decoded frames in the cache: the colors of a frame and its window are read one by one

@@ -13,7 +13,7 @@ from decrappify._common.plugins import VARIABLE
 from decrappify._version import RELEASE
 from decrappify.errors import InputError
 from decrappify.inference.options import InferenceOptions
-from decrappify.io.opened import Opening, opening_of, opening_of_path
+from decrappify.io.opening.record import Opening, opening_of, opening_of_path
 from decrappify.movie import Movie
 from decrappify.restoration.job.options import RestorationOptions
 from decrappify.restoration.records.resuming import Settings

@@ -13,7 +13,7 @@ from decrappify.restoration.distributed.recipe import Recipe, portable_model, po
 from decrappify.restoration.outputs.results import open_result
 
 if TYPE_CHECKING:
-    from decrappify.io.opened import Opening
+    from decrappify.io.opening.record import Opening
     from decrappify.movie import Movie
     from decrappify.restoration.distributed.parts import Part
     from decrappify.restoration.run.call import Call

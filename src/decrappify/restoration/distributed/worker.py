@@ -21,7 +21,7 @@ from decrappify.errors import Cancelled, DecrappifyError, InputError
 from decrappify.inference.memory import memory_shared_by
 from decrappify.io import open_movie
 from decrappify.io.formats.omezarr.writing.region_writer import RegionWriter
-from decrappify.io.missing_planes import missing_reported
+from decrappify.io.integrity.missing_planes import missing_reported
 from decrappify.io.store.durable import read_json
 from decrappify.io.store.planes.rectangles import Rectangle
 from decrappify.io.store.planes.regions import has_token, regions_folder

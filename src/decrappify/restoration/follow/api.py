@@ -18,8 +18,8 @@ from decrappify.inference.options import InferenceOptions
 from decrappify.io.growing.arrivals import POLL_S, AcquisitionEnded, Arrivals
 from decrappify.io.growing.frames import GrowingFrames
 from decrappify.io.growing.open import open_growing
-from decrappify.io.missing_planes import missing_reported
-from decrappify.io.open import open_movie
+from decrappify.io.integrity.missing_planes import missing_reported
+from decrappify.io.opening.open import open_movie
 from decrappify.io.remote.address import is_address
 from decrappify.limits.reached import limit_errors
 from decrappify.movie import Movie
@@ -96,7 +96,7 @@ def follow(
     >>> import decrappify as dc
     >>> dc.follow("live.ome.zarr", "fluorescence-movie", "restored.ome.zarr", timeout_s=300)  # doctest: +SKIP
     """
-    from decrappify.io.registry import writer_for
+    from decrappify.io.recognition.registry import writer_for
 
     writer_for(Path(output))
     bars = checked_progress(progress)

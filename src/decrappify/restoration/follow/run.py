@@ -12,12 +12,12 @@ from decrappify._common.counting import counted
 from decrappify._common.progress import Cancel, Progress, progress_bar
 from decrappify.errors import Cancelled, InputError
 from decrappify.inference.options import InferenceOptions
-from decrappify.io.arguments import channel_index
 from decrappify.io.growing.arrivals import Arrivals
 from decrappify.io.growing.frames import GrowingFrames
 from decrappify.io.growing.open import first_frames, growing_movie
-from decrappify.io.missing_planes import missing_reported
-from decrappify.io.open import open_movie
+from decrappify.io.integrity.missing_planes import missing_reported
+from decrappify.io.opening.arguments import channel_index
+from decrappify.io.opening.open import open_movie
 from decrappify.movie import Movie
 from decrappify.restoration.follow.lost import LostPlanes
 from decrappify.restoration.follow.windows import arriving_windows

@@ -192,7 +192,7 @@ class StoreResult:
 def open_result(path: Path) -> Movie:
     """Open a result without a warning about missing planes, which the run reported."""
     from decrappify.io import open_movie
-    from decrappify.io.missing_planes import missing_notes
+    from decrappify.io.integrity.missing_planes import missing_notes
 
     with missing_notes():
         return open_movie(path)
@@ -205,7 +205,7 @@ def placed_key(run_key: str, input_crc32: str | None) -> str:
 
 def is_store(path: Path) -> bool:
     """Return whether the output is the working store itself."""
-    from decrappify.io.registry import writer_for
+    from decrappify.io.recognition.registry import writer_for
 
     return writer_for(path).is_working_store
 

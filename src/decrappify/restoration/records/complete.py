@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from decrappify._version import RELEASE
 from decrappify.errors import DecrappifyError
-from decrappify.io.registry import writer_for
+from decrappify.io.recognition.registry import writer_for
 from decrappify.restoration.outputs.results import open_result
 from decrappify.restoration.records.provenance import movie_provenance
 from decrappify.restoration.records.resuming import conflicting_options

@@ -13,7 +13,7 @@ import numpy as np
 
 from decrappify._common.argument_names import setting
 from decrappify._common.counting import counted
-from decrappify.io.missing_planes import list_planes
+from decrappify.io.integrity.missing_planes import list_planes
 from decrappify.restoration.frames.missing import described
 from decrappify.restoration.job.output_range import wider_dtype
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from decrappify._version import __version__
-from decrappify.io.missing_planes import list_planes
+from decrappify.io.integrity.missing_planes import list_planes
 from decrappify.restoration.frames.choice import as_text
 from decrappify.restoration.job.channel_models import recorded_adaptation
 

@@ -14,8 +14,8 @@ from decrappify.crappify import Crappifier, crappifier_preset
 from decrappify.errors import InputError, MissingFileError
 from decrappify.io import open_movie, open_scenes
 from decrappify.io.folders.folder import FolderReading, read_folder
-from decrappify.io.recognition import is_image_folder
-from decrappify.io.registry import plain_stem
+from decrappify.io.recognition.file_format import is_image_folder
+from decrappify.io.recognition.registry import plain_stem
 from decrappify.movie import Movie
 
 # The logger of the module that classifies folders, so that the command line shows the messages of both modules.

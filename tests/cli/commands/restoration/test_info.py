@@ -11,7 +11,7 @@ from tests.io.formats.tiff.tiff_files import ome_xml, pages_with
 
 from decrappify.io import open_movie, save_movie
 from decrappify.io.formats.omezarr.writing.writer import ZarrMovieWriter
-from decrappify.io.missing_planes import MissingPlanesWarning
+from decrappify.io.integrity.missing_planes import MissingPlanesWarning
 from decrappify.movie import Movie
 
 

@@ -14,7 +14,7 @@ from tests.io.formats.tiff.tiff_files import imagej_text, ome_xml, pages_with, r
 
 from decrappify.io.formats.tiff.open import open_tiff
 from decrappify.io.formats.tiff.writing.writer import write_ome_tiff
-from decrappify.io.images.orientation import upright, upright_pair
+from decrappify.io.orientation import upright, upright_pair
 from decrappify.movie import Movie
 
 PAGES = ramp(3, 20, 30)

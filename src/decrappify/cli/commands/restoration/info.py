@@ -59,7 +59,7 @@ def info(source: Path, scene: str | None, as_json: bool, **options: Any) -> None
         failed = len(names) - len(readable)
         shown = readable[0] if readable else 0
         echo(f"scene {shown}:")
-    from decrappify.io.missing_planes import missing_notes, warn_of_missing
+    from decrappify.io.integrity.missing_planes import missing_notes, warn_of_missing
 
     with missing_notes() as notes:
         movie = open_input(source, scene=shown, **options)
@@ -102,7 +102,7 @@ def _print_json(source: Path, scene: str | None, options: dict[str, Any]) -> Non
 
 
 def _scene_values(source: Path, number: int | str, name: str, options: dict[str, Any]) -> dict[str, Any]:
-    from decrappify.io.missing_planes import missing_notes
+    from decrappify.io.integrity.missing_planes import missing_notes
 
     values: dict[str, Any] = {"scene": number, "name": name}
     try:
@@ -128,7 +128,7 @@ def _echo_json(values: dict[str, Any]) -> None:
 
 def _missing_line(source: Path, movie: Any) -> str:
     from decrappify._common.counting import counted
-    from decrappify.io.missing_planes import list_planes
+    from decrappify.io.integrity.missing_planes import list_planes
     from decrappify.io.store.working_folder import unfinished_output
 
     planes = list_planes(movie.missing, movie.shape[:3])

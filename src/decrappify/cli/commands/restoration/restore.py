@@ -142,7 +142,7 @@ def restore(
             raise InputError("--trust needs one scene, found --scene all; run `decrappify trust` for each output")
         _restore_all_scenes(source, model, output, opening=settings, run=run)
         return
-    from decrappify.io.missing_planes import missing_reported
+    from decrappify.io.integrity.missing_planes import missing_reported
     from decrappify.restoration import restore as restore_movie
 
     with missing_reported():  # by the run

@@ -83,14 +83,14 @@ def _calibrate_many(
     options: dict[str, Any],
 ) -> None:
     from decrappify.batch import write_each
-    from decrappify.io.file_guard import file_version
-    from decrappify.io.registry import plain_stem
+    from decrappify.io.integrity.file_guard import file_version
+    from decrappify.io.recognition.registry import plain_stem
     from decrappify.noise import calibrate as measure
 
     folder_as = options.pop("folder_as")
 
     def work(source: Path, path: Path) -> None:
-        from decrappify.io.recognition import is_image_folder
+        from decrappify.io.recognition.file_format import is_image_folder
 
         of_folder = {"folder_as": folder_as} if is_image_folder(source) else {}
         with open_input(source, **options, **of_folder) as movie:

@@ -11,8 +11,6 @@ import numpy as np
 
 from decrappify._common.caller_warning import warn_caller
 from decrappify.errors import FormatError, InputError, MissingExtraError, MissingFileError
-from decrappify.io.damage import damage_errors
-from decrappify.io.file_guard import FileGuard, GuardedSource
 from decrappify.io.formats.czi import metadata as czi_metadata
 from decrappify.io.formats.czi.directory import COPY_AGAIN, Blocks, grid_of_blocks, read_blocks
 from decrappify.io.formats.czi.layout import (
@@ -26,7 +24,9 @@ from decrappify.io.formats.czi.layout import (
 )
 from decrappify.io.formats.czi.segments import SegmentCheck
 from decrappify.io.formats.czi.selection import check_picks, left_out_message, parse_scene
-from decrappify.io.missing_planes import describe_missing, list_planes, warn_of_missing
+from decrappify.io.integrity.damage import damage_errors
+from decrappify.io.integrity.file_guard import FileGuard, GuardedSource
+from decrappify.io.integrity.missing_planes import describe_missing, list_planes, warn_of_missing
 from decrappify.io.scene_names import unique_names
 from decrappify.limits.files import check_regular
 from decrappify.movie import Array, Movie, Shape5

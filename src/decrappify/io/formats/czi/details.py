@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from decrappify.io.damage import damage_errors
 from decrappify.io.format import SceneDetails
 from decrappify.io.formats.czi import metadata as czi_metadata
 from decrappify.io.formats.czi.czi import open_blocks
 from decrappify.io.formats.czi.directory import COPY_AGAIN, Blocks
 from decrappify.io.formats.czi.layout import further_numbers, rectangle, scene_blocks, scene_numbers
 from decrappify.io.formats.czi.selection import KINDS
+from decrappify.io.integrity.damage import damage_errors
 
 _Position = tuple[float, float] | None
 

@@ -10,7 +10,7 @@ from decrappify.errors import FormatError, MissingFileError
 from decrappify.io.formats.tiff.files.document import TiffDocument, ndtiff_file
 from decrappify.io.formats.tiff.files.messages import tifffile_messages
 from decrappify.io.formats.tiff.source import TiffSource, unreadable
-from decrappify.io.missing_planes import warn_of_missing
+from decrappify.io.integrity.missing_planes import warn_of_missing
 from decrappify.movie import Movie
 
 

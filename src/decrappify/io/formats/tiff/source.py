@@ -16,8 +16,6 @@ import tifffile
 from decrappify._common.argument_names import setting
 from decrappify._common.counting import counted
 from decrappify.errors import FormatError, InputError
-from decrappify.io.damage import damage_errors
-from decrappify.io.file_guard import FileGuard, GuardedSource, file_version
 from decrappify.io.formats.tiff.files.document import TiffDocument, opened_file
 from decrappify.io.formats.tiff.files.messages import tifffile_messages
 from decrappify.io.formats.tiff.metadata.namespaces import MOVIE_NAMESPACE
@@ -41,8 +39,10 @@ from decrappify.io.formats.tiff.pages.series import (
     series_layout,
 )
 from decrappify.io.formats.tiff.pages.series_metadata import collected_metadata
-from decrappify.io.images.orientation import stored_region, upright, upright_pair
-from decrappify.io.missing_planes import MissingNote
+from decrappify.io.integrity.damage import damage_errors
+from decrappify.io.integrity.file_guard import FileGuard, GuardedSource, file_version
+from decrappify.io.integrity.missing_planes import MissingNote
+from decrappify.io.orientation import stored_region, upright, upright_pair
 from decrappify.limits.files import check_decoded_size
 from decrappify.limits.memory import check_memory
 from decrappify.limits.threads import check_zarr_threads

@@ -23,7 +23,7 @@ from zarr.storage import LocalStore
 from decrappify._common.argument_names import setting
 from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.errors import InputError
-from decrappify.io.file_guard import file_version
+from decrappify.io.integrity.file_guard import file_version
 from decrappify.io.remote.store import RemoteStore
 from decrappify.movie import AXES, Array, Plane
 

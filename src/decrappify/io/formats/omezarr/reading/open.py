@@ -14,7 +14,6 @@ from zarr.storage import LocalStore
 from decrappify._common.argument_names import setting
 from decrappify._common.caller_warning import warn_caller
 from decrappify.errors import FormatError, InputError, MissingFileError
-from decrappify.io.damage import damage_errors
 from decrappify.io.formats.omezarr.reading.layout import (
     ZarrImage,
     group_attributes,
@@ -24,7 +23,8 @@ from decrappify.io.formats.omezarr.reading.layout import (
 )
 from decrappify.io.formats.omezarr.reading.source import OmeZarrSource
 from decrappify.io.formats.omezarr.reading.spacing import image_axes, level_spacing
-from decrappify.io.missing_planes import warn_of_missing
+from decrappify.io.integrity.damage import damage_errors
+from decrappify.io.integrity.missing_planes import warn_of_missing
 from decrappify.io.remote.path import Location, RemotePath, location
 from decrappify.io.remote.store import RemoteStore
 from decrappify.limits.files import check_regular

@@ -15,12 +15,12 @@ import zarr
 from decrappify._common.argument_names import setting
 from decrappify._common.counting import counted
 from decrappify.errors import DecrappifyError, FormatError, RemoteError
-from decrappify.io.damage import damage_errors
-from decrappify.io.file_guard import FileGuard
 from decrappify.io.formats.omezarr.blosc import with_checked_blosc
 from decrappify.io.formats.omezarr.reading.chunks import Judgment, StoredChunks, check_absent_chunks, judge
 from decrappify.io.formats.omezarr.reading.codec_errors import codec_reason
-from decrappify.io.missing_planes import list_planes
+from decrappify.io.integrity.damage import damage_errors
+from decrappify.io.integrity.file_guard import FileGuard
+from decrappify.io.integrity.missing_planes import list_planes
 from decrappify.io.remote.guard import RemoteGuard
 from decrappify.io.remote.path import Location
 from decrappify.limits.files import check_decoded_size, check_extent, check_missing

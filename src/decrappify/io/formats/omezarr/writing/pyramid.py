@@ -15,9 +15,9 @@ from zarr.codecs import BloscCodec
 from decrappify._common.argument_names import setting
 from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.errors import InputError
-from decrappify.io.damage import damage_errors
 from decrappify.io.formats.omezarr.blosc import with_checked_blosc
 from decrappify.io.formats.omezarr.writing.metadata import level_shapes
+from decrappify.io.integrity.damage import damage_errors
 from decrappify.io.store.planes.rectangles import Rectangle
 from decrappify.movie import Array, Plane, Shape5
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import tifffile
 
 from decrappify.errors import FormatError
-from decrappify.io.damage import damage_errors
 from decrappify.io.formats.tiff.files.messages import tifffile_messages
+from decrappify.io.integrity.damage import damage_errors
 
 
 class Layout(NamedTuple):

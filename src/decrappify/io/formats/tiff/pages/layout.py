@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from decrappify.io.missing_planes import MissingNote, describe_missing, list_planes
+from decrappify.io.integrity.missing_planes import MissingNote, describe_missing, list_planes
 from decrappify.movie import parse_axes
 
 _NOUNS = {"T": "frame", "C": "channel", "Z": "slice"}

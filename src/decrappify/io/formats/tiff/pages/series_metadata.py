@@ -16,7 +16,6 @@ from tifffile.tifffile import (
 
 from decrappify._common.checks import json_value
 from decrappify.errors import FormatError
-from decrappify.io.damage import damage_errors
 from decrappify.io.formats.tiff.files.document import NDTIFF_INDEX, opened_file
 from decrappify.io.formats.tiff.metadata import vendors
 from decrappify.io.formats.tiff.metadata.imagej import read_imagej, read_plain
@@ -24,6 +23,7 @@ from decrappify.io.formats.tiff.metadata.micromanager import ndtiff_channels, re
 from decrappify.io.formats.tiff.metadata.record import TiffMetadata, merged
 from decrappify.io.formats.tiff.metadata.scanimage import read_scanimage, scanimage_settings
 from decrappify.io.formats.tiff.pages.layout import Layout
+from decrappify.io.integrity.damage import damage_errors
 
 _GATAN = (65003, 65004, 65009, 65010)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from decrappify.io.image_objects import ome_size
+from decrappify.io.opening.image_objects import ome_size
 from decrappify.io.units import to_micrometers, to_seconds
 from decrappify.movie import Movie, axis_letter, parse_axes
 

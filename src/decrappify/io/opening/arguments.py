@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from decrappify._common.argument_names import argument, setting
 from decrappify.errors import InputError
 from decrappify.io.format import Format
-from decrappify.io.recognition import is_image_folder
 from decrappify.movie import Movie, PixelSize
-
-FOLDER_AS = ("auto", "movie", "images")
 
 
 def channel_index(movie: Movie, channel: int | str) -> int:
@@ -33,14 +28,6 @@ def channel_index(movie: Movie, channel: int | str) -> int:
     names = ", ".join(map(repr, movie.channel_names))
     expected = names if len(movie.channel_names) == 1 else f"one of {names}"
     raise InputError(f"{movie.name} has no channel {channel!r}, expected {expected}")
-
-
-def check_folder_as(folder_as: str, source: object) -> None:
-    """Raise InputError for an unknown value, and for one other than "auto" if `source` is not a folder."""
-    if folder_as not in FOLDER_AS:
-        raise InputError(f"{setting('folder_as', folder_as)} is not known, expected 'auto', 'movie' or 'images'")
-    if folder_as != "auto" and not is_image_folder(source):
-        raise InputError(f"{setting('folder_as', folder_as)} is for folders, found {_what(source)}; omit it")
 
 
 def check_supported(form: Format, name: str, axes: str | None, absent_chunks: str) -> None:
@@ -82,7 +69,3 @@ def pixel_size(given: float | Sequence[float | None], own: PixelSize) -> PixelSi
     if len(sizes) not in (2, 3):
         raise InputError(f"pixel_size_um is {given!r}, expected one number, (y, x) or (z, y, x) in micrometers")
     return (sizes[0] if len(sizes) == 3 else own[0], sizes[-2], sizes[-1])
-
-
-def _what(source: object) -> str:
-    return Path(source).name if isinstance(source, str | os.PathLike) else f"a {type(source).__name__}"

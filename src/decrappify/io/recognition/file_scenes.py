@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from decrappify.errors import FormatError
-from decrappify.io.reading_errors import reading_errors
-from decrappify.io.recognition import format_of
+from decrappify.io.integrity.reading_errors import reading_errors
+from decrappify.io.recognition.file_format import format_of
 from decrappify.io.remote.path import Location
 from decrappify.io.scene_names import unique_names
 
@@ -15,7 +15,7 @@ def file_scenes(path: Location) -> list[str]:
     Raises
     ------
     MissingFileError, FormatError
-        As for `decrappify.io.recognition.format_of`; FormatError also if the file has no scenes.
+        As for `decrappify.io.recognition.file_format.format_of`; FormatError also if the file has no scenes.
     """
     with reading_errors(path):
         form = format_of(path)

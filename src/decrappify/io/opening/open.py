@@ -11,21 +11,21 @@ from typing import Any
 from decrappify._common.argument_names import setting
 from decrappify._common.caller_warning import warn_caller
 from decrappify.errors import InputError
-from decrappify.io.arguments import (
+from decrappify.io.folders.folder_as import check_folder_as
+from decrappify.io.integrity.reading_errors import reading_errors
+from decrappify.io.opening.arguments import (
     channel_index,
-    check_folder_as,
     check_not_absent,
     check_only_scene,
     check_supported,
     pixel_size,
     positive_value,
 )
-from decrappify.io.file_scenes import file_scenes
-from decrappify.io.open_object import open_object
-from decrappify.io.opened import record_opening
-from decrappify.io.reading_errors import reading_errors
-from decrappify.io.recognition import format_of, is_image_folder
-from decrappify.io.registry import format_by_suffix
+from decrappify.io.opening.objects import open_object
+from decrappify.io.opening.record import record_opening
+from decrappify.io.recognition.file_format import format_of, is_image_folder
+from decrappify.io.recognition.file_scenes import file_scenes
+from decrappify.io.recognition.registry import format_by_suffix
 from decrappify.io.remote.path import Location, location
 from decrappify.io.scene_names import scene_index, several_scenes, unique_names
 from decrappify.movie import Movie
@@ -174,7 +174,7 @@ def scenes(source: Any, *, folder_as: str = "auto") -> list[str]:
     check_folder_as(folder_as, source)
     if isinstance(source, str | os.PathLike):
         return file_scenes(location(source))
-    from decrappify.io.image_objects import is_image_object
+    from decrappify.io.opening.image_objects import is_image_object
 
     names = list(source.scenes) if is_image_object(source) else [None]
     return unique_names(names)

@@ -13,12 +13,11 @@ import pytest
 import tifffile
 from PIL import Image
 from tests.io.formats.czi.czi_files import write_planes
+from tests.io.media.videos import smooth_movie, write_film
 
 from decrappify.errors import FormatError
 from decrappify.io import open_movie
-from decrappify.io.file_guard import file_version
-
-from .media.videos import smooth_movie, write_film
+from decrappify.io.integrity.file_guard import file_version
 
 FRAMES = 12
 

@@ -9,7 +9,13 @@ from pathlib import Path
 from decrappify._common.checks import similar_names
 from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.io.format import Format
-from decrappify.io.registry import built_in_formats, format_by_suffix, formats, plain_stem, readable_suffixes
+from decrappify.io.recognition.registry import (
+    built_in_formats,
+    format_by_suffix,
+    formats,
+    plain_stem,
+    readable_suffixes,
+)
 from decrappify.io.remote.path import Location, RemotePath, location
 from decrappify.io.store.working_paths import partial_path, working_path
 from decrappify.limits.files import check_regular

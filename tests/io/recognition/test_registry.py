@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from tests.io.movies import assert_same
 
 import decrappify as dc
 from decrappify.errors import FormatError, InputError
-from decrappify.io import Format, open_pyramid, open_scenes, readable_suffixes, register_format, registry
+from decrappify.io import Format, open_pyramid, open_scenes, readable_suffixes, register_format
 from decrappify.io.folders.folder import read_folder
+from decrappify.io.recognition import registry
 from decrappify.movie import Movie
 
-from .movies import assert_same
-
-RECIPE = Path(__file__).parents[2] / "CONTRIBUTING.md"
+RECIPE = Path(__file__).parents[3] / "CONTRIBUTING.md"
 
 
 def install(folder, module, code, entry):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from decrappify.io.file_scenes import file_scenes
 from decrappify.io.format import SceneDetails
-from decrappify.io.reading_errors import reading_errors
-from decrappify.io.recognition import format_of, is_image_folder
+from decrappify.io.integrity.reading_errors import reading_errors
+from decrappify.io.recognition.file_format import format_of, is_image_folder
+from decrappify.io.recognition.file_scenes import file_scenes
 from decrappify.io.remote.path import location
 
 

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from decrappify.errors import InputError
-from decrappify.io.arguments import check_not_absent, check_only_scene
+from decrappify.io.opening.arguments import check_not_absent, check_only_scene
 from decrappify.movie import Movie
 
 
@@ -21,11 +21,11 @@ def open_object(source: Any, scene: int | str | None, axes: str | None, absent_c
     if isinstance(source, Movie):
         check_only_scene(scene or 0, source.name)
         return source
-    from decrappify.io.image_objects import from_image_object, is_image_object
+    from decrappify.io.opening.image_objects import from_image_object, is_image_object
 
     if is_image_object(source):
         return from_image_object(source, scene=scene)
-    from decrappify.io.labeled_arrays import from_labeled_array, is_labeled_array
+    from decrappify.io.opening.labeled_arrays import from_labeled_array, is_labeled_array
 
     if is_labeled_array(source):
         check_only_scene(scene or 0, "an array")

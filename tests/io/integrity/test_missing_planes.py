@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from decrappify.io.missing_planes import describe_missing, list_planes
+from decrappify.io.integrity.missing_planes import describe_missing, list_planes
 
 
 @pytest.mark.parametrize(

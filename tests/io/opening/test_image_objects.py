@@ -12,7 +12,7 @@ import tifffile
 
 from decrappify.errors import InputError
 from decrappify.io import open_movie, scenes
-from decrappify.io.image_objects import from_image_object, is_image_object
+from decrappify.io.opening.image_objects import from_image_object, is_image_object
 from decrappify.movie import Movie
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")

@@ -8,7 +8,7 @@ import pytest
 
 from decrappify.errors import InputError
 from decrappify.io import open_movie, save_movie, scenes
-from decrappify.io.labeled_arrays import is_labeled_array
+from decrappify.io.opening.labeled_arrays import is_labeled_array
 from decrappify.movie import Movie
 
 xr = pytest.importorskip("xarray")

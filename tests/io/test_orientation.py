@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from decrappify.io.images.orientation import orientation_of_rotation, stored_region, upright, upright_pair
+from decrappify.io.orientation import orientation_of_rotation, stored_region, upright, upright_pair
 
 SIDES = st.integers(1, 7)
 

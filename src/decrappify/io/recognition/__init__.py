@@ -1,0 +1,1 @@
+"""The registered formats, and the format and scenes of a file."""
