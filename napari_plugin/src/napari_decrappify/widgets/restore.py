@@ -272,10 +272,8 @@ class RestoreWidget(RunWidget):
         path = Path(settings.image.recorded["path"])
         channel = "" if settings.channels else f" · {channel_name(settings.image)}"
         return [
-            Entry(
-                f"{path.name} [{name}]{channel}", settings.model_name, opening(settings, number, all_frames=everything)
-            )
-            for number, name in enumerate(settings.image.recorded["scenes"])
+            Entry(f"{path.name} [{name}]{channel}", settings.model_name, opening(settings, name, all_frames=everything))
+            for name in settings.image.recorded["scenes"]
         ]
 
     def _may_repeat(self, settings: RestoreSettings) -> bool:

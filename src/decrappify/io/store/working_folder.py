@@ -88,6 +88,17 @@ class WorkingFolder:
         sync_folder(self.path.parent)
         self.continues = False
 
+    def check_exists(self) -> None:
+        """Raise OutputError if the folder was deleted or renamed after it was created or found.
+
+        A chunk creates the folders above it, so that writing into a deleted store does not fail.
+        """
+        if not (self.path / MARKER).exists():
+            raise OutputError(
+                f"the unfinished output {self.path} was deleted or renamed while it was written; delete what is left "
+                "of it, and repeat the run"
+            )
+
     def describe(self, about: Mapping[str, Any]) -> None:
         """Replace the values recorded with the marker."""
         self.about = dict(about)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import time
 
 import numpy as np
@@ -253,6 +254,29 @@ def test_file_that_is_gone_when_its_scenes_are_opened_is_one_line(qtbot, scene, 
     assert driver.is_error
     assert states(driver) == ["failed"] * 3 + ["finished"]
     assert f"{tmp_path / 'cells.czi'} does not exist" in driver.status
+
+
+def test_scene_that_a_replaced_file_no_longer_has_is_one_line(qtbot, driver, queued, tmp_path, rng):
+    queued.click("add")
+    (tmp_path / "cells.czi").unlink()
+    write_scenes(tmp_path / "cells.czi", rng, n_scenes=2)
+    queued.click("start")
+    qtbot.waitUntil(lambda: driver.status.startswith("restored 2 of 3 inputs; not restored: "), timeout=TIMEOUT)
+    assert states(driver) == ["finished", "finished", "failed"]
+    assert driver.status.endswith("no longer has scene 'scene 2'; remove it, and open the file again")
+
+
+def test_output_folder_that_is_deleted_during_a_run_does_not_stop_the_queue(qtbot, scene, driver, tmp_path, rng):
+    layers = [scene.add_image(noisy(rng, shape), name="cells") for shape in ((60, 128, 128), (3, 32, 40))]
+    scene.layers.selection = set(layers)
+    queue = Driver(qtbot, driver.widget, "restore_queue")
+    queue.click("selected")
+    queue.click("start")
+    qtbot.waitUntil(lambda: len(scene.layers) == 3, timeout=TIMEOUT)  # the first plane is displayed
+    shutil.rmtree(tmp_path / "results", ignore_errors=True)
+    qtbot.waitUntil(lambda: driver.status.startswith("restored 1 of 2 inputs; not restored: "), timeout=TIMEOUT)
+    assert states(driver) == ["failed", "finished"]
+    assert "was deleted or renamed while it was written" in driver.status
 
 
 def test_failed_input_does_not_stop_the_queue(qtbot, scene, driver, rng):

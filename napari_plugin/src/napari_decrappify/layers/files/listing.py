@@ -90,30 +90,35 @@ class SceneListing:
         return layers_of(pyramid, position_um=position, **recorded)
 
 
-def scene_like(listing: SceneListing, number: int, images: Sequence[LayerImage]) -> tuple[LayerImage, ...]:
+def scene_like(listing: SceneListing, scene: str, images: Sequence[LayerImage]) -> tuple[LayerImage, ...]:
     """Open the same channels of another scene of the file that layers were read from, with their colors.
 
     Parameters
     ----------
     listing : SceneListing
-        Scenes of the file.
-    number : int
-        Number of the other scene.
+        Scenes of the file, which may have changed since the layers were read.
+    scene : str
+        Name of the other scene.
     images : sequence of LayerImage
         Layers of one scene.
 
     Raises
     ------
     InputError
-        If the scene does not have one of the channels.
+        If the file does not have the scene, or the scene one of the channels.
     """
+    if scene not in listing.names:
+        raise InputError(
+            f"{listing.path.name} has changed, and no longer has scene {scene!r}; remove it, and open the file again"
+        )
+    number = listing.names.index(scene)
     picks = parse_picks(images[0].recorded.get("scene_name", ""), listing.further)
     opened = [LayerImage.from_tuple(*item) for item in listing.read(number, picks)]
     by_channel = {other.recorded.get("channel"): other for other in opened}
     missing = [image for image in images if image.recorded.get("channel") not in by_channel]
     if missing:
         name = missing[0].recorded.get("channel_name") or missing[0].name
-        raise InputError(f"scene {listing.names[number]!r} of {listing.path.name} has no channel {name!r}; remove it")
+        raise InputError(f"scene {scene!r} of {listing.path.name} has no channel {name!r}; remove it")
     return tuple(by_channel[image.recorded.get("channel")].looking_like(image) for image in images)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from decrappify import Movie, open_movie
+from decrappify.errors import FormatError, MissingFileError
 from napari_decrappify.layers.attributes import restored_attributes
 from napari_decrappify.layers.canvas.region import current_position
 from napari_decrappify.layers.files.scenes import layer_of, origin_of
@@ -71,7 +73,7 @@ class LiveResult:
         changed, self._changed = self._changed, set()
         for layer, (view, channel) in zip(self.layers, self._views, strict=True):
             if layer in self._viewer.layers and self._is_shown(layer, view, channel, changed):
-                layer.refresh(extent=False)
+                _redraw(layer)
 
     def finish(self, output: Path, provenance: dict[str, Any]) -> None:
         """Show the finished store under its final name."""
@@ -95,7 +97,7 @@ class LiveResult:
         part = f"partial: {len(self._planes)} of {self._store.n_planes} planes"
         for layer, (_, channel) in zip(self.layers, self._views, strict=True):
             self._rename(layer, f"{self._name(channel)} ({part})")
-            layer.refresh(extent=False)
+            _redraw(layer)
 
     def _rename(self, layer: Any, name: str) -> None:
         """Name a layer, unless the user has renamed it."""
@@ -188,3 +190,9 @@ class LiveResult:
         for layer in list(self._viewer.layers):
             if layer.metadata.get(METADATA, {}).get("path") == str(self._store.path.absolute()):
                 self._viewer.layers.remove(layer)
+
+
+def _redraw(layer: Any) -> None:
+    """Redraw a layer, unless its store was deleted: the run that writes it ends with an error that states this."""
+    with suppress(MissingFileError, FormatError):
+        layer.refresh(extent=False)

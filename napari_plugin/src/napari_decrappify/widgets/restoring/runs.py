@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+from decrappify.errors import FormatError, MissingFileError
 from napari_decrappify.layers.results.growing import GrowingStore, PlaneDone
 from napari_decrappify.layers.results.live import LiveResult
 from napari_decrappify.widgets.restoring.queue import RunQueue, State
@@ -69,7 +71,8 @@ class RestoreRuns:
         if isinstance(item, RestoreSettings):
             self._settings = item
         elif isinstance(item, GrowingStore):
-            self._live = self._live_result(item)
+            with suppress(MissingFileError, FormatError):  # deleted meanwhile, which the run reports
+                self._live = self._live_result(item)
         elif isinstance(item, PlaneDone) and self._live is not None:
             self._live.add(item)
 

@@ -158,16 +158,17 @@ def restore_layer(settings: RestoreSettings, task: Task) -> Restored:
     )
 
 
-def opening(settings: RestoreSettings, number: int, *, all_frames: bool) -> OpenInput:
+def opening(settings: RestoreSettings, scene: str, *, all_frames: bool) -> OpenInput:
     """Return a function that opens the channels of `settings` in another scene of their file; see `RestoreSettings.of`.
 
-    Raises InputError if the scene does not have one of the channels, and MissingFileError if the file is gone.
+    Raises InputError if the file does not have this scene, or the scene one of the channels, and MissingFileError if
+    the file is gone.
     """
 
     def open_scene(task: Task) -> RestoreSettings:
         listing = SceneListing.of(Path(settings.image.recorded["path"]))
         task.check_cancel()
-        return settings.of(scene_like(listing, number, settings.images), all_frames=all_frames)
+        return settings.of(scene_like(listing, scene, settings.images), all_frames=all_frames)
 
     return open_scene
 

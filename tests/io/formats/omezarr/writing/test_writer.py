@@ -287,6 +287,22 @@ def test_full_disk_raises_with_the_free_space(tmp_path: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def test_partial_store_that_is_deleted_meanwhile_raises_instead_of_becoming_a_damaged_output(tmp_path: Path) -> None:
+    path = tmp_path / "cells.ome.zarr"
+    with writer(path) as target:
+        fill(target, slice(0, 3))
+        shutil.rmtree(target.working_folder.path)
+        with pytest.raises(OutputError, match="deleted or renamed while it was written"):
+            fill(target, slice(3, None))
+        assert not target.working_folder.path.exists()
+    with writer(path) as target:
+        fill(target)
+        shutil.rmtree(target.working_folder.path)
+        with pytest.raises(OutputError, match="deleted or renamed while it was written"):
+            target.finish()
+    assert not path.exists()
+
+
 def test_folder_of_other_files_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "cells.ome.zarr").mkdir()
     (tmp_path / "cells.ome.zarr" / "thesis.txt").touch()

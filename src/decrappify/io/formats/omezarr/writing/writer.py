@@ -79,7 +79,7 @@ class ZarrMovieWriter:
         If `path` exists, or a partial store of another run, and `overwrite` is False.
     OutputError
         If the folder is missing or not writable, another process writes this output, or the name of the working
-        folder is used by something else; on a full disk, from any write.
+        folder is used by something else; on a full disk, or if the partial store was deleted, from any write.
     InputError
         If the shape or dtype cannot be stored.
 
@@ -157,6 +157,7 @@ class ZarrMovieWriter:
         Planes may be written in any order and from several threads; writing a plane again replaces it.
         """
         self._check_plane(t, c, z, plane, self.shape[3:])
+        self.working_folder.check_exists()
         with output_errors(self.path):
             # A killed run can leave temporary files next to the chunks of the plane that it was writing.
             if self._may_have_leftovers and not self.is_done(t, c, z):
@@ -229,6 +230,7 @@ class ZarrMovieWriter:
     def complete_plane(self, t: int, c: int, z: int) -> None:
         """Compute the pyramid of a plane of which all regions are written, band by band, and record it as done."""
         self._check_index(t, c, z)
+        self.working_folder.check_exists()
         with output_errors(self.path):
             if self._may_have_leftovers:
                 self._pyramid.remove_plane((t, c, z), coarser_only=True)
@@ -250,6 +252,8 @@ class ZarrMovieWriter:
             If planes are missing.
         OutputExistsError
             If a file of the final name was created meanwhile and `overwrite` is False.
+        OutputError
+            If the partial store was deleted meanwhile.
         """
         if self._finished:
             return self.path
@@ -284,6 +288,7 @@ class ZarrMovieWriter:
         if missing:
             planes = counted(int(np.prod(self.shape[:3])), "plane")
             raise InputError(f"{self.path.name} lacks {missing} of {planes}; write them before finish()")
+        self.working_folder.check_exists()
         with output_errors(self.path):
             self._planes.synchronize()
             self._document.write(self._pyramid.display_windows())
