@@ -128,7 +128,7 @@ def test_trust_map_memory_does_not_grow_with_the_movie(tmp_path):
 
 def test_trust_map_refuses_undetermined_noise_and_other_movies(pair):
     measured, restored = pair
-    with pytest.raises(InputError, match=r"the gain of its noise is not determined.*or restore without a trust map$"):
+    with pytest.raises(InputError, match=r"the gain of its noise is not determined.*of this camera$"):
         dc.trust_map(restored[:2], restored[:2], NoiseModel())
     with pytest.raises(
         InputError, match=r"expected those of cells, \(64, 64\), from which a model of scale 1 restored it"

@@ -70,7 +70,7 @@ def _model(movie: Movie, noise: Any, channel: int, check: Check | None) -> Noise
             return measure_calibration(movie.select(channels=channel), None, None, None, check).noise
         except InputError as error:
             camera = setting("noise", "camera.toml")
-            raise InputError(f"{error}; or pass {camera}, a file of calibrate for the camera") from error
+            raise InputError(str(error), advice=f"or pass {camera}, a file of calibrate for the camera") from error
     if isinstance(noise, Calibration):
         return noise.noise
     if isinstance(noise, NoiseModel):

@@ -80,8 +80,7 @@ def plane_noise(noise: NoiseModel, name: str, *, measured_here: bool = False) ->
         raise InputError(
             f"trust cannot be evaluated for {name}: the gain of its noise is not determined "
             f"({noise.gain.note or 'no reason recorded'}), expected raw camera data or a noise model of the camera",
-            advice=f"pass {setting('noise', 'camera.toml')}, a file of calibrate for a raw movie of this camera, "
-            "or restore without a trust map",
+            advice=f"pass {setting('noise', 'camera.toml')}, a file of calibrate for a raw movie of this camera",
             option="noise",
         )
     known = None if noise.read_noise.value is None else noise.read_noise.value**2

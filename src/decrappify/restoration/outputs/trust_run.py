@@ -88,7 +88,11 @@ def planned_trust(
         if output.exists() and working_path(path).exists():
             raise OutputExistsError(f"{output} is complete, its trust map is not; {_resume(output, measured)}")
         check_output(path)
-    return TrustRun(measured, channel_noise(measured, None if trust is True else trust), output, path)
+    try:
+        return TrustRun(measured, channel_noise(measured, None if trust is True else trust), output, path)
+    except InputError as error:
+        advice = f"{error.advice or 'correct it'}, or restore without a trust map"
+        raise InputError(error.problem, advice=advice, option=error.option) from error
 
 
 def _resume(output: Path, measured: Movie) -> str:

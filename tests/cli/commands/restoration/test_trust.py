@@ -113,3 +113,13 @@ def test_report_refuses_a_finished_map_of_another_noise_model_or_spot(files, tin
     refused = CliRunner().invoke(main, [*command, "camera.toml", *report, "--spot-px", "2"])
     assert "was computed with --spot-px 1.0; replace it" in refused.output
     assert CliRunner().invoke(main, [*command, "camera.toml", *report]).exit_code == 0
+
+
+@pytest.mark.parametrize("raw", [np.full((4, 64, 64), 77, np.uint16), np.arange(256, dtype=np.uint16).reshape(4, 8, 8)])
+def test_restore_states_that_it_is_possible_without_the_map_that_is_refused(files, tiny_models, command, raw):
+    save_movie(Movie.from_array(raw, "TYX"), "odd.ome.tif")
+    words = ["restore", "odd.ome.tif", "odd.ome.zarr", "--model", tiny_models["still"]]
+    refused = command(*words, "--trust", exit_code=2)
+    assert refused.stderr.strip().endswith("a file of calibrate for the camera, or restore without a trust map")
+    trust = command("trust", "odd.ome.tif", "odd.ome.tif", "-o", "map.ome.tif", exit_code=2)
+    assert "restore without" not in trust.stderr
