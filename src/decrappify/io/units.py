@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 _MICROMETERS = {
     ("km", "kilometer"): 1e9,
@@ -24,6 +25,7 @@ _SECONDS = {
     ("µs", "us", "usec", "microsecond"): 1e-6,
     ("ns", "nsec", "nanosecond"): 1e-9,
 }
+_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 _MICROMETERS_PER = {name: size for names, size in _MICROMETERS.items() for name in names}
 _SECONDS_PER = {name: size for names, size in _SECONDS.items() for name in names}
 
@@ -33,6 +35,8 @@ def to_micrometers(value: object, unit: str | None) -> float | None:
 
     >>> to_micrometers(65, "nm"), to_micrometers(0.1, "\\u00B5m"), to_micrometers(1, "pixel")
     (0.065, 0.1, None)
+    >>> to_micrometers(5, "\\u00C5"), to_micrometers(5, "\u212b")
+    (0.0005, 0.0005)
     """
     return _convert(value, unit, _MICROMETERS_PER)
 
@@ -62,13 +66,7 @@ def _convert(value: object, unit: str | None, factors: dict[str, float]) -> floa
 
 
 def _plain(unit: str) -> str:
-    unit = (
-        unit.strip()
-        .rstrip("\0")
-        .replace("\\u00B5", "µ")
-        .replace("\\u00b5", "µ")
-        .replace("μ", "µ")
-        .replace("\u212b", "å")
-    )
+    unit = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), unit.strip().rstrip("\0"))  # as ImageJ writes letters
+    unit = unit.replace("μ", "µ").replace("\u212b", "å")
     unit = unit.lower().replace("metre", "meter").rstrip(".")
     return unit[:-1] if len(unit) > 3 and unit.endswith("s") else unit

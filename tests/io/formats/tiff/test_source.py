@@ -197,6 +197,15 @@ def test_imagej_spacing_without_a_length_unit_is_unitless(tmp_path: Path, unit: 
     assert movie.unitless_spacing == {"Z": 2.5, "Y": 0.25, "X": 0.25, "T": 3.0}
 
 
+@pytest.mark.parametrize(
+    ("unit", "size"), [("\\u00C5", 2.5e-4), ("\\u00e5", 2.5e-4), ("\\u03BCm", 2.5), ("\\u00B5m", 2.5)]
+)
+def test_letters_that_imagej_writes_as_escapes_are_read_in_units(tmp_path: Path, unit: str, size: float) -> None:
+    text = imagej_text(images=3, slices=3, unit=unit, spacing=2.5)
+    movie = open_tiff(pages_with(tmp_path / "a.tif", PAGES, text, resolution=(4, 4), resolutionunit=1))
+    assert movie.pixel_size_um == pytest.approx((size, size / 10, size / 10))
+
+
 @pytest.mark.parametrize("options", [{"imagej": True}, {"photometric": "minisblack"}], ids=["imagej", "tifffile"])
 @pytest.mark.parametrize("unit", [None, "pixel"])
 def test_slice_spacing_without_a_unit_is_kept_from_file_to_file(

@@ -230,6 +230,7 @@ def _refuse_cut_stack(path: Path, file: Any, series: Any, pages: list[Any]) -> N
     page = pages[0]
     if announced > 1 and len(pages) == 1 and page.is_final and page.offset < page.dataoffsets[0]:
         # One page describes all planes, one after another: bytes after the first plane belong to the second.
-        end = page.dataoffsets[0] + page.nbytes
-        if file.filehandle.size > end:
-            raise FormatError(f"{path} is truncated: 1 of {announced} frames is complete; copy it again")
+        present = file.filehandle.size - page.dataoffsets[0]
+        if present > page.nbytes:
+            complete = counted(present // page.nbytes, "complete frame")
+            raise FormatError(f"{path} is truncated: it contains {complete} of {announced}; copy it again")
