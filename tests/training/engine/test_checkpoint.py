@@ -145,6 +145,12 @@ def test_run_folder_without_checkpoint_states_how_to_restart(tmp_path):
         prepare_run_folder(tmp_path, resume=True, overwrite=False)
 
 
+def test_run_without_a_checkpoint_is_not_resumed_before_its_data_are_read(tmp_path):
+    with pytest.raises(MissingFileError, match=r"no checkpoint .*checkpoint.pt to resume from; start the run without"):
+        prepare_run_folder(tmp_path / "new", resume=True, overwrite=False)
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.slow
 def test_run_folder_is_reused_after_a_failure_in_the_first_step(tmp_path):
     @register_loss("untouchable", meaning="a loss")

@@ -107,7 +107,7 @@ def prepare_run_folder(output: str | Path, *, resume: bool, overwrite: bool) -> 
     OutputExistsError
         If it contains a run, or files with the names of a run's files, and neither `resume` nor `overwrite` is set.
     MissingFileError
-        If the run to resume ended before its first checkpoint.
+        If the folder has no checkpoint to resume from.
     OutputError
         If it cannot be used.
     """
@@ -120,10 +120,13 @@ def prepare_run_folder(output: str | Path, *, resume: bool, overwrite: bool) -> 
     found = sorted(path for pattern in _RUN_FILES for path in folder.glob(pattern))
     if not overwrite and _has_no_result(folder, found):
         found = []
-    if resume and found and not _has_checkpoint(folder):
+    if resume and not _has_checkpoint(folder):  # checked before the data are read, which can take minutes
+        checkpoint = f"no checkpoint {folder / 'checkpoint.pt'} to resume from"
+        if not found:
+            raise MissingFileError(f"{checkpoint}; start the run without {setting('resume', True)}")
         raise MissingFileError(
-            f"no checkpoint {folder / 'checkpoint.pt'} to resume from, as the run in {folder} ended before its first "
-            f"one; start it again with {setting('overwrite', True)} instead of {setting('resume', True)}"
+            f"{checkpoint}, as the run in {folder} ended before its first one; start it again with "
+            f"{setting('overwrite', True)} instead of {setting('resume', True)}"
         )
     found = [] if resume else found
     if found and not overwrite:
