@@ -305,6 +305,19 @@ def test_package_runs_as_a_module():
     assert done.stdout.startswith("decrappify, version ")
 
 
+def test_ctrl_c_while_the_command_line_is_imported_ends_in_one_line():
+    code = (
+        "import builtins, sys; plain = builtins.__import__\n"
+        "def pressed(name, *others):\n"
+        "    if name == 'click':\n"
+        "        raise KeyboardInterrupt\n"
+        "    return plain(name, *others)\n"
+        "builtins.__import__ = pressed; import decrappify.cli"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "decrappify: interrupted\n")
+
+
 def test_process_ends_without_a_search_for_cycles():
     code = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count() > 0)); import decrappify.cli"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from decrappify.cli.main import main
+import sys
+
+try:
+    from decrappify.cli.main import main
+except KeyboardInterrupt:  # Ctrl-C during the imports, which take seconds from a slow disk
+    sys.stderr.write("decrappify: interrupted\n")
+    raise SystemExit(130) from None
 
 __all__ = ["main"]
