@@ -316,7 +316,7 @@ def _without_gpu(device):
 
 def test_restore_reports_frames_beyond_the_end(pixels, caplog):
     assert len(restore(pixels, MODEL, options=RestorationOptions(frames="7:60"), **FAST)) == 2
-    assert "frames='7:60' of movie yields 2 frames, as the movie has 9 (0 to 8)" in caplog.text
+    assert "frames='7:60' of movie selected 2 frames, as the movie has 9 (0 to 8)" in caplog.text
     stack = pixels[:3][None, None]
     with pytest.raises(InputError, match=r"selects no frame of movie, which has 1 frame and 3 slices"):
         restore(stack, MODEL, **grouped(frames="1:3", window_axis="Z"))

@@ -185,7 +185,7 @@ def report_start(job: Job, channels: Sequence[Channel]) -> None:
             )  # fmt: skip
     if job.beyond:
         logger.warning(
-            "%s of %s yields %s, as the movie has %d (0 to %d)%s",
+            "%s of %s selected %s, as the movie has %d (0 to %d)%s",
             setting("frames", job.beyond), job.movie.name, counted(len(job.frames) + len(job.dropped), "frame"), n_t,
             n_t - 1, f"; frames are time points, and all {n_z} slices are restored" if n_z > 1 else "",
         )  # fmt: skip
