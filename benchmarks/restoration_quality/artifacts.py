@@ -72,7 +72,7 @@ def artifacts(result: Array, truth: Array) -> Row:
     """Compute the figures of the middle frame of a restored movie (T, Y, X)."""
     from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-    from decrappify.metrics.spectrum import spectrum_ratio
+    from decrappify.metrics.sums.spectrum import spectrum_ratio
 
     found, true = (movie[len(movie) // 2].astype(np.float64) for movie in (result, truth))
     dark = np.percentile(true, 1)

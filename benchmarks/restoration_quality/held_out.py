@@ -58,7 +58,7 @@ def measure(
     )
     from decrappify import load_model
     from decrappify.metrics.baselines import best_gaussian
-    from decrappify.metrics.blind import noise_sigma
+    from decrappify.metrics.no_reference.blind import noise_sigma
 
     truth = truths(name, n_frames, None if "movie" in models else SIDE)[label.rstrip("*")]
     source = degrade(truth, (LEVELS | EM_LEVELS)[level], seed)

@@ -104,8 +104,8 @@ def own_gain(source: Array) -> tuple[float, float] | None:
 
 def blind_figures(image: Array, results: Mapping[str, Array], gain: float, intercept: float) -> dict[str, Values]:
     """Compute the figures that need no other restoration."""
-    from decrappify.metrics.blind import noise_sigma, residual_autocorrelation
     from decrappify.metrics.decorrelation import decorrelation_resolution
+    from decrappify.metrics.no_reference.blind import noise_sigma, residual_autocorrelation
 
     variance = float(variance_map(image, gain, intercept).mean())
 
@@ -159,7 +159,7 @@ def halves_figures(
     image: Array, ladder: Ladder, camera: tuple[float, float], correlation: float
 ) -> tuple[Values, Values]:
     """Restore one half: its estimated squared error, and the resolution confirmed by the other half."""
-    from decrappify.metrics.held_out import held_out_error
+    from decrappify.metrics.no_reference.held_out import held_out_error
     from decrappify.metrics.resolution import BETWEEN_HALVES, cross_frc
     from decrappify.noise.pixels.splitting import NoiseSplitter
     from decrappify.noise.simulation import kernel_sigma

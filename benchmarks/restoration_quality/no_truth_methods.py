@@ -20,7 +20,7 @@ from benchmarks.harness.scoring import degrade, truths
 from benchmarks.restoration_quality.real_noise import PAIRS
 from decrappify import Movie
 from decrappify.crappify import CorrelatedNoise, Gaussian, Part, Poisson
-from decrappify.metrics.blind import noise_sigma
+from decrappify.metrics.no_reference.blind import noise_sigma
 from decrappify.normalization import measure
 
 Array = NDArray[Any]

@@ -80,7 +80,7 @@ def file_name(label: str, level: str, seed: int) -> str:
 def score(results: Sequence[Array], truth: Array) -> Row:
     """Compute every metric as a list with one value for each draw, or for each pair of draws."""
     from decrappify.metrics.scorecard import score_movie
-    from decrappify.metrics.temporal import noise_draw_flicker
+    from decrappify.metrics.temporal.stability import noise_draw_flicker
 
     cards = [score_movie(result, truth, options=ScoreOptions(with_ssim=False)).to_dict() for result in results]
     figures: Row = {name: [card[name] for card in cards] for name in FIGURES if name != "draw"}

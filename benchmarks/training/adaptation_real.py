@@ -54,7 +54,7 @@ def measure_movie(label: str, steps: int, folder: Path) -> Row:
     """Adapt to the first three quarters of a movie, and split the photons of the others for the scores."""
     from decrappify import calibrate
     from decrappify.metrics.baselines import best_gaussian
-    from decrappify.metrics.held_out import held_out_error, held_out_gain_db
+    from decrappify.metrics.no_reference.held_out import held_out_error, held_out_gain_db
     from decrappify.noise.pixels.variance import MovieSplitter
 
     name, movie = "fluorescence-movie", corpus.load(MOVIES[label])

@@ -60,7 +60,7 @@ def measure(weight: float, seed: int, steps: int, base_channels: int) -> Row:
     from benchmarks.harness.scoring import LEVELS, degrade, figures, restored
     from decrappify import Crappifier, DataOptions, RunOptions, TrainingConfig, train
     from decrappify.crappify import Gaussian, Poisson
-    from decrappify.metrics.temporal import noise_draw_flicker
+    from decrappify.metrics.temporal.stability import noise_draw_flicker
 
     training, validation, truths = movies()
     curve: list[tuple[int, float, float]] = []

@@ -10,12 +10,12 @@ from scipy.ndimage import gaussian_filter
 from decrappify.benchmarking import BenchmarkOptions, Camera, benchmark, halves, methods, movies, scoring
 from decrappify.errors import Cancelled, InputError
 from decrappify.inference.options import InferenceOptions
-from decrappify.metrics.blind import residual_autocorrelation
 from decrappify.metrics.fidelity import affine_fit, nrmse_affine, psnr, si_psnr, ssim
 from decrappify.metrics.multiscale import foreground_ssim, micro_ssim, ms_ssim
+from decrappify.metrics.no_reference.blind import residual_autocorrelation
 from decrappify.metrics.resolution import AGAINST_REFERENCE, BETWEEN_HALVES, frc
-from decrappify.metrics.spectrum import spectrum_ratio
-from decrappify.metrics.temporal import flicker_floor, gain_jitter, tde, tdr
+from decrappify.metrics.sums.spectrum import spectrum_ratio
+from decrappify.metrics.temporal.stability import flicker_floor, gain_jitter, tde, tdr
 from decrappify.movie import Movie
 
 

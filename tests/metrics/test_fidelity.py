@@ -11,8 +11,8 @@ from scipy.ndimage import gaussian_filter
 from skimage.metrics import normalized_root_mse, peak_signal_noise_ratio
 
 from decrappify.errors import InputError
-from decrappify.metrics import pairs
 from decrappify.metrics.fidelity import affine_fit, linearity, nrmse_affine, psnr, si_psnr, ssim
+from decrappify.metrics.sums import pairs
 
 gray = arrays(np.float64, (2, 5, 6), elements=st.floats(0, 1000, width=16))
 few_examples = settings(max_examples=25, deadline=None)

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from decrappify.errors import InputError
-from decrappify.metrics import ScoreOptions, pairs
-from decrappify.metrics.blind import noise_sigma, residual_autocorrelation
+from decrappify.metrics import ScoreOptions
 from decrappify.metrics.fidelity import affine_fit, linearity, nrmse_affine, psnr, si_psnr, ssim
+from decrappify.metrics.no_reference.blind import noise_sigma, residual_autocorrelation
 from decrappify.metrics.scorecard import score_movie
-from decrappify.metrics.temporal import flicker_floor, gain_jitter, tde, tdr
+from decrappify.metrics.sums import pairs
+from decrappify.metrics.temporal.stability import flicker_floor, gain_jitter, tde, tdr
 from decrappify.movie import FrameSource, Movie
 
 

@@ -14,9 +14,9 @@ from decrappify.benchmarking.movies import memory_budget
 from decrappify.benchmarking.pairs import Pair
 from decrappify.domain import measure_features, sampled_regions, unexpected_correlation
 from decrappify.metrics.baselines import best_gaussian
-from decrappify.metrics.held_out import held_out_error, held_out_gain_db
+from decrappify.metrics.no_reference.held_out import held_out_error, held_out_gain_db
 from decrappify.metrics.resolution import BETWEEN_HALVES, cross_frc, finest_correlation
-from decrappify.metrics.spectrum import SMALLEST_SIDE
+from decrappify.metrics.sums.spectrum import SMALLEST_SIDE
 from decrappify.movie import Array, ArraySource, Movie
 from decrappify.noise.pixels.splitting import NoiseSplitter
 from decrappify.noise.simulation import kernel_sigma

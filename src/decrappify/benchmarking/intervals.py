@@ -23,7 +23,7 @@ from decrappify.benchmarking.options import BenchmarkOptions
 from decrappify.benchmarking.pairs import Pair, View, checked_pairs
 from decrappify.errors import InputError
 from decrappify.inference.options import InferenceOptions
-from decrappify.metrics.pairs import PairSums, finite
+from decrappify.metrics.sums.pairs import PairSums, finite
 from decrappify.movie import Array, Movie
 from decrappify.trust import Intervals
 from decrappify.trust.intervals.conformal import check_fields, guarantee_of

@@ -24,8 +24,8 @@ from decrappify.errors import InputError
 from decrappify.inference.options import InferenceOptions
 from decrappify.io import open_movie
 from decrappify.metrics.baselines import best_gaussian
-from decrappify.metrics.blind import noise_sigma
 from decrappify.metrics.block_matching import check_bm3d
+from decrappify.metrics.no_reference.blind import noise_sigma
 from decrappify.metrics.resolution import block_mean
 from decrappify.movie import Array, ArraySource, Movie
 

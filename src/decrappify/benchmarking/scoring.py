@@ -10,7 +10,6 @@ import numpy as np
 from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.benchmarking.movies import mapped, upsampled
 from decrappify.benchmarking.pairs import View
-from decrappify.metrics.blind import ResidualSums
 from decrappify.metrics.decorrelation import decorrelation_resolution
 from decrappify.metrics.fidelity import SSIM_WINDOW
 from decrappify.metrics.multiscale import (
@@ -22,12 +21,13 @@ from decrappify.metrics.multiscale import (
     n_scales,
     otsu,
 )
-from decrappify.metrics.pairs import PairSums, check_data_range, finite, measured_range
+from decrappify.metrics.no_reference.blind import ResidualSums
 from decrappify.metrics.quantities import Quantities
 from decrappify.metrics.registry import list_metrics
 from decrappify.metrics.resolution import RingCorrelation, correlation_from
 from decrappify.metrics.scoring.evaluation import SAMPLED_FRAMES, SAMPLED_PIXELS, ScoreOptions, evaluate
-from decrappify.metrics.spectrum import SMALLEST_SIDE, RingSums, Spectrum
+from decrappify.metrics.sums.pairs import PairSums, check_data_range, finite, measured_range
+from decrappify.metrics.sums.spectrum import SMALLEST_SIDE, RingSums, Spectrum
 from decrappify.movie import Array, Movie
 
 _SAMPLED_SIDE = 2048

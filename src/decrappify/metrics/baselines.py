@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.metrics.fidelity import psnr, si_psnr
-from decrappify.metrics.pairs import checked_pair, decibel, frames, range_of
+from decrappify.metrics.sums.pairs import checked_pair, decibel, frames, range_of
 from decrappify.movie import Array
 
 _SPACE_GRID = (0.0, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.5)

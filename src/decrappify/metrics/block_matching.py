@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from decrappify.errors import InputError
-from decrappify.metrics.pairs import PairSums, checked_stack, frames, range_of
+from decrappify.metrics.sums.pairs import PairSums, checked_stack, frames, range_of
 from decrappify.movie import Array
 
 STRENGTHS = (0.8, 1.0, 1.25, 1.6, 2.0)

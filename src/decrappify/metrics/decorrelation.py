@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from scipy.signal.windows import tukey
 
 from decrappify.errors import InputError
-from decrappify.metrics.pairs import checked_stack, finite
+from decrappify.metrics.sums.pairs import checked_stack, finite
 from decrappify.movie import Array
 
 N_RADII, N_FILTERS = 50, 10

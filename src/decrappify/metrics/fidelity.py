@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from decrappify.errors import InputError
-from decrappify.metrics.pairs import (
+from decrappify.metrics.sums.pairs import (
     PairSums,
     PixelSample,
     checked_pair,

@@ -17,7 +17,7 @@ from scipy.optimize import minimize_scalar
 
 from decrappify.errors import InputError
 from decrappify.metrics.fidelity import SSIM_WINDOW
-from decrappify.metrics.pairs import check_data_range, checked_pair, frames, range_of
+from decrappify.metrics.sums.pairs import check_data_range, checked_pair, frames, range_of
 from decrappify.movie import Array
 
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)

@@ -20,8 +20,8 @@ from scipy.signal import savgol_filter
 
 from decrappify._common.argument_names import argument
 from decrappify.errors import InputError
-from decrappify.metrics.pairs import checked_stack
-from decrappify.metrics.spectrum import RingSums, ring_sums
+from decrappify.metrics.sums.pairs import checked_stack
+from decrappify.metrics.sums.spectrum import RingSums, ring_sums
 from decrappify.movie import Array
 
 AGAINST_REFERENCE = 0.5

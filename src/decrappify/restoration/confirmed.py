@@ -14,7 +14,7 @@ from decrappify._common.checks import check_instance, check_whole
 from decrappify._common.progress import Cancel
 from decrappify.errors import InputError
 from decrappify.inference.options import InferenceOptions
-from decrappify.metrics.spectrum import SMALLEST_SIDE
+from decrappify.metrics.sums.spectrum import SMALLEST_SIDE
 from decrappify.movie import Array, Movie
 from decrappify.noise.channels import Noise
 from decrappify.noise.pixels.variance import MovieSplitter

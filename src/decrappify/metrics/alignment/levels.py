@@ -8,7 +8,7 @@ from typing import NamedTuple
 from numpy.typing import ArrayLike
 from scipy.ndimage import gaussian_filter
 
-from decrappify.metrics.pairs import PairSums, checked_pair, frames
+from decrappify.metrics.sums.pairs import PairSums, checked_pair, frames
 
 _SMOOTHING_PX = 3.0
 _PIXELS_PER_VALUE = 4 * math.pi * _SMOOTHING_PX**2  # an independent value of a smoothed image

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from decrappify.metrics.pairs import checked_pair, frames
+from decrappify.metrics.sums.pairs import checked_pair, frames
 from decrappify.movie import Array
 
 SMALLEST_SIDE = 32

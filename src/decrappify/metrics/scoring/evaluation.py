@@ -9,9 +9,10 @@ import numpy as np
 
 from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.errors import InputError
-from decrappify.metrics.blind import NoiseSums, ResidualSums
 from decrappify.metrics.fidelity import SSIM_WINDOW, frame_ssim, linearity_from
-from decrappify.metrics.pairs import (
+from decrappify.metrics.no_reference.blind import NoiseSums, ResidualSums
+from decrappify.metrics.quantities import Quantities
+from decrappify.metrics.sums.pairs import (
     PairSums,
     PixelSample,
     check_data_range,
@@ -20,9 +21,8 @@ from decrappify.metrics.pairs import (
     finite,
     measured_range,
 )
-from decrappify.metrics.quantities import Quantities
-from decrappify.metrics.static import ENOUGH, FrameSteps, Quietness, still_pixels
-from decrappify.metrics.temporal import StepSums, frame_gain
+from decrappify.metrics.temporal.stability import StepSums, frame_gain
+from decrappify.metrics.temporal.static import ENOUGH, FrameSteps, Quietness, still_pixels
 from decrappify.movie import Array, Movie
 
 SAMPLED_FRAMES, SAMPLED_PIXELS = 16, 2**24

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decrappify._common.planes.sampling import evenly_spaced
-from decrappify.metrics.spectrum import radial_spectrum
+from decrappify.metrics.sums.spectrum import radial_spectrum
 
 Array = NDArray[Any]
 SMALLEST = 64  # pixels of a tile

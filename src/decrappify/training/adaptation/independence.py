@@ -8,7 +8,7 @@ from decrappify._common.argument_names import argument
 from decrappify.domain import measure_features, sampled_regions, unexpected_correlation
 from decrappify.errors import InputError
 from decrappify.metrics.resolution import finest_correlation
-from decrappify.metrics.spectrum import SMALLEST_SIDE
+from decrappify.metrics.sums.spectrum import SMALLEST_SIDE
 from decrappify.movie import Array, Movie
 from decrappify.noise import NoiseModel
 from decrappify.noise.channels import channel_name

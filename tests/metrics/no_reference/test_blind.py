@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import convolve, gaussian_filter
 
 from decrappify.errors import InputError
-from decrappify.metrics.blind import noise_sigma, residual_autocorrelation
+from decrappify.metrics.no_reference.blind import noise_sigma, residual_autocorrelation
 
 
 def test_noise_sigma_equals_immerkaer(rng):

@@ -6,8 +6,8 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from decrappify.errors import InputError
 from decrappify.metrics.fidelity import affine_fit, psnr
-from decrappify.metrics.static import quiet_mask, static_mask
-from decrappify.metrics.temporal import flicker_floor, gain_jitter, noise_draw_flicker, tde, tdr
+from decrappify.metrics.temporal.stability import flicker_floor, gain_jitter, noise_draw_flicker, tde, tdr
+from decrappify.metrics.temporal.static import quiet_mask, static_mask
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from decrappify.errors import InputError
-from decrappify.metrics.pairs import checked_stack, frames, range_of
+from decrappify.metrics.sums.pairs import checked_stack, frames, range_of
 from decrappify.movie import Array
 
 STILL_STEP = 0.002

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from decrappify.errors import InputError
-from decrappify.metrics.spectrum import RingSums, radial_spectrum, ring_sums, spectrum_ratio
+from decrappify.metrics.sums.spectrum import RingSums, radial_spectrum, ring_sums, spectrum_ratio
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (3, 65, 65), (64, 90)])

@@ -12,8 +12,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from decrappify.metrics.pairs import checked_pair, checked_stack, frames
 from decrappify.metrics.resolution import block_mean
+from decrappify.metrics.sums.pairs import checked_pair, checked_stack, frames
 
 
 def held_out_error(restored_half: ArrayLike, half: ArrayLike, other_half: ArrayLike) -> float:

@@ -7,8 +7,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from decrappify.errors import InputError
-from decrappify.metrics.blind import residual_autocorrelation
-from decrappify.metrics.held_out import held_out_error, held_out_gain_db
+from decrappify.metrics.no_reference.blind import residual_autocorrelation
+from decrappify.metrics.no_reference.held_out import held_out_error, held_out_gain_db
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from decrappify.errors import InputError
-from decrappify.metrics.pairs import checked_pair, checked_stack, frames
+from decrappify.metrics.sums.pairs import checked_pair, checked_stack, frames
 from decrappify.movie import Array
 
 # Coarse, middle and fine detail, in cycles per pixel; below is shading, above is mostly noise.

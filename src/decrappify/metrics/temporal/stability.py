@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from decrappify.errors import InputError
-from decrappify.metrics.pairs import PairSums, check_data_range, check_same_shape, checked_pair, frames, range_of
-from decrappify.metrics.static import ENOUGH, FrameSteps, checked_movie, quiet_mask, static_mask
+from decrappify.metrics.sums.pairs import PairSums, check_data_range, check_same_shape, checked_pair, frames, range_of
+from decrappify.metrics.temporal.static import ENOUGH, FrameSteps, checked_movie, quiet_mask, static_mask
 from decrappify.movie import Array
 
 
