@@ -211,7 +211,7 @@ def cached_operator_tables():
 def undrawn_reports(monkeypatch):
     """Skip the plots, images and page of `benchmark` reports, most of their time.
 
-    benchmarking/test_report.py tests complete reports.
+    benchmarking/report/test_report.py tests complete reports.
     """
     from decrappify.benchmarking.report import files, html
 

@@ -218,6 +218,14 @@ PACKAGES = sorted({package_of(path) for path in MODULES if path.parent != ROOT})
 
 # Modules and packages in a package, from the lowest to the highest layer. Those in one line do not import each other.
 INNER_LAYERS = {
+    "benchmarking": [
+        {"options", "camera", "demo"},
+        {"inputs"},
+        {"methods"},
+        {"scoring"},
+        {"report"},
+        {"api", "intervals"},
+    ],
     "metrics": [
         {"sums", "bootstrap", "chroma", "quantities"},
         {"alignment", "temporal", "fidelity", "resolution", "decorrelation", "block_matching"},
@@ -256,7 +264,7 @@ def test_parts_of_a_package_import_only_from_lower_ones(package):
     assert wrong == []
 
 
-@pytest.mark.parametrize("package", ["io", "metrics", "restoration"])
+@pytest.mark.parametrize("package", ["benchmarking", "io", "metrics", "restoration"])
 def test_folders_of_a_package_have_few_modules(package):
     folders = {path.parent for path in (ROOT / package).rglob("*.py")}
     assert max(len(list(folder.glob("*.py"))) for folder in folders) <= 12

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from decrappify.benchmarking import BenchmarkOptions, Camera, benchmark, halves, methods, movies, scoring
+from decrappify.benchmarking import BenchmarkOptions, Camera, benchmark
+from decrappify.benchmarking.inputs import movies
+from decrappify.benchmarking.methods import methods
+from decrappify.benchmarking.scoring import halves, scores
 from decrappify.errors import Cancelled, InputError
 from decrappify.inference.options import InferenceOptions
 from decrappify.metrics.fidelity import affine_fit, nrmse_affine, psnr, si_psnr, ssim
@@ -245,8 +248,8 @@ def test_benchmark_samples_frames_of_long_movies(rng):
 
 
 def test_benchmark_samples_the_middle_of_large_frames(monkeypatch, noisy, reference, tmp_path):
-    monkeypatch.setattr(scoring, "_SAMPLED_SIDE", 32)
-    monkeypatch.setattr(scoring, "SAMPLED_PIXELS", 2 * 32**2)
+    monkeypatch.setattr(scores, "_SAMPLED_SIDE", 32)
+    monkeypatch.setattr(scores, "SAMPLED_PIXELS", 2 * 32**2)
     found = benchmark({"same": np.asarray}, [(noisy, reference)], baselines=())
     assert (found.views[0].sampled_frames, found.views[0].sampled_size) == (2, (32, 32))
     part = [movie[[0, 5], 8:40, 16:48] for movie in (noisy, reference)]

@@ -15,19 +15,19 @@ import numpy as np
 from decrappify._common.arguments import moved_arguments, moved_into
 from decrappify._common.checks import check_instance
 from decrappify._common.progress import Bar, Cancel, Progress, cancellable, checked_progress, progress_bar
-from decrappify.benchmarking.agreement import Agreement, check_agreement
 from decrappify.benchmarking.camera import Camera
-from decrappify.benchmarking.evidence import Evidence, gather
-from decrappify.benchmarking.groups import FIELD, parsed
-from decrappify.benchmarking.halves import Halves, compare_halves, split
-from decrappify.benchmarking.methods import INPUT, Method, baseline_methods, user_methods
-from decrappify.benchmarking.movies import kept
+from decrappify.benchmarking.inputs.agreement import Agreement, check_agreement
+from decrappify.benchmarking.inputs.groups import FIELD, parsed
+from decrappify.benchmarking.inputs.movies import kept
+from decrappify.benchmarking.inputs.pairs import Pair, checked_pairs
+from decrappify.benchmarking.methods.methods import INPUT, Method, baseline_methods, user_methods
 from decrappify.benchmarking.options import BenchmarkOptions
-from decrappify.benchmarking.origin import origin_of
-from decrappify.benchmarking.pairs import Pair, checked_pairs
+from decrappify.benchmarking.report.origin import origin_of
 from decrappify.benchmarking.report.report import Report
 from decrappify.benchmarking.report.results import ViewRecord
-from decrappify.benchmarking.scoring import Ground, Score, finish_micro_ssim, ms_ssim_scales, score, survey
+from decrappify.benchmarking.scoring.evidence import Evidence, gather
+from decrappify.benchmarking.scoring.halves import Halves, compare_halves, split
+from decrappify.benchmarking.scoring.scores import Ground, Score, finish_micro_ssim, ms_ssim_scales, score, survey
 from decrappify.errors import InputError
 from decrappify.inference.options import InferenceOptions
 from decrappify.metrics.quantities import Quantities

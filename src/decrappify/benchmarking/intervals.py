@@ -17,10 +17,10 @@ from decrappify._common.argument_names import setting
 from decrappify._common.checks import check_instance
 from decrappify._common.counting import counted
 from decrappify._common.progress import Cancel, Progress, cancellable, checked_progress, progress_bar
-from decrappify.benchmarking.agreement import check_agreement
-from decrappify.benchmarking.movies import mapped, memory_budget
+from decrappify.benchmarking.inputs.agreement import check_agreement
+from decrappify.benchmarking.inputs.movies import mapped, memory_budget
+from decrappify.benchmarking.inputs.pairs import Pair, View, checked_pairs
 from decrappify.benchmarking.options import BenchmarkOptions
-from decrappify.benchmarking.pairs import Pair, View, checked_pairs
 from decrappify.errors import InputError
 from decrappify.inference.options import InferenceOptions
 from decrappify.metrics.sums.pairs import PairSums, finite

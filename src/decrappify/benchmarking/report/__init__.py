@@ -1,1 +1,1 @@
-"""Report of a benchmark: results, and their output as text, tables, plots, images and HTML."""
+"""Report of a benchmark: results, their origin, and their output as text, tables, plots, images and HTML."""

@@ -8,13 +8,13 @@ from typing import Any
 from decrappify._common.pages.page import render_page
 from decrappify._common.pages.plots import svg_markup
 from decrappify._common.pages.png import data_url, gray_png
-from decrappify.benchmarking.evidence import REFERENCE
 from decrappify.benchmarking.report import plots
 from decrappify.benchmarking.report.images import contrast, error_limit, error_png, errors
 from decrappify.benchmarking.report.remarks import LIMIT, facts, remarks
 from decrappify.benchmarking.report.results import FEWEST_FIELDS, Results, ViewRecord, is_certain
 from decrappify.benchmarking.report.tables import versions
 from decrappify.benchmarking.report.text import signed
+from decrappify.benchmarking.scoring.evidence import REFERENCE
 from decrappify.metrics.bootstrap import Interval
 from decrappify.metrics.registry import get_metric
 from decrappify.metrics.scoring.metric import Metric, format_change

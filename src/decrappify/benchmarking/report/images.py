@@ -8,9 +8,9 @@ import numpy as np
 
 from decrappify._common.pages.png import diverging, palette_png
 from decrappify._common.plotting import new_figure, png_bytes
-from decrappify.benchmarking.evidence import REFERENCE, Evidence
-from decrappify.benchmarking.methods import INPUT
+from decrappify.benchmarking.methods.methods import INPUT
 from decrappify.benchmarking.report.results import Results, ViewRecord
+from decrappify.benchmarking.scoring.evidence import REFERENCE, Evidence
 from decrappify.movie import Array
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from decrappify._common.pages.plots import COLORS, styled
 from decrappify._common.plotting import new_figure, png_bytes
-from decrappify.benchmarking.evidence import REFERENCE
 from decrappify.benchmarking.report.results import Results, ViewRecord
+from decrappify.benchmarking.scoring.evidence import REFERENCE
 from decrappify.metrics.resolution import AGAINST_REFERENCE
 from decrappify.metrics.scoring.metric import Metric
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from decrappify.benchmarking.evidence import Evidence
 from decrappify.benchmarking.report.results import Results, ViewRecord
+from decrappify.benchmarking.scoring.evidence import Evidence
 from decrappify.metrics.scoring.metric import format_number
 
 LIMIT = (

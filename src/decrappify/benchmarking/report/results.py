@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from decrappify.benchmarking.evidence import Evidence
-from decrappify.benchmarking.groups import FIELD
-from decrappify.benchmarking.methods import GAUSSIAN, INPUT
-from decrappify.benchmarking.scoring import Score
+from decrappify.benchmarking.inputs.groups import FIELD
+from decrappify.benchmarking.methods.methods import GAUSSIAN, INPUT
+from decrappify.benchmarking.scoring.evidence import Evidence
+from decrappify.benchmarking.scoring.scores import Score
 from decrappify.metrics.bootstrap import Interval, bootstrap_interval, paired_difference
 from decrappify.metrics.registry import list_metrics
 from decrappify.metrics.scoring.metric import Metric
@@ -93,7 +93,7 @@ class Results:
     warnings : tuple of str
         What may make the comparison unfair or meaningless.
     origin : mapping
-        Models, files, command and machine, see `decrappify.benchmarking.origin`.
+        Models, files, command and machine, see `decrappify.benchmarking.report.origin`.
     """
 
     methods: tuple[tuple[str, str], ...]

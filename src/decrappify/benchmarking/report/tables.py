@@ -10,8 +10,8 @@ from dataclasses import asdict
 from typing import Any
 
 from decrappify._version import __version__
-from decrappify.benchmarking.evidence import REFERENCE
 from decrappify.benchmarking.report.results import Results, ViewRecord
+from decrappify.benchmarking.scoring.evidence import REFERENCE
 from decrappify.errors import printable
 from decrappify.metrics.bootstrap import Interval
 from decrappify.metrics.scoring.metric import Metric

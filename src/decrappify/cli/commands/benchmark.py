@@ -93,7 +93,7 @@ def benchmark(
     """
     from decrappify.benchmarking import BenchmarkOptions, Camera
     from decrappify.benchmarking import benchmark as compare
-    from decrappify.benchmarking.names import unique_names
+    from decrappify.benchmarking.methods.names import unique_names
     from decrappify.benchmarking.report.files import begun_report
     from decrappify.inference.options import InferenceOptions
     from decrappify.io.store.outputs import refuse_overlap

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from decrappify.benchmarking import movies
-from decrappify.benchmarking.movies import gaussian_filtered, kept, mapped, repeated, upsampled
+from decrappify.benchmarking.inputs import movies
+from decrappify.benchmarking.inputs.movies import gaussian_filtered, kept, mapped, repeated, upsampled
 from decrappify.movie import Movie
 
 

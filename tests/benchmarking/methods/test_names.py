@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from decrappify.benchmarking.names import unique_names
+from decrappify.benchmarking.methods.names import unique_names
 from decrappify.errors import InputError, MissingFileError
 
 

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 
 from decrappify.benchmarking import benchmark
-from decrappify.benchmarking.origin import checksum
+from decrappify.benchmarking.report.origin import checksum
 from decrappify.inference.options import InferenceOptions
 from decrappify.io import save_movie
 

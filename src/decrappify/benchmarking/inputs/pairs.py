@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from decrappify.benchmarking.movies import repeated
+from decrappify.benchmarking.inputs.movies import repeated
 from decrappify.datasets.pairs import pair_scale
 from decrappify.errors import InputError
 from decrappify.movie import Movie

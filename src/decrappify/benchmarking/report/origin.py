@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from decrappify.benchmarking.methods import Method
-from decrappify.benchmarking.pairs import Pair
+from decrappify.benchmarking.inputs.pairs import Pair
+from decrappify.benchmarking.methods.methods import Method
 from decrappify.movie import Movie
 
 _LARGEST = 2**36  # bytes; reading more for a checksum takes many minutes

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from decrappify.benchmarking.groups import parsed
+from decrappify.benchmarking.inputs.groups import parsed
 from decrappify.errors import InputError
 
 NAMES = ["fov1_dna", "fov1_actin", "fov2_dna"]

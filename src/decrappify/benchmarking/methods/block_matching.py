@@ -8,8 +8,8 @@ import numpy as np
 
 from decrappify._common.planes.sampling import evenly_spaced
 from decrappify.benchmarking.camera import Camera
-from decrappify.benchmarking.movies import enlarged
-from decrappify.benchmarking.pairs import View
+from decrappify.benchmarking.inputs.movies import enlarged
+from decrappify.benchmarking.inputs.pairs import View
 from decrappify.metrics.block_matching import best_bm3d, bm3d_filtered
 from decrappify.movie import Array, Movie
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from decrappify._common.argument_names import argument
 from decrappify.benchmarking.camera import Camera
-from decrappify.benchmarking.methods import Method
-from decrappify.benchmarking.movies import memory_budget
-from decrappify.benchmarking.pairs import Pair
+from decrappify.benchmarking.inputs.movies import memory_budget
+from decrappify.benchmarking.inputs.pairs import Pair
+from decrappify.benchmarking.methods.methods import Method
 from decrappify.domain import measure_features, sampled_regions, unexpected_correlation
 from decrappify.metrics.baselines import best_gaussian
 from decrappify.metrics.no_reference.held_out import held_out_error, held_out_gain_db

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.ndimage import uniform_filter
 
-from decrappify.benchmarking.scoring import Ground
+from decrappify.benchmarking.scoring.scores import Ground
 from decrappify.movie import Array, Movie
 
 CROP = 384

@@ -10,7 +10,7 @@ import numpy as np
 
 from decrappify._common.argument_names import pass_setting, setting
 from decrappify._common.planes.sampling import evenly_spaced
-from decrappify.benchmarking.pairs import Pair, View
+from decrappify.benchmarking.inputs.pairs import Pair, View
 from decrappify.errors import InputError
 from decrappify.metrics.alignment.levels import LevelFit, level_fit
 from decrappify.metrics.alignment.registration import Registration, register

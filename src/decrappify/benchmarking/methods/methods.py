@@ -16,10 +16,10 @@ from numpy.typing import ArrayLike
 from decrappify._common.argument_names import argument
 from decrappify._common.planes.sampling import evenly_spaced
 from decrappify._common.progress import Cancel
-from decrappify.benchmarking.block_matching import Noise, best_bm3d_movie
 from decrappify.benchmarking.camera import Camera
-from decrappify.benchmarking.movies import gaussian_filtered, mapped, memory_budget, upsampled
-from decrappify.benchmarking.pairs import Pair
+from decrappify.benchmarking.inputs.movies import gaussian_filtered, mapped, memory_budget, upsampled
+from decrappify.benchmarking.inputs.pairs import Pair
+from decrappify.benchmarking.methods.block_matching import Noise, best_bm3d_movie
 from decrappify.errors import InputError
 from decrappify.inference.options import InferenceOptions
 from decrappify.io import open_movie

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.signal import fftconvolve
 
-from decrappify.benchmarking import methods
 from decrappify.benchmarking.camera import Camera
-from decrappify.benchmarking.methods import baseline_methods, checked_psf, user_methods
-from decrappify.benchmarking.pairs import checked_pairs
+from decrappify.benchmarking.inputs.pairs import checked_pairs
+from decrappify.benchmarking.methods import methods
+from decrappify.benchmarking.methods.methods import baseline_methods, checked_psf, user_methods
 from decrappify.errors import InputError
 from decrappify.inference.options import InferenceOptions
 from decrappify.metrics.baselines import best_gaussian

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from decrappify._common.planes.sampling import evenly_spaced
-from decrappify.benchmarking.movies import mapped, upsampled
-from decrappify.benchmarking.pairs import View
+from decrappify.benchmarking.inputs.movies import mapped, upsampled
+from decrappify.benchmarking.inputs.pairs import View
 from decrappify.metrics.decorrelation import decorrelation_resolution
 from decrappify.metrics.fidelity import SSIM_WINDOW
 from decrappify.metrics.multiscale import (

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from decrappify.benchmarking.pairs import checked_pairs
+from decrappify.benchmarking.inputs.pairs import checked_pairs
 from decrappify.errors import InputError
 from decrappify.io import save_movie
 from decrappify.movie import Movie

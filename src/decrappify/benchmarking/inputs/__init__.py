@@ -1,0 +1,1 @@
+"""Inputs of a benchmark: pairs of movies and their agreement, groups of images, and movies computed from others."""

@@ -1,0 +1,1 @@
+"""Methods to compare: models, callables and baselines, and the names of models."""

@@ -1,0 +1,1 @@
+"""Scores of a method on a pair: metrics, comparison of restored halves, and images and curves as evidence."""
