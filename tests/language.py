@@ -102,7 +102,7 @@ WORDS = {
     r"in one go|at one go": "as a whole",
     r"beside": "next to, with",
     r"unseen": "held-out",
-    r"colour\w*|grey\w*(?! \|)": "American spelling",
+    r"colour\w*|grey\w*": "American spelling",
 }
 # The same for pages only.
 PAGE_WORDS = {

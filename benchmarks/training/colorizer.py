@@ -102,7 +102,7 @@ def photograph(runs: Path, folder: Path) -> Row:
     models = {"chosen": model, "GAN's end": load_model(sorted((runs / "checkpoints").iterdir())[-1])}
     others = [example.read(path) for path in example.BUNDLED if path != UNSEEN]
     tint = np.mean([chroma(image).mean(axis=(0, 1)) for image in others], axis=0)
-    shown = {"grey": gray(truth), "one tint": tinted(truth, tint)}
+    shown = {"gray": gray(truth), "one tint": tinted(truth, tint)}
     rows = {name: colors(image, truth) for name, image in shown.items()}
     for name, network in models.items():
         for factor in RENDER_FACTORS:
@@ -112,7 +112,7 @@ def photograph(runs: Path, folder: Path) -> Row:
                 shown[name] = image
     rows["original"] = colors(truth, truth)
     sheet(folder / "colorizer_photograph.png", {name: [one] for name, one in (shown | {"original": truth}).items()})
-    return {"colours": rows, "seconds_trained": model.card["training_seconds"], "verdict": model.card["verdict"]}
+    return {"colors": rows, "seconds_trained": model.card["training_seconds"], "verdict": model.card["verdict"]}
 
 
 def sheet(path: Path, columns: Mapping[str, Sequence[Array]]) -> None:
@@ -176,10 +176,10 @@ def film(name: str, n_frames: int, runs: Path, folder: Path) -> Row:
     if name == "pan":
         grain = np.random.default_rng(0).normal(0, GRAIN, grayed.shape[:3])[..., None]
         grayed = np.clip(np.rint(grayed + grain), 0, 255).astype(np.uint8)
-    rows = {"original": moving(truth, truth), "grey": moving(grayed, truth)}
-    films = {"grey": grayed}
+    rows = {"original": moving(truth, truth), "gray": moving(grayed, truth)}
+    films = {"gray": grayed}
     with tempfile.TemporaryDirectory() as scratch:
-        source = write(Path(scratch) / "grey.mkv", grayed)
+        source = write(Path(scratch) / "gray.mkv", grayed)
         for steady in STEADY:
             output = Path(scratch) / f"{steady}.mkv"
             colorize(
@@ -254,14 +254,14 @@ def section(rows: list[Row]) -> str:
     """Format one table for the photograph and one for the films."""
     parts = ["## The example colorizer"]
     for row in rows:
-        parts.append(_photograph_part(row) if "colours" in row else _film_part(row))
+        parts.append(_photograph_part(row) if "colors" in row else _film_part(row))
     return "\n\n".join(parts)
 
 
 def _photograph_part(row: Row) -> str:
     lines = [
         [name, found["chroma"], 100 * found["visible"], found["error"], found["hue"]]
-        for name, found in row["colours"].items()
+        for name, found in row["colors"].items()
     ]
     return (
         f"`examples/train_colorizer.py` with its default settings ({row['seconds_trained']} s of wall time), on four "

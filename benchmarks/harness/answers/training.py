@@ -86,9 +86,9 @@ def nogan_microscopy(rows: list[Row]) -> str:
 
 def colorizer(rows: list[Row]) -> str:
     """Return the error of the colors of the photograph."""
-    colors = next(row["colours"] for row in rows if "colours" in row)
-    error = {name: colors[name]["error"] for name in ("grey", "one tint", "chosen, render factor 3")}
+    colors = next(row["colors"] for row in rows if "colors" in row)
+    error = {name: colors[name]["error"] for name in ("gray", "one tint", "chosen, render factor 3")}
     return (
         f"Mean error of U and V on a held-out photograph: {error['chosen, render factor 3']:.1f} gray levels (one tint "
-        f"{error['one tint']:.1f}, gray {error['grey']:.1f})."
+        f"{error['one tint']:.1f}, gray {error['gray']:.1f})."
     )
