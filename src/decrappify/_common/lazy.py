@@ -37,7 +37,7 @@ def lazy_names(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str]
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Pause the search for cyclic garbage, which takes some percent of the time in which torch is imported."""
+    """Pause the search for cyclic garbage, which takes a few percent of the time of importing torch."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -35,7 +35,7 @@ from decrappify.cli.messages import LineFormatter
 
 _SILENT = logging.NullHandler()
 
-# When the process ends, Python searches all objects for cycles twice, which with those of torch takes some percent of
+# When the process ends, Python searches all objects for cycles twice, which with those of torch takes a few percent of
 # the CPU time of a short command.
 atexit.register(gc.freeze)
 
