@@ -93,7 +93,7 @@ def measure(name: str, folder: Path, runs: Path | None) -> Row:
             card = score_movie(first, test).to_dict()
             row["scores"][f"{fidelity:g}"] = _figures(card, name) | {"noise": square}
             shown[f"{fidelity:g}"] = np.asarray(first.frame(len(test) // 2))
-        shown["truth"] = np.asarray(test.frame(len(test) // 2))
+        shown["reference"] = np.asarray(test.frame(len(test) // 2))
         row["panel"] = save_panel(folder / f"nogan_fidelity_{slug}.png", shown, detail=96)
     return row
 

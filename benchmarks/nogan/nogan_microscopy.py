@@ -82,7 +82,8 @@ def measure(name: str, folder: Path, runs: Path | None) -> Row:
         source = crappify_movie(test, crappifier, seed=5)
         results = {"source": source} | {key: restore(source, value) for key, value in models.items()}
         scores = {key: _figures(score_movie(result, test)) for key, result in results.items()}
-        shown = {key: np.asarray(result.frame(len(test) // 2)) for key, result in (results | {"truth": test}).items()}
+        movies = results | {"reference": test}
+        shown = {key: np.asarray(movie.frame(len(test) // 2)) for key, movie in movies.items()}
         panel = save_panel(folder / f"nogan_{slug}.png", shown, detail=128)
     return {
         "data": name,

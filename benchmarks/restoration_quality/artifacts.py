@@ -116,7 +116,7 @@ def measure(kind: str, level: str, models: dict[str, str], folder: Path) -> Row:
     row |= {"kind": kind, "level": level}
     row["models"] = {name: f"{load_model(model).name} ({identity(model)})" for name, model in models.items()}
     if level == WITH_IMAGE:
-        shown = {METHODS[name]: movie[len(movie) // 2] for name, movie in results.items()} | {"truth": truth[1]}
+        shown = {METHODS[name]: movie[len(movie) // 2] for name, movie in results.items()} | {"reference": truth[1]}
         row["image"] = save_panel(folder / f"artifacts_{kind}.png", shown, errors=ERRORS)
     return row
 

@@ -82,7 +82,7 @@ def measure(
     }
     if folder and level in WITH_IMAGE:
         middle = len(truth) // 2
-        shown = {METHODS[m]: result[middle] for m, result in results.items()} | {"truth": truth[middle]}
+        shown = {METHODS[m]: result[middle] for m, result in results.items()} | {"reference": truth[middle]}
         row["image"] = save_panel(folder / f"held_out_{label.rstrip('*').replace(' ', '_')}.png", shown)
     return row
 

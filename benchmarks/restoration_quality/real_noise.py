@@ -64,7 +64,7 @@ def measure(label: str, model: str, folder: Path) -> Row:
         "sigma_space": gaussian.sigma_space,
         "models": {"still": f"{load_model(model).name} ({identity(model)})"},
     }
-    shown = {METHODS[method]: result for method, result in results.items()} | {"truth": target}
+    shown = {METHODS[method]: result for method, result in results.items()} | {"reference": target}
     name = label.replace(",", "").replace(" ", "_").lower()
     row["image"] = save_panel(folder / f"real_noise_{name}.png", shown)
     return row

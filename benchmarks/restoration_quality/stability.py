@@ -109,7 +109,7 @@ def measure(label: str, level: str, n_frames: int, models: dict[str, str], folde
         "models": {kind: f"{load_model(model).name} ({identity(model)})" for kind, model in models.items()},
     }
     if level == WITH_IMAGE[0]:
-        shown = {"truth": truth} | {METHODS[name]: movies[WITH_IMAGE[1]] for name, movies in results.items()}
+        shown = {"reference": truth} | {METHODS[name]: movies[WITH_IMAGE[1]] for name, movies in results.items()}
         row["image"] = save_kymograph(folder / f"stability_{label.replace(' ', '_')}.png", shown)
     return row
 

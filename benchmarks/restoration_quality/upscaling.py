@@ -104,7 +104,7 @@ def measure(label: str, name: str, scale: int, how: str, n_frames: int, model: s
         "sigma_space": space,
         "sigma_time": time,
         "models": {"model": f"{load_model(model).name} ({identity(model)})"},
-        "image": save_panel(image, shown | {"truth": truth[middle]}) if _has_image(name, how) else None,
+        "image": save_panel(image, shown | {"reference": truth[middle]}) if _has_image(name, how) else None,
     }
 
 

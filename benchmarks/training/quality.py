@@ -134,14 +134,14 @@ def panel(task: str, args: argparse.Namespace) -> str | None:
     }
     image = args.results.parent / "results" / f"{args.name}_{task.replace(' ', '_').replace('×', 'x')}.png"
     if not all(path.exists() for path in files.values()):  # on another machine: the image as it was written
-        return f"![{' | '.join([*files, 'truth'])}](results/{image.name})" if image.exists() else None
+        return f"![{' | '.join([*files, 'reference'])}](results/{image.name})" if image.exists() else None
     truth = _middle(tifffile.imread(home / "test" / "high" / source.name))
     images = {}
     for label, path in files.items():
         shown = _middle(tifffile.imread(path)).astype(np.float64)
         fit = affine_fit(shown, truth) if shown.shape == truth.shape else affine_fit(truth, truth)
         images[label] = fit.slope * shown + fit.intercept
-    return save_panel(image, images | {"truth": truth}, detail=128)
+    return save_panel(image, images | {"reference": truth}, detail=128)
 
 
 def _middle(image: Any) -> Any:
