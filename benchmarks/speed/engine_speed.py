@@ -193,8 +193,7 @@ def section(rows: list[Row]) -> str:
         "## Speed of the photo generator\n\n"
         f"`{NETWORK}`, random weights (seed {SEED}), float32 on the CPU unless stated otherwise, one square. Variants "
         "alternate in one process; medians (single values are in the JSON of the rows). Ratio: CPU time of the first "
-        "variant divided by that of this variant. Other programs were running, so wall times are longer than on an "
-        "idle machine."
+        "variant divided by that of this variant. Wall times are longer while other programs run."
     ]
     for kind in ("eager", "runtime", "bfloat16"):
         chosen = [row for row in rows if row["kind"] == kind]
