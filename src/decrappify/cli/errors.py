@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
@@ -37,13 +39,39 @@ class Interrupted(OneLineError):
             super().show(file)
 
 
+class Terminated(Interrupted):
+    """SIGTERM, with the exit code that shells expect."""
+
+    exit_code = 143
+
+
 @contextmanager
-def cancelled_as_interrupted() -> Iterator[None]:
-    """Convert Cancelled, which a run raises that Ctrl-C stopped before its first step, to KeyboardInterrupt."""
+def stopped_by_signals() -> Iterator[threading.Event]:
+    """Yield the event that stops a training run, and set it at SIGTERM, which clusters send before they end a job.
+
+    The error of the stopped run then becomes Terminated; a second SIGTERM ends the process immediately. After Ctrl-C,
+    Cancelled, which a run raises that was stopped before its first step, becomes KeyboardInterrupt.
+    """
+    cancel, terminated = threading.Event(), threading.Event()
+
+    def request(*_: Any) -> None:
+        terminated.set()
+        cancel.set()
+        signal.signal(signal.SIGTERM, previous)
+
+    previous = signal.signal(signal.SIGTERM, request)
     try:
-        yield
+        yield cancel
     except Cancelled as error:
+        if terminated.is_set():
+            raise Terminated(f"terminated; {error}") from error
         raise KeyboardInterrupt(str(error)) from error
+    except Interrupted as error:
+        if terminated.is_set():
+            raise Terminated(error.message) from error
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def line_of(error: DecrappifyError | OSError) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from inspect import signature
@@ -58,6 +59,7 @@ def train_from_file(
     folder_as: str | None = None,
     minutes: float | None = None,
     progress: Any = None,
+    cancel: threading.Event | None = None,
 ) -> tuple[Model, Path]:
     """Train with the settings of a TOML file, and return the model and its run folder.
 
@@ -66,7 +68,7 @@ def train_from_file(
     folder, folder_as), ``[training]`` (fields of `TrainingConfig`), ``[network]``, ``[card]``; keys: output,
     start_from, and crappifier (a preset's name, a file, or a table). In place of ``[training]`` and ``[network]`` a
     NoGAN run has ``[nogan]`` (``preset`` and fields of `NoganConfig`), and may have critic_from. `minutes` replaces
-    the length in the file, and `device` and `folder_as` the settings of that name.
+    the length in the file, and `device` and `folder_as` the settings of that name. `cancel` stops the run.
     """
     values = _read(path)
     _check_table(values, _KEYS, path, "at the top")
@@ -81,7 +83,9 @@ def train_from_file(
         "data": options,
         "output": run_folder,
         "start_from": None if start_from is None else _model_source(start_from, path),
-        "run": RunOptions(resume=resume, overwrite=overwrite, card=values.get("card", {}), progress=progress),
+        "run": RunOptions(
+            resume=resume, overwrite=overwrite, card=values.get("card", {}), progress=progress, cancel=cancel
+        ),
     }
     images = _high_res(data, folder, path), _crappifier(values.get("crappifier"), path)
     if "nogan" in values:

@@ -70,7 +70,7 @@ def step_loader(
         dataset,
         batch_sampler=sampler,
         num_workers=workers,
-        worker_init_fn=_ignore_interrupt,
+        worker_init_fn=_ignore_signals,
         generator=torch.Generator().manual_seed(seed),  # else starting the loader would advance the run's own generator
         persistent_workers=workers > 0,
         pin_memory=fabric.device.type == "cuda",
@@ -97,6 +97,7 @@ def prefetched(batches: Iterable[Batch]) -> Generator[Batch, None, None]:
             yield batch
 
 
-def _ignore_interrupt(_: int) -> None:
-    """Ignore Ctrl-C in loader processes: the training process still needs them to finish the step."""
+def _ignore_signals(_: int) -> None:
+    """Ignore Ctrl-C and SIGTERM in loader processes: the training process still needs them to finish the step."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -75,6 +75,32 @@ def test_train_interrupted_by_ctrl_c_states_its_step_and_how_to_resume(cells, tm
 
 
 @pytest.mark.usefixtures("undrawn_training", "few_validation_patches")
+@pytest.mark.parametrize("step", [0, 2])
+def test_train_stopped_by_sigterm_saves_what_ctrl_c_saves(step, cells, tmp_path, command):
+    run, folder, before = cells.with_name("run.toml"), tmp_path / "run", signal.getsignal(signal.SIGTERM)
+    run.write_text(RUN)
+    done = []
+
+    def requested(*_):
+        done.append(1)
+        if len(done) == (step or 1):
+            signal.raise_signal(signal.SIGTERM)
+            hook.remove()
+
+    hook = register_optimizer_step_post_hook(requested)  # with --minutes, first of the measurement of the speed
+    minutes = [] if step else ["--minutes", 1]
+    result = command("train", run, "--output", folder, *minutes, exit_code=143)
+    line = "stopped at step 2 of 6; resume with" if step else "terminated; the run was stopped before its first step"
+    assert result.stderr.splitlines()[-1].startswith(f"decrappify: {line}")
+    assert signal.getsignal(signal.SIGTERM) is before
+    if step:
+        assert (folder / "checkpoint.pt").exists()
+        command("train", run, "--output", folder, "--resume")
+    else:
+        assert not folder.exists()
+
+
+@pytest.mark.usefixtures("undrawn_training", "few_validation_patches")
 def test_train_interrupted_before_its_first_step_saves_nothing_and_can_be_repeated(cells, tmp_path, command):
     run, folder = cells.with_name("run.toml"), tmp_path / "run"
     run.write_text(RUN)

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from decrappify._common.terminal import echo
 from decrappify.cli.batch import RECURSIVE, found_sources
 from decrappify.cli.common import log_status, open_input, progress_bars
-from decrappify.cli.errors import Interrupted, cancelled_as_interrupted
+from decrappify.cli.errors import Interrupted, stopped_by_signals
 from decrappify.cli.group import Command
 from decrappify.cli.options import PATH, input_options
 
@@ -45,31 +45,32 @@ def adapt(
 
     Each MOVIE is a file, a folder or a quoted pattern; with --scene all, every scene is used.
     Frames that are held out decide whether the adapted model is better than the given one, which is kept otherwise.
-    Ctrl-C saves a checkpoint and ends with exit code 130; --resume continues. Before the first step, nothing is saved.
+    Ctrl-C saves a checkpoint and ends with exit code 130, SIGTERM with 143; --resume continues. Before the first step,
+    nothing is saved.
     """
     from decrappify.training import AdaptationConfig, RunOptions
     from decrappify.training import adapt as run_adapt
 
     log_status()
     opened = _opened(movies, options, recursive=recursive)
-    with cancelled_as_interrupted():
+    path = output / "model.safetensors"
+    with stopped_by_signals() as cancel:
         adapted = run_adapt(
             model,
             opened,
             noise=noise,
             config=AdaptationConfig(minutes=minutes, device=device),
             output=output,
-            run=RunOptions(resume=resume, overwrite=overwrite, progress=progress_bars()),
+            run=RunOptions(resume=resume, overwrite=overwrite, progress=progress_bars(), cancel=cancel),
         )
-    path = output / "model.safetensors"
-    unfinished = adapted.card["adapted"].get("unfinished")
-    if unfinished is not None:
-        ours = [parameter.name for parameter in adapt.params if parameter.name not in ("resume", "overwrite")]
-        again = shlex.join(["decrappify", "adapt", *map(str, movies), *_given(ours), "--resume"])
-        raise Interrupted(
-            f"{unfinished}; resume with '{again}' ({path} contains the best weights so far; its card states that it is "
-            "unfinished)"
-        )
+        unfinished = adapted.card["adapted"].get("unfinished")
+        if unfinished is not None:
+            ours = [parameter.name for parameter in adapt.params if parameter.name not in ("resume", "overwrite")]
+            again = shlex.join(["decrappify", "adapt", *map(str, movies), *_given(ours), "--resume"])
+            raise Interrupted(
+                f"{unfinished}; resume with '{again}' ({path} contains the best weights so far; its card states that "
+                "it is unfinished)"
+            )
     source = [str(movies[0]), "OUT.ome.zarr", *_given(list(options))]
     use = shlex.join(["decrappify", "restore", *source, "--model", str(path)])
     echo(f"{path}: written; use it with '{use}'")

@@ -10,7 +10,7 @@ import click
 from decrappify._common.processes.launch import present_launch
 from decrappify._common.terminal import echo
 from decrappify.cli.common import log_status, progress_bars
-from decrappify.cli.errors import Interrupted, cancelled_as_interrupted
+from decrappify.cli.errors import Interrupted, stopped_by_signals
 from decrappify.cli.group import Command, plugins_of
 from decrappify.cli.options import PATH
 
@@ -40,15 +40,15 @@ def train(
     """Train a model from the settings in RUN.TOML (supervised or NoGAN).
 
     The model is compared with its input and with the best Gaussian filter on held-out images. Ctrl-C saves a checkpoint
-    and ends with exit code 130; --resume continues. Before the first step, nothing is saved. Without a terminal, the
-    progress is logged once a minute.
+    and ends with exit code 130, SIGTERM with 143; --resume continues. Before the first step, nothing is saved.
+    Without a terminal, the progress is logged once a minute.
     """
     from decrappify.training.config.run_file import train_from_file
     from decrappify.training.nogan.report import report_lines
     from decrappify.training.supervised.report import kept, summary
 
     log_status()
-    with cancelled_as_interrupted():
+    with stopped_by_signals() as cancel:
         model, folder = train_from_file(
             run,
             output=output,
@@ -58,16 +58,17 @@ def train(
             folder_as=folder_as,
             minutes=minutes,
             progress=progress_bars(),
+            cancel=cancel,
         )
-    if "unfinished" in model.card:
-        given = {"--output": output, "--minutes": minutes, "--device": device, "--as": folder_as}
-        options = [str(part) for option in given.items() if option[1] is not None for part in option]
-        options += [part for file in plugins_of(click.get_current_context()) for part in ("--plugin", str(file))]
-        again = shlex.join(["decrappify", "train", str(run), *options, "--resume"])
-        raise Interrupted(
-            f"{model.card['unfinished']}; resume with '{again}' ({folder / 'model.safetensors'} contains the best "
-            "weights so far; its card states that it is unfinished)"
-        )
+        if "unfinished" in model.card:
+            given = {"--output": output, "--minutes": minutes, "--device": device, "--as": folder_as}
+            options = [str(part) for option in given.items() if option[1] is not None for part in option]
+            options += [part for file in plugins_of(click.get_current_context()) for part in ("--plugin", str(file))]
+            again = shlex.join(["decrappify", "train", str(run), *options, "--resume"])
+            raise Interrupted(
+                f"{model.card['unfinished']}; resume with '{again}' ({folder / 'model.safetensors'} contains the best "
+                "weights so far; its card states that it is unfinished)"
+            )
     if present_launch().rank > 0:
         return
     if "verdict" in model.card:
