@@ -65,7 +65,7 @@ class RunSettings:
     """
 
     n_frames: int = 1
-    stability_weight: float = 0.5
+    stability_weight: float = 0.25
     weight_decay: float = 1e-4
     ema_decay: float = 0.0
     precision: str = "float32"
